@@ -1,0 +1,147 @@
+"""One wrapper that makes any local dataset, file or folder, atomic and checked."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from kedro.io.core import AbstractDataset, DatasetError, parse_dataset_definition
+
+from graft.datasets.receipts import (
+    agrees_with_receipt,
+    describe_state,
+    receipt_path,
+    sync,
+    write_receipt,
+)
+
+
+class AtomicDataset(AbstractDataset[Any, Any]):
+    """A dataset that is either the whole old or the whole new one, whenever it is killed.
+
+    The wrapped dataset writes beside its place; the result is flushed, hashed into a receipt
+    (:mod:`graft.datasets.receipts`) and moved there in one step. ``exists()`` and ``load()``
+    trust only what agrees with the receipt, so a torn or altered file counts as missing.
+
+    Examples:
+        ::
+
+            splits:
+              type: graft.datasets.AtomicDataset
+              filepath: data/03_primary/digits/splits.parquet
+              dataset: {type: pandas.ParquetDataset}
+
+    Args:
+        filepath: Where the file or folder lies, on a local file system.
+        dataset: Definition of the wrapped dataset, without its ``filepath``.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str | os.PathLike[str],
+        dataset: dict[str, Any] | str,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._filepath = Path(filepath)
+        definition = {"type": dataset} if isinstance(dataset, str) else dataset
+        self._type, self._arguments = parse_dataset_definition(copy.deepcopy(definition))
+        self.metadata = metadata
+        wrapped = self._wrap(self._filepath)
+        if hasattr(wrapped, "preview"):
+            # kedro-viz asks for the method and reads the kind of preview off its annotation.
+            self.preview = wrapped.preview
+
+    @property
+    def filepath(self) -> Path:
+        """Where the file or folder lies."""
+        return self._filepath
+
+    def load(self) -> Any:
+        if not self._exists():
+            raise DatasetError(
+                f"'{self._filepath}' is missing, cut short or altered since it was saved; "
+                "run the stage that makes it again"
+            )
+        return self._wrap(self._filepath).load()
+
+    def save(self, data: Any) -> None:
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        self._recover()
+        draft = self._beside("draft")
+        try:
+            self._wrap(draft).save(data)
+            sync(draft)
+            self._publish(draft)
+        finally:
+            _remove(draft)
+
+    def _publish(self, draft: Path) -> None:
+        """Move the draft into place; a kill between any two lines loses neither state."""
+        new, old = describe_state(draft), describe_state(self._filepath)
+        if new is None:
+            raise DatasetError(f"nothing was written for '{self._filepath}'")
+        accepted = [new, old] if old and agrees_with_receipt(self._filepath) else [new]
+        write_receipt(self._filepath, *accepted)
+        aside = self._beside("aside")
+        if self._filepath.is_dir():
+            # A folder cannot be replaced by rename(2); `_recover` undoes a kill in between.
+            os.replace(self._filepath, aside)
+        os.replace(draft, self._filepath)
+        write_receipt(self._filepath, new)
+        _remove(aside)
+
+    def _recover(self) -> None:
+        """Bring back a folder that a kill left aside, and sweep what dead processes left."""
+        for leftover in self._filepath.parent.glob(f".{self._filepath.name}.*-*"):
+            kind, _, process = leftover.name.removeprefix(f".{self._filepath.name}.").partition("-")
+            if kind not in {"draft", "aside"} or _is_alive(process.partition("-")[0]):
+                continue
+            if (
+                kind == "aside"
+                and not self._filepath.exists()
+                and agrees_with_receipt(self._filepath, content=leftover)
+            ):
+                os.replace(leftover, self._filepath)
+            else:
+                _remove(leftover)
+
+    def _exists(self) -> bool:
+        if not self._filepath.exists() and receipt_path(self._filepath).exists():
+            self._recover()
+        return agrees_with_receipt(self._filepath)
+
+    def _beside(self, kind: str) -> Path:
+        # The suffix stays last: some datasets choose their format by it.
+        unique = f"{kind}-{os.getpid()}-{uuid4().hex[:8]}{self._filepath.suffix}"
+        return self._filepath.with_name(f".{self._filepath.name}.{unique}")
+
+    def _wrap(self, path: Path) -> AbstractDataset[Any, Any]:
+        return self._type(filepath=str(path), **copy.deepcopy(self._arguments))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "dataset": self._type.__name__}
+
+
+def _is_alive(process: str) -> bool:
+    if not process.isdigit() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

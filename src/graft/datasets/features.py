@@ -1,0 +1,143 @@
+"""Catalog type for feature vectors: a folder of Parquet shards, read lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from kedro.io import AbstractDataset
+
+KEY_COLUMNS = ["image_id", "image_sha256", "view"]
+
+
+@dataclass(frozen=True)
+class FeatureBlock:
+    """Features of a few pictures.
+
+    Attributes:
+        keys: A row a picture with ``image_id``, ``image_sha256`` and ``view`` (int, 0 is the
+            picture itself).
+        features: Array (n, D), float32.
+    """
+
+    keys: pd.DataFrame
+    features: np.ndarray
+
+
+class FeatureTable:
+    """All features of a run, on disk; blocks of rows are read when they are asked for.
+
+    Attributes:
+        keys: A row a feature vector, in order of storage: ``image_id``, ``image_sha256``,
+            ``view``.
+        dimension: Length D of a feature vector.
+        blocks: Row ranges ``(start, stop)`` that can be read at the price of one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        shards = sorted(folder.glob("*.parquet"))
+        self._places: list[tuple[Path, int]] = []
+        self.blocks: list[tuple[int, int]] = []
+        start = 0
+        for shard in shards:
+            metadata = pq.read_metadata(shard)
+            for group in range(metadata.num_row_groups):
+                stop = start + metadata.row_group(group).num_rows
+                self._places.append((shard, group))
+                self.blocks.append((start, stop))
+                start = stop
+        self.keys = pd.concat(
+            [pd.read_parquet(shard, columns=KEY_COLUMNS) for shard in shards], ignore_index=True
+        )
+        self.dimension: int = pq.read_schema(shards[0]).field("feature").type.list_size
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def read_block(self, number: int) -> np.ndarray:
+        """Features (n, D), float32, of the rows ``blocks[number]``."""
+        shard, group = self._places[number]
+        column = pq.ParquetFile(shard).read_row_group(group, columns=["feature"]).column(0)
+        return column.combine_chunks().flatten().to_numpy().reshape(-1, self.dimension)
+
+    def read_blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Go through all features once: row range and features (n, D)."""
+        for number, (start, stop) in enumerate(self.blocks):
+            yield slice(start, stop), self.read_block(number)
+
+
+class FeatureShardsDataset(AbstractDataset[Iterable[FeatureBlock], FeatureTable]):
+    """A folder of Parquet files; each holds up to ``shard_rows`` feature vectors.
+
+    Columns: ``image_id``, ``image_sha256``, ``view`` and ``feature``, a fixed-size list of
+    float32. There is no label and no split in it, so relabelling pictures or splitting them
+    anew never computes a feature again.
+
+    Args:
+        filepath: The folder.
+        shard_rows: Rows a file.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    ROW_GROUP_ROWS = 2048
+
+    def __init__(
+        self, *, filepath: str, shard_rows: int = 8192, metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._filepath = Path(filepath)
+        self._shard_rows = shard_rows
+        self.metadata = metadata
+
+    def load(self) -> FeatureTable:
+        return FeatureTable(self._filepath)
+
+    def save(self, data: Iterable[FeatureBlock]) -> None:
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        writer: pq.ParquetWriter | None = None
+        rows_in_shard = shard = 0
+        for table in _regroup(data, self.ROW_GROUP_ROWS):
+            if writer is None:
+                path = self._filepath / f"shard_{shard:05d}.parquet"
+                # Floats of a network look random: dictionaries and compression only cost time.
+                writer = pq.ParquetWriter(
+                    path, table.schema, compression="none", use_dictionary=False
+                )
+            writer.write_table(table, row_group_size=self.ROW_GROUP_ROWS)
+            rows_in_shard += table.num_rows
+            if rows_in_shard >= self._shard_rows:
+                writer.close()
+                writer, rows_in_shard, shard = None, 0, shard + 1
+        if writer is not None:
+            writer.close()
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "shard_rows": self._shard_rows}
+
+
+def _regroup(blocks: Iterable[FeatureBlock], rows: int) -> Iterator[pa.Table]:
+    """Collect small blocks into tables of ``rows`` rows; the last one may be shorter."""
+    waiting: list[pa.Table] = []
+    for block in blocks:
+        waiting.append(_to_table(block))
+        while sum(table.num_rows for table in waiting) >= rows:
+            whole = pa.concat_tables(waiting)
+            yield whole.slice(0, rows).combine_chunks()
+            waiting = [whole.slice(rows)]
+    if waiting and sum(table.num_rows for table in waiting):
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _to_table(block: FeatureBlock) -> pa.Table:
+    keys = pa.Table.from_pandas(block.keys[KEY_COLUMNS], preserve_index=False)
+    flat = pa.array(np.ascontiguousarray(block.features, np.float32).ravel())
+    feature = pa.FixedSizeListArray.from_arrays(flat, block.features.shape[1])
+    return keys.replace_schema_metadata(None).append_column("feature", feature)

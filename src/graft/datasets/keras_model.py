@@ -1,0 +1,40 @@
+"""Catalog type for Keras models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractDataset
+
+if TYPE_CHECKING:
+    import keras
+
+
+class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
+    """A ``.keras`` file.
+
+    kedro-datasets' ``tensorflow.TensorFlowModelDataset`` does the same but imports TensorFlow
+    where it is declared; this one imports it where a model is loaded or saved, so that the
+    catalog can be listed and drawn in a second. Code inside the file is never executed
+    (``safe_mode``).
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> keras.Model:
+        import graft.models  # noqa: F401 - imports TensorFlow without its noise
+        import keras
+
+        return keras.models.load_model(self._filepath, compile=False, safe_mode=True)
+
+    def save(self, data: keras.Model) -> None:
+        data.save(self._filepath)
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -1,0 +1,77 @@
+"""Receipts: what a finished file or folder holds, written beside it.
+
+A receipt lists the size and SHA-256 of every file. It may accept two states, the old and the
+new one, so that at every moment of a save one of them is on disk and is trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+State = dict[str, tuple[int, str]]
+
+# Files that this process has hashed, by device, inode, size and time: a stage that loads what
+# an earlier stage of the same run saved (and renamed) does not read the file twice.
+_KNOWN: dict[tuple[int, int, int, int], str] = {}
+
+
+def receipt_path(path: Path) -> Path:
+    """Where the receipt of ``path`` lies: hidden, in the same folder."""
+    return path.with_name(f".{path.name}.receipt.json")
+
+
+def describe_state(path: Path) -> State | None:
+    """Size and SHA-256 of a file, or of every file below a folder; None if there is nothing."""
+    if path.is_file():
+        return {"": _describe_file(path)}
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return {file.relative_to(path).as_posix(): _describe_file(file) for file in files}
+    return None
+
+
+def write_receipt(path: Path, *states: State) -> None:
+    """Put a receipt beside ``path`` that accepts any of the given states, in one step."""
+    receipt = receipt_path(path)
+    draft = receipt.with_name(f"{receipt.name}.{os.getpid()}.tmp")
+    draft.write_text(json.dumps({"states": states}, indent=1))
+    sync(draft)
+    os.replace(draft, receipt)
+    sync(path.parent)
+
+
+def read_receipt(path: Path) -> list[State]:
+    """The states that the receipt of ``path`` accepts; none if it is missing or damaged."""
+    try:
+        states = json.loads(receipt_path(path).read_text())["states"]
+        return [{name: tuple(facts) for name, facts in state.items()} for state in states]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def agrees_with_receipt(path: Path, content: Path | None = None) -> bool:
+    """Whether ``content`` (by default ``path`` itself) is whole, by the receipt of ``path``."""
+    states = read_receipt(path)
+    return bool(states) and describe_state(content or path) in states
+
+
+def sync(path: Path) -> None:
+    """Flush a file, a folder, or a folder and all below it, to the disk."""
+    for entry in [*path.rglob("*"), path] if path.is_dir() else [path]:
+        descriptor = os.open(entry, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _describe_file(path: Path) -> tuple[int, str]:
+    facts = path.stat()
+    key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    if key not in _KNOWN:
+        with path.open("rb") as file:
+            _KNOWN[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return facts.st_size, _KNOWN[key]

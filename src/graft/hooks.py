@@ -1,0 +1,125 @@
+"""Hooks: what the command line checks before a run and tells after it."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import settings
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+
+from graft.errors import GraftError
+
+logger = logging.getLogger(__name__)
+
+
+class ParameterNamesHook:
+    """Refuses ``--params`` of a name that no stage knows: a typo must not train for an hour.
+
+    Names below the first dot are checked by each stage's own parameter model.
+    """
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Compare the names given with those that the configuration declares."""
+        given = dict(context._runtime_params or {})
+        if not given:
+            return
+        loader = settings.CONFIG_LOADER_CLASS(
+            conf_source=str(context.config_loader.conf_source),
+            env=context.env,
+            **settings.CONFIG_LOADER_ARGS,
+        )
+        known = sorted({*loader["parameters"], *loader["globals"]})
+        for name in given:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean '{close[0]}'? " if close else ""
+                raise GraftError(
+                    f"unknown parameter; {hint}--params takes {', '.join(known)}; got '{name}'"
+                )
+
+
+class RunSummaryHook:
+    """Tells what a run is about before it, and what came of it and what to do next after it."""
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Say which pipelines run in which environment."""
+        pipelines = ", ".join(run_params["pipeline_names"] or ["from pictures to report"])
+        logger.info("Graft        %s (environment %s)", pipelines, run_params["env"] or "base")
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Print the result table and the commands that make sense now."""
+        made = pipeline.all_outputs()
+        if "metrics" in made:
+            for line in format_result(catalog.load("metrics")):
+                logger.info(line)
+        for name in ("report", "few_shot_report"):
+            if name in made:
+                logger.info("\nReport       %s", _relative(catalog[name].filepath))
+        for line in suggest_next(made, run_params["env"]):
+            logger.info(line)
+
+
+def format_result(metrics: dict[str, Any]) -> list[str]:
+    """The result table as lines of at most 80 columns.
+
+    Examples:
+        >>> figure = {"value": 0.98, "low": 0.96, "high": 0.99}
+        >>> print("\\n".join(format_result({"frozen": {"test": {"n": 360, "accuracy": figure}}})))
+        <BLANKLINE>
+        On 360 pictures of test          value   95 % interval
+          accuracy                       0.980   0.960 – 0.990
+    """
+    lines = []
+    for splits in metrics.values():
+        test = dict(splits["test"])
+        count = f"On {test.pop('n'):,} pictures of test"
+        lines += ["", f"{count:<33}value   95 % interval"]
+        for name, figure in test.items():
+            title = name.replace("_", " ")
+            lines.append(
+                f"  {title:<30} {figure['value']:.3f}   {figure['low']:.3f} – {figure['high']:.3f}"
+            )
+    return lines
+
+
+def suggest_next(made: set[str], env: str | None) -> list[str]:
+    """Two or three commands that make sense after a run, as lines."""
+    if "report" not in made:
+        return []
+    kedro, where = _find_command(), f" --env={env}" if env else ""
+    commands = [
+        (f"{kedro} run --env=own_pictures --params source=FOLDER", "your own, a folder a class"),
+        (f"{kedro} viz run{where}", "the pipeline, with previews"),
+    ]
+    if env is None:
+        commands.insert(1, (f"{kedro} run --pipelines=few_shot", "with 1 to 20 labels a class"))
+    width = max(len(command) for command, _ in commands)
+    return ["\nNext"] + [f"  {command:<{width}}  {purpose}" for command, purpose in commands]
+
+
+def _find_command() -> str:
+    """The command as this person has to type it: ``kedro``, or its path if not on PATH."""
+    found = shutil.which("kedro")
+    called = Path(sys.argv[0])
+    if called.name != "kedro" or (found and Path(found).resolve() == called.resolve()):
+        return "kedro"
+    return _relative(called)
+
+
+def _relative(path: Path) -> str:
+    path = Path(path)
+    absolute = path.absolute()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)

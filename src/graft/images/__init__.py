@@ -1,0 +1,1 @@
+"""Reading, checking, hashing and decoding pictures and labels."""

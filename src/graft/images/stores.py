@@ -1,0 +1,188 @@
+"""Where picture files lie: a folder or an archive, read in place through one interface."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from graft.errors import GraftError
+from graft.images.decoding import PictureError
+
+# A single picture file above this is an accident or an attack (a zip bomb), not a picture.
+MAX_FILE_BYTES = 256 * 1024**2
+_LITTER = {"Thumbs.db", "desktop.ini", "__MACOSX"}
+
+
+class FileStore(Protocol):
+    """Named files; reading them in the order of ``names`` is the cheapest way."""
+
+    names: list[str]
+    is_archive: bool
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            PictureError: If this one file cannot be read; the others still can.
+        """
+
+
+class FolderStore:
+    """Files below a folder, hidden ones and the litter of desktops left out.
+
+    Names are relative POSIX paths. Bytes in a name that are not UTF-8 are shown as ``\\xNN``,
+    so that every name can be stored as text.
+    """
+
+    is_archive = False
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._paths = {_to_text(path.relative_to(root)): path for path in _walk(root)}
+        self.names = sorted(self._paths)
+
+    def read(self, name: str) -> bytes:
+        path = self._paths[name]
+        try:
+            if path.is_symlink() and not path.resolve().is_relative_to(self._root):
+                raise PictureError("symbolic link that leaves the source folder")
+            if not path.is_file():
+                raise PictureError("not a regular file")
+            _refuse_giant(path.stat().st_size)
+            return path.read_bytes()
+        except OSError as error:
+            raise PictureError(f"cannot be read: {error.strerror or error}") from None
+
+
+class ZipStore:
+    """Members of a ``.zip`` file, read without unpacking; safe to use from threads."""
+
+    is_archive = True
+
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path)
+        self._members = {
+            member.filename: member for member in self._zip.infolist() if not member.is_dir()
+        }
+        self.names = [name for name in self._members if not _is_litter(name)]
+
+    def read(self, name: str) -> bytes:
+        _refuse_escape(name)
+        member = self._members[name]
+        _refuse_giant(member.file_size)
+        try:
+            return self._zip.read(member)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise PictureError(f"damaged in the archive: {error}") from None
+        except (RuntimeError, NotImplementedError) as error:
+            raise PictureError(f"cannot be read from the archive: {error}") from None
+
+
+class TarStore:
+    """Members of a ``.tar``, ``.tar.gz``, ``.tar.bz2`` or ``.tar.xz`` file, read in place.
+
+    A compressed stream only runs forward: reading in the order of ``names`` decompresses it
+    once, while every step back starts it again.
+    """
+
+    is_archive = True
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._tar = tarfile.open(path)  # noqa: SIM115 - lives as long as the store
+        self._members = {
+            member.name.removeprefix("./"): member
+            for member in self._tar.getmembers()
+            if not member.isdir()
+        }
+        self.names = [name for name in self._members if not _is_litter(name)]
+
+    def read(self, name: str) -> bytes:
+        _refuse_escape(name)
+        member = self._members[name]
+        if not member.isfile():
+            raise PictureError("not a regular file in the archive (a link or a device)")
+        _refuse_giant(member.size)
+        try:
+            with self._lock:
+                stream = self._tar.extractfile(member)
+                data = stream.read() if stream else b""
+        except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+            raise PictureError(f"damaged in the archive: {error}") from None
+        if len(data) != member.size:
+            raise PictureError(f"cut short in the archive: {len(data)} of {member.size} bytes")
+        return data
+
+
+_ARCHIVES: dict[str, Callable[[Path], FileStore]] = {
+    ".zip": ZipStore,
+    ".tar": TarStore,
+    ".tar.gz": TarStore,
+    ".tgz": TarStore,
+    ".tar.bz2": TarStore,
+    ".tar.xz": TarStore,
+}
+
+
+def open_store(path: str | os.PathLike[str]) -> FileStore:
+    """Open a folder or an archive of pictures.
+
+    Raises:
+        GraftError: If the path does not exist, is no folder or archive, or is corrupt.
+    """
+    location = Path(path).expanduser()
+    if location.is_dir():
+        return FolderStore(location)
+    if not location.exists():
+        raise GraftError(
+            f"no folder or archive of pictures at '{location}'; give one that exists, "
+            "for example with --params source=FOLDER"
+        )
+    open_archive = next(
+        (opener for suffix, opener in _ARCHIVES.items() if location.name.lower().endswith(suffix)),
+        None,
+    )
+    if open_archive is None:
+        raise GraftError(
+            f"pictures are read from a folder or from {', '.join(_ARCHIVES)}; got '{location}'"
+        )
+    try:
+        return open_archive(location)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise GraftError(
+            f"'{location}' is not a whole archive ({error}); download or pack it again"
+        ) from error
+
+
+def _walk(root: Path) -> list[Path]:
+    paths = []
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = [name for name in subfolders if not _is_litter(name)]
+        paths += [Path(folder, name) for name in files if not _is_litter(name)]
+    return paths
+
+
+def _is_litter(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return any(part in _LITTER or (part[0] == "." and part != "..") for part in parts)
+
+
+def _to_text(path: Path) -> str:
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _refuse_escape(name: str) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts:
+        raise PictureError("its name leaves the archive ('..' or an absolute path)")
+
+
+def _refuse_giant(size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise PictureError(f"{size:,} bytes, more than the {MAX_FILE_BYTES:,} of a picture file")

@@ -1,0 +1,122 @@
+"""Pretrained weights: from ImageNet, from a file, or from this package."""
+
+from __future__ import annotations
+
+import socket
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from graft.errors import GraftError
+
+_SECONDS_TO_CONNECT = 30.0
+
+
+def load_imagenet(name: str, construct: Callable[[str], keras.Model]) -> keras.Model:
+    """Build a network of ``keras.applications`` with weights from Keras' cache or the network.
+
+    Raises:
+        GraftError: If they are in neither; names the file, its folder and the way round.
+    """
+    patience = socket.getdefaulttimeout()
+    # Keras downloads without a time limit: a network that swallows packets would hang the run.
+    socket.setdefaulttimeout(_SECONDS_TO_CONNECT)
+    try:
+        return construct("imagenet")
+    except Exception as error:
+        target = _find_download_target(error)
+        if target is None:
+            raise
+        raise GraftError(
+            f"the ImageNet weights of {name} are not here and cannot be downloaded "
+            f"({str(error).rsplit('--', 1)[-1].strip()}); put the file '{target.name}' into "
+            f"'{target.parent}', or name a weights file with --params weights=FILE "
+            "(or weights=random to train without); got backbone.weights 'imagenet'"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+def load_weights_file(model: keras.Model, name: str, path: str) -> None:
+    """Load a weights file into a network that it was made for, all of it or not at all.
+
+    Args:
+        model: The network.
+        name: Its name, for messages.
+        path: A ``.weights.h5``, ``.h5`` or ``.npz`` file (weight path to array).
+
+    Raises:
+        GraftError: If the file is missing, is no weights file, or has other shapes.
+    """
+    location = Path(path).expanduser()
+    if not location.is_file():
+        raise GraftError(
+            "backbone.weights must be 'imagenet', 'random', weights that come with this "
+            f"backbone, or an existing weights file; got '{path}'"
+        )
+    with _one_line_errors(name, model, location):
+        if location.suffix == ".npz":
+            with np.load(location, allow_pickle=False) as archive:
+                assign_weights(model, dict(archive))
+        else:
+            model.load_weights(location)
+
+
+def assign_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
+    """Set all weights of a model from arrays by path; names and shapes must match exactly.
+
+    Raises:
+        ValueError: If a weight is missing, unknown or of another shape.
+    """
+    expected = {weight.path: tuple(weight.shape) for weight in model.weights}
+    given = {path: tuple(array.shape) for path, array in weights.items()}
+    if expected != given:
+        path = next(
+            path for path in [*expected, *given] if expected.get(path) != given.get(path)
+        )
+        raise ValueError(
+            f"weight {path} must have shape {expected.get(path, 'none at all')}; "
+            f"got {given.get(path, 'none')}"
+        )
+    for weight in model.weights:
+        weight.assign(weights[weight.path])
+
+
+def find_bundled_weights(name: str, weights: str) -> Path | None:
+    """File of the weights that come with this package for a backbone; None if there are none."""
+    path = Path(str(files("graft.models") / "weights" / f"{name}_{weights}.npz"))
+    return path if path.is_file() else None
+
+
+@contextmanager
+def _one_line_errors(name: str, model: keras.Model, location: Path) -> Iterator[None]:
+    with warnings.catch_warnings():
+        # Keras warns a hundred times before it raises on the weights of another network.
+        warnings.filterwarnings("ignore", message="Skipping nested container")
+        try:
+            yield
+        except (ValueError, OSError, KeyError, TypeError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise GraftError(
+                f"these are not the weights of {name} ({model.count_params():,} parameters "
+                f"without its top): {reason}; give a file saved from {name}, or set weights to "
+                f"'imagenet' or 'random'; got '{location}'"
+            ) from error
+
+
+def _find_download_target(error: BaseException) -> Path | None:
+    """The file that Keras' download was about to write.
+
+    Only the failing function knows it: the name in the cache is not always that of the URL
+    (``nasnet_mobile_no_top.h5`` is ``NASNet-mobile-no-top.h5`` there).
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "get_file" and "download_target" in frame.f_locals:
+            return Path(str(frame.f_locals["download_target"]))
+    return None

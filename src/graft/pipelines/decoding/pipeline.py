@@ -1,0 +1,19 @@
+"""Wiring of the decoding stage."""
+
+from kedro.pipeline import Node, Pipeline
+
+from graft.pipelines.decoding.nodes import decode_images
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """``raw_images``, ``splits`` → ``images``."""
+    return Pipeline(
+        [
+            Node(
+                decode_images,
+                inputs=["raw_images", "splits", "params:decoding"],
+                outputs="images",
+                name="decode_images",
+            )
+        ]
+    )

@@ -1,0 +1,77 @@
+"""Wiring of the evaluation stage."""
+
+from kedro.pipeline import Node, Pipeline
+
+from graft.pipelines.evaluation.nodes import (
+    check_frozen_classifier,
+    draw_confusion_matrices,
+    draw_learning_curves,
+    draw_wrong_pictures,
+    measure_predictions,
+    predict_from_features,
+    write_report,
+)
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """``features``, ``head``, ``frozen_classifier``, ``images`` → figures and ``report``."""
+    return Pipeline(
+        [
+            Node(
+                predict_from_features,
+                inputs=["features", "head", "splits", "class_names"],
+                outputs="predictions",
+                name="predict_from_features",
+            ),
+            Node(
+                check_frozen_classifier,
+                inputs=["frozen_classifier", "images", "splits", "predictions", "params:evaluation"],
+                outputs="classifier_check",
+                name="check_frozen_classifier",
+            ),
+            Node(
+                measure_predictions,
+                inputs=["predictions", "class_names", "params:evaluation"],
+                outputs=["metrics", "class_metrics"],
+                name="measure_predictions",
+            ),
+            Node(
+                draw_confusion_matrices,
+                inputs=["predictions", "class_names"],
+                outputs=["confusion_matrix", "confusion_matrix_log2"],
+                name="draw_confusion_matrices",
+            ),
+            Node(
+                draw_learning_curves,
+                inputs=["head_history"],
+                outputs="learning_curves",
+                name="draw_learning_curves",
+            ),
+            Node(
+                draw_wrong_pictures,
+                inputs=["predictions", "images", "splits", "params:evaluation"],
+                outputs="wrong_pictures",
+                name="draw_wrong_pictures",
+            ),
+            Node(
+                write_report,
+                inputs={
+                    "metrics": "metrics",
+                    "class_metrics": "class_metrics",
+                    "predictions": "predictions",
+                    "classifier_check": "classifier_check",
+                    "confusion_matrix": "confusion_matrix",
+                    "confusion_matrix_log2": "confusion_matrix_log2",
+                    "learning_curves": "learning_curves",
+                    "quarantined_images": "quarantined_images",
+                    "image_index": "image_index",
+                    "splits": "splits",
+                    "images": "images",
+                    "backbone": "params:backbone",
+                    "parameters": "params:evaluation",
+                },
+                outputs="report",
+                name="write_report",
+            ),
+        ]
+    )

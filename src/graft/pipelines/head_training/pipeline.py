@@ -1,0 +1,25 @@
+"""Wiring of the head training stage."""
+
+from kedro.pipeline import Node, Pipeline
+
+from graft.pipelines.head_training.nodes import join_frozen_classifier, train_head
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """``features``, ``splits``, ``backbone`` → ``head``, ``head_history``, ``frozen_classifier``."""
+    return Pipeline(
+        [
+            Node(
+                train_head,
+                inputs=["features", "splits", "class_names", "params:head_training"],
+                outputs=["head", "head_history"],
+                name="train_head",
+            ),
+            Node(
+                join_frozen_classifier,
+                inputs=["backbone", "head"],
+                outputs="frozen_classifier",
+                name="join_frozen_classifier",
+            ),
+        ]
+    )

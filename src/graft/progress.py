@@ -1,0 +1,72 @@
+"""Progress of long loops: a bar in a terminal, a line now and then in a pipe."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+_SECONDS_BETWEEN_LINES = 15.0
+logger = logging.getLogger(__name__)
+
+
+def track(items: Iterable[Item], total: int, activity: str, unit: str, step: int = 1) -> Iterator[Item]:
+    """Yield the items and show how far they are, their rate and the time left.
+
+    Args:
+        items: What to loop over.
+        total: Number of units in all of them.
+        activity: What is being done, in a word ("extracting").
+        unit: What is counted ("pictures").
+        step: Units an item; the last item may hold fewer.
+    """
+    if sys.stderr.isatty():
+        yield from _track_in_terminal(items, total, activity, unit, step)
+    else:
+        yield from _track_in_pipe(items, total, activity, unit, step)
+
+
+def _track_in_terminal(
+    items: Iterable[Item], total: int, activity: str, unit: str, step: int
+) -> Iterator[Item]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(activity, total=total, rate="")
+        done = 0
+        for item in items:
+            yield item
+            done = min(done + step, total)
+            rate = done / max(time.monotonic() - started, 1e-9)
+            progress.update(task, completed=done, rate=f"{rate:,.0f} {unit}/s")
+
+
+def _track_in_pipe(
+    items: Iterable[Item], total: int, activity: str, unit: str, step: int
+) -> Iterator[Item]:
+    started = last_line = time.monotonic()
+    done = 0
+    for item in items:
+        yield item
+        done = min(done + step, total)
+        now = time.monotonic()
+        if now - last_line >= _SECONDS_BETWEEN_LINES and done < total:
+            last_line = now
+            rate = done / (now - started)
+            logger.info(
+                "%-12s %s of %s %s, %.0f/s, %.0f s left",
+                activity, f"{done:,}", f"{total:,}", unit, rate, (total - done) / rate,
+            )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Metrics and their uncertainty; NumPy, SciPy and scikit-learn only."""

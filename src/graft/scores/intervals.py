@@ -1,0 +1,83 @@
+"""How far a figure may be from the truth, measured on so few pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.stats import binomtest
+
+from graft.scores.metrics import METRICS, Metric
+
+# Weights of all draws at once would grow with draws × pictures; a chunk stays at 32 MB.
+_CHUNK_NUMBERS = 4_000_000
+
+
+def measure_with_intervals(
+    labels: np.ndarray, probabilities: np.ndarray, draws: int, confidence: float, seed: int
+) -> dict[str, dict[str, float]]:
+    """Every registered metric with its value and interval.
+
+    Args:
+        labels: Class index of every picture, int (n,).
+        probabilities: Rows that sum to 1, float (n, C).
+        draws: Resamples of the bootstrap.
+        confidence: Coverage of the intervals, such as 0.95.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Name of the metric to ``value``, ``low`` and ``high``. Accuracy has Wilson's interval,
+        the others the percentile bootstrap over pictures (Efron 1979).
+    """
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    once = np.ones((1, len(labels)))
+    figures = {}
+    for name, metric in METRICS.items():
+        value = float(metric(labels, probabilities, once)[0])
+        if name == "accuracy":
+            low, high = wilson_interval(round(value * len(labels)), len(labels), confidence)
+        else:
+            low, high = bootstrap_interval(metric, labels, probabilities, draws, confidence, seed)
+        figures[name] = {"value": value, "low": low, "high": high}
+    return figures
+
+
+def wilson_interval(hits: int, count: int, confidence: float) -> tuple[float, float]:
+    """Wilson's score interval of a share (Wilson, JASA 22, 1927).
+
+    Examples:
+        >>> low, high = wilson_interval(hits=353, count=360, confidence=0.95)
+        >>> round(low, 3), round(high, 3)
+        (0.961, 0.991)
+    """
+    interval = binomtest(hits, count).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def bootstrap_interval(
+    metric: Metric,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    draws: int,
+    confidence: float,
+    seed: int,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a metric, resampling pictures with replacement."""
+    values = np.concatenate(
+        [
+            metric(labels, probabilities, weights)
+            for weights in _draw_weights(len(labels), draws, seed)
+        ]
+    )
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _draw_weights(count: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """How often every picture stands in every resample, a chunk of resamples at a time."""
+    random = np.random.default_rng(seed)
+    chunk = max(1, _CHUNK_NUMBERS // count)
+    for start in range(0, draws, chunk):
+        size = min(chunk, draws - start)
+        yield random.multinomial(count, np.full(count, 1 / count), size=size).astype(np.float64)

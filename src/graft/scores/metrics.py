@@ -1,0 +1,105 @@
+"""Figures of merit of a classifier, each computed for many resamples of the pictures at once.
+
+A metric takes the weight of every picture in every resample, so its bootstrap distribution
+costs a few matrix products. With all weights 1 the values are scikit-learn's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+# (label indices (n,), probabilities (n, C), weights (B, n)) -> values (B,)
+Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+METRICS: dict[str, Metric] = {}
+
+
+def register_metric(name: str) -> Callable[[Metric], Metric]:
+    """Add a metric under the name that it has in ``metrics.json`` and in the report."""
+
+    def register(metric: Metric) -> Metric:
+        METRICS[name] = metric
+        return metric
+
+    return register
+
+
+@register_metric("accuracy")
+def measure_accuracy(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Share of pictures whose most probable class is the right one."""
+    right = probabilities.argmax(axis=1) == labels
+    return weights @ right / weights.sum(axis=1)
+
+
+@register_metric("balanced_accuracy")
+def measure_balanced_accuracy(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Mean recall of the classes that occur among the labels."""
+    hits, support, _ = _count_by_class(labels, probabilities, weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.nanmean(hits / support, axis=1)
+
+
+@register_metric("macro_f1")
+def measure_macro_f1(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Mean F1 score of the classes that occur among labels or predictions."""
+    hits, support, predicted = _count_by_class(labels, probabilities, weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.nanmean(2 * hits / (support + predicted), axis=1)
+
+
+@register_metric("roc_auc")
+def measure_roc_auc(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Area under the ROC curve: of class 1 if there are two, else one class against the rest.
+
+    The mean is over the classes that have pictures on both sides; ties count one half.
+    Source: Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
+    """
+    class_count = probabilities.shape[1]
+    classes = [1] if class_count == 2 else range(class_count)
+    areas = [
+        _measure_area(labels == number, probabilities[:, number], weights) for number in classes
+    ]
+    stacked = np.stack(areas)
+    known = ~np.isnan(stacked)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, stacked, 0).sum(axis=0) / known.sum(axis=0)
+
+
+@register_metric("log_loss")
+def measure_log_loss(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Mean negative natural logarithm of the probability given to the right class."""
+    normalised = probabilities / probabilities.sum(axis=1, keepdims=True)
+    smallest = np.finfo(probabilities.dtype).eps
+    losses = -np.log(np.clip(normalised[np.arange(len(labels)), labels], smallest, 1))
+    return weights @ losses / weights.sum(axis=1)
+
+
+def _count_by_class(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hits, label counts and prediction counts of every class, each (B, C)."""
+    identity = np.eye(probabilities.shape[1])
+    true, predicted = identity[labels], identity[probabilities.argmax(axis=1)]
+    return weights @ (true * predicted), weights @ true, weights @ predicted
+
+
+def _measure_area(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Area under one ROC curve for every row of weights; NaN where one side is empty."""
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
+    above = np.add.reduceat(weights[:, order] * positive[order], starts, axis=1)
+    below = np.add.reduceat(weights[:, order] * ~positive[order], starts, axis=1)
+    beaten = np.cumsum(below, axis=1) - below / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (above * beaten).sum(axis=1) / (above.sum(axis=1) * below.sum(axis=1))

@@ -1,0 +1,107 @@
+"""Pretraining: letters in held-out fonts measure, the others train, and a seed settles it all."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from kedro.io import DataCatalog
+from kedro.runner import SequentialRunner
+from pydantic import ValidationError
+
+from graft.images.letters import FONTS, LETTERS
+from graft.models.small_cnn import build_small_cnn, load_small_cnn_weights
+from graft.pipelines.pretraining.nodes import pretrain_backbone, render_printed_letters
+from graft.pipelines.pretraining.parameters import PretrainingParameters
+from graft.pipelines.pretraining.pipeline import create_pipeline
+
+SETTINGS = {
+    "seed": 0,
+    "count_per_letter": 4,
+    "dev_fonts": ["cmtt10", "DejaVuSans"],
+    "epochs": 2,
+    "batch_size": 32,
+    "learning_rate": 0.002,
+    "warmup_share": 0.1,
+    "weight_decay": 0.0001,
+    "dropout": 0.3,
+    "label_smoothing": 0.1,
+}
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return PretrainingParameters(**SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def letters(parameters):
+    return render_printed_letters(parameters)
+
+
+def test_letters_are_grey_pictures_of_three_channels(letters):
+    images, labels = letters
+    assert images.shape == (len(labels), 8, 8, 3) == (4 * len(LETTERS), 8, 8, 3)
+    assert images.dtype == np.uint8
+    assert (images == images[..., :1]).all()
+
+
+def test_every_letter_has_its_label_and_its_place_in_the_list(letters):
+    _, labels = letters
+    assert [LETTERS[index] for index in labels["label_index"]] == labels["label"].tolist()
+    assert labels["label"].value_counts().eq(4).all()
+
+
+def test_the_dev_split_is_the_held_out_fonts(letters):
+    _, labels = letters
+    assert set(labels["split"]) == {"train", "dev"}
+    is_held_out = labels["font"].isin(SETTINGS["dev_fonts"])
+    assert (labels["split"].eq("dev") == is_held_out).all()
+
+
+def test_pretraining_gives_weights_for_the_small_cnn_and_a_row_an_epoch(letters, parameters):
+    weights, history = pretrain_backbone(*letters, parameters)
+    load_small_cnn_weights(build_small_cnn(8, seed=1), weights)
+    assert {array.dtype for array in weights.values()} == {np.dtype(np.float32)}
+    assert history["epoch"].tolist() == [1, 2]
+    assert set(history) == {"epoch", "loss", "accuracy", "dev_loss", "dev_accuracy"}
+    assert history["loss"].iloc[1] < history["loss"].iloc[0]
+
+
+def test_two_runs_give_the_same_bits(letters, parameters):
+    first, first_history = pretrain_backbone(*letters, parameters)
+    again, again_history = pretrain_backbone(*letters, parameters)
+    assert first_history.equals(again_history)
+    for path, array in first.items():
+        np.testing.assert_array_equal(array, again[path])
+
+
+def test_the_pipeline_runs_from_parameters_to_weights():
+    catalog = DataCatalog.from_config({})
+    catalog["params:pretraining"] = PretrainingParameters(**SETTINGS | {"epochs": 1})
+    outputs = SequentialRunner().run(create_pipeline(), catalog)
+    assert set(outputs) == {"pretrained_weights", "pretraining_history"}
+
+
+def test_the_pipeline_module_is_imported_without_tensorflow():
+    code = (
+        "import sys, graft.pipelines.pretraining.pipeline;"
+        "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"dropout": 1.0},
+        {"learning_rte": 0.1},
+        {"dev_fonts": []},
+        {"dev_fonts": ["Arial"]},
+        {"dev_fonts": list(FONTS)},
+    ],
+)
+def test_impossible_parameters_are_refused(change):
+    with pytest.raises(ValidationError):
+        PretrainingParameters(**SETTINGS | change)
