@@ -8,7 +8,6 @@ a saved model opens anywhere Keras is, and its layers can be reached by name.
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Callable
 from difflib import get_close_matches
 
@@ -78,27 +77,24 @@ def build_backbone(name: str, image_size: int, weights: str, seed: int) -> keras
     return backbone
 
 
-def _find_applications() -> dict[str, types.ModuleType]:
-    """Every network of ``keras.applications`` with the module that has its preprocessing."""
-    modules = [
-        module
-        for module in vars(keras.applications).values()
-        if isinstance(module, types.ModuleType) and hasattr(module, "decode_predictions")
-    ]
+def _find_applications() -> dict[str, Callable[..., keras.Model]]:
+    """Every network of ``keras.applications``, by name."""
     return {
-        name: next(module for module in modules if hasattr(module, name))
-        for name, builder in vars(keras.applications).items()
-        if inspect.isfunction(builder)
+        name: construct
+        for name, construct in vars(keras.applications).items()
+        if inspect.isfunction(construct)
     }
 
 
 def _build_application(name: str, image_size: int, weights: str) -> keras.Model:
     pictures = keras.Input((image_size, image_size, 3), dtype="uint8", name="picture")
-    pixels = keras.ops.cast(pictures, "float32")
-    pixels = _find_applications()[name].preprocess_input(pixels)
+    application = _find_applications()[name]
+    # The module that defines a network also defines the preprocessing it was trained with.
+    preprocess = inspect.getmodule(application).preprocess_input
+    pixels = preprocess(keras.ops.cast(pictures, "float32"))
 
     def construct(weights: str | None) -> keras.Model:
-        return getattr(keras.applications, name)(
+        return application(
             include_top=False, weights=weights, input_tensor=pixels, pooling="avg"
         )
 
