@@ -1,4 +1,4 @@
-"""The small CNN: 512 features of a picture, and weights that fit by name and shape."""
+"""The small CNN: 384 features of a picture, and weights that fit by name and shape."""
 
 import inspect
 from importlib.resources import files
@@ -22,11 +22,11 @@ def draw_pictures(image_size: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("image_size", [8, 9, 12, 15, 20, 32, 50])
-def test_a_picture_of_any_size_becomes_512_features(image_size):
+def test_a_picture_of_any_size_becomes_384_features(image_size):
     model = build_small_cnn(image_size, seed=0)
     features = model.predict(draw_pictures(image_size), verbose=0)
     assert model.input.dtype == "uint8"
-    assert features.shape == (3, 512)
+    assert features.shape == (3, 384)
     assert features.dtype == np.float32
     assert features.min() >= 0
 
@@ -40,7 +40,7 @@ def test_the_number_of_weights_is_the_one_in_the_layer_table():
 def test_every_weight_in_the_layer_table_is_right():
     model = build_small_cnn(8, seed=0)
     for block, position, count in [
-        (1, 1, 992), (1, 2, 14_016), (2, 1, 27_904), (2, 2, 55_680), (3, 1, 111_104)
+        (1, 1, 992), (1, 2, 14_016), (2, 1, 27_904), (2, 2, 55_680), (3, 1, 83_328)
     ]:  # fmt: skip
         layers = [model.get_layer(f"block{block}_{kind}{position}") for kind in ("conv", "bn")]
         assert sum(layer.count_params() for layer in layers) == count
@@ -83,7 +83,7 @@ def remove_a_weight(weights):
 
 
 def add_a_weight(weights):
-    weights["head/kernel"] = np.zeros((512, 10), np.float32)
+    weights["head/kernel"] = np.zeros((384, 10), np.float32)
 
 
 def reshape_a_weight(weights):
@@ -94,7 +94,7 @@ def reshape_a_weight(weights):
     ("spoil", "message"),
     [
         (remove_a_weight, r"1 do not.*block1_bn1/beta, expected \(32,\)\. Received: nothing$"),
-        (add_a_weight, r"1 do not.*head/kernel, expected nothing\. Received: \(512, 10\)$"),
+        (add_a_weight, r"1 do not.*head/kernel, expected nothing\. Received: \(384, 10\)$"),
         (reshape_a_weight, r"1 do not.*block1_bn1/beta, expected \(32,\)\. Received: \(31,\)$"),
     ],
 )

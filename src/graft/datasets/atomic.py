@@ -53,8 +53,8 @@ class AtomicDataset(AbstractDataset[Any, Any]):
         self._type, self._arguments = parse_dataset_definition(copy.deepcopy(definition))
         self.metadata = metadata
         wrapped = self._wrap(self._filepath)
-        if hasattr(wrapped, "preview"):
-            # kedro-viz asks for the method and reads the kind of preview off its annotation.
+        if hasattr(wrapped, "preview") and self._filepath.exists():
+            # kedro-viz calls the method if there is one, and reads the kind off its annotation.
             self.preview = wrapped.preview
 
     @property

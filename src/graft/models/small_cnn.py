@@ -13,13 +13,13 @@ stroke lies tells a 6 from a 9.
     block2_conv1, _bn1, _relu1 4 x 4 x 64           27,904
     block2_conv2, _bn2, _relu2 4 x 4 x 96           55,680
     block2_pool                2 x 2 x 96                0
-    block3_conv1, _bn1, _relu1 2 x 2 x 128         111,104
-    features                   512                       0
+    block3_conv1, _bn1, _relu1 2 x 2 x 96           83,328
+    features                   384                       0
                                                    -------
-                                                   209,696
+                                                   181,920
 
 A larger picture gives a larger last map; `block3_pool` then averages it to 2x2. The weights and
-the 512 features therefore have the same shapes at every picture size.
+the 384 features therefore have the same shapes at every picture size.
 """
 
 import keras
@@ -28,7 +28,7 @@ import numpy as np
 from graft.errors import GraftError
 
 SMALLEST_IMAGE_SIZE = 8
-_FILTERS = ((32, 48), (64, 96), (128,))
+_FILTERS = ((32, 48), (64, 96), (96,))
 _MAP_SIZE = 2
 
 
@@ -41,7 +41,7 @@ def build_small_cnn(image_size: int, seed: int) -> keras.Model:
 
     Returns:
         A functional model: uint8 pictures (N, image_size, image_size, 3), 0..255, in; float32
-        features (N, 512), none below 0, out. It holds built-in layers only.
+        features (N, 384), none below 0, out. It holds built-in layers only.
 
     Raises:
         GraftError: the picture is too small for two halvings and a 2x2 map.

@@ -15,5 +15,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 outputs="images",
                 name="decode_images",
             )
-        ]
+        ],
+        namespace="decoding",
+        prefix_datasets_with_namespace=False,
     )

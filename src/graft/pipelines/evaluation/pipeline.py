@@ -73,5 +73,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 outputs="report",
                 name="write_report",
             ),
-        ]
+        ],
+        namespace="evaluation",
+        prefix_datasets_with_namespace=False,
     )

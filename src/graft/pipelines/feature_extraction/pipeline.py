@@ -31,5 +31,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 outputs="features",
                 name="extract_features",
             ),
-        ]
+        ],
+        namespace="feature_extraction",
+        prefix_datasets_with_namespace=False,
     )

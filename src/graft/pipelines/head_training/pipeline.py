@@ -21,5 +21,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 outputs="frozen_classifier",
                 name="join_frozen_classifier",
             ),
-        ]
+        ],
+        namespace="head_training",
+        prefix_datasets_with_namespace=False,
     )

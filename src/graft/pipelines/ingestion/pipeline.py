@@ -15,5 +15,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 outputs=["image_index", "quarantined_images"],
                 name="check_images",
             )
-        ]
+        ],
+        namespace="ingestion",
+        prefix_datasets_with_namespace=False,
     )

@@ -44,7 +44,7 @@ def pretrain_backbone(
     Every epoch is run: the dev split measures and chooses nothing.
 
     Returns:
-        pretrained_weights: weight path to float32 array, 209,696 weights in all.
+        pretrained_weights: weight path to float32 array, 181,920 weights in all.
         pretraining_history: a row an epoch: epoch, loss, accuracy, dev_loss, dev_accuracy.
     """
     import keras

@@ -15,5 +15,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 outputs=["splits", "class_names"],
                 name="split_images",
             )
-        ]
+        ],
+        namespace="splitting",
+        prefix_datasets_with_namespace=False,
     )
