@@ -7,7 +7,6 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.validation.exceptions import ParameterValidationError
-from pydantic import ValidationError
 
 from graft.errors import GraftError
 
@@ -44,7 +43,5 @@ def cli() -> None:
 
 
 cli.add_command(
-    OneLineErrors(
-        "run", params=kedro_run.params, callback=kedro_run.callback, help=kedro_run.help
-    )
+    OneLineErrors("run", params=kedro_run.params, callback=kedro_run.callback, help=kedro_run.help)
 )

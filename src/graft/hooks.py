@@ -67,7 +67,9 @@ class RunSummaryHook:
                 logger.info(line)
         for name in ("report", "few_shot_report"):
             if name in made:
-                logger.info("\nReport       %s", _relative(catalog[name].filepath))
+                logger.info(
+                    "\nReport       %s", _relative(getattr(catalog[name], "filepath", name))
+                )
         for line in suggest_next(made, run_params["env"]):
             logger.info(line)
 
@@ -122,4 +124,6 @@ def _find_command() -> str:
 def _relative(path: Path) -> str:
     path = Path(path)
     absolute = path.absolute()
-    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)
+    return (
+        str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)
+    )

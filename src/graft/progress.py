@@ -14,7 +14,9 @@ _SECONDS_BETWEEN_LINES = 15.0
 logger = logging.getLogger(__name__)
 
 
-def track(items: Iterable[Item], total: int, activity: str, unit: str, step: int = 1) -> Iterator[Item]:
+def track(
+    items: Iterable[Item], total: int, activity: str, unit: str, step: int = 1
+) -> Iterator[Item]:
     """Yield the items and show how far they are, their rate and the time left.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -50,6 +51,7 @@ class AtomicDataset(AbstractDataset[Any, Any]):
     ) -> None:
         self._filepath = Path(filepath)
         definition = {"type": dataset} if isinstance(dataset, str) else dataset
+        self._type: Callable[..., AbstractDataset[Any, Any]]
         self._type, self._arguments = parse_dataset_definition(copy.deepcopy(definition))
         self.metadata = metadata
         wrapped = self._wrap(self._filepath)
@@ -125,7 +127,7 @@ class AtomicDataset(AbstractDataset[Any, Any]):
         return self._type(filepath=str(path), **copy.deepcopy(self._arguments))
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "dataset": self._type.__name__}
+        return {"filepath": str(self._filepath), "dataset": getattr(self._type, "__name__", "")}
 
 
 def _is_alive(process: str) -> bool:

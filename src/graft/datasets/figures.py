@@ -15,7 +15,7 @@ HTMLPreview = NewType("HTMLPreview", str)
 class FigureDataset(MatplotlibDataset):
     """A Matplotlib figure as a file that, unlike its parent's, can be read back as bytes."""
 
-    def load(self) -> bytes:  # type: ignore[override]  # the parent's only raises
+    def load(self) -> bytes:
         return Path(str(self._get_load_path())).read_bytes()
 
 

@@ -25,8 +25,9 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
         self.metadata = metadata
 
     def load(self) -> keras.Model:
-        import graft.models  # noqa: F401 - imports TensorFlow without its noise
         import keras
+
+        import graft.models  # noqa: F401 - imports TensorFlow without its noise
 
         return keras.models.load_model(self._filepath, compile=False, safe_mode=True)
 

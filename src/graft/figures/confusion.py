@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from graft.figures.style import escape_math, make_figure, shorten
@@ -41,7 +42,7 @@ def draw_confusion(counts: pd.DataFrame, log2: bool = False) -> Figure:
     return figure
 
 
-def _write_numbers(axes, counts: np.ndarray, values: np.ndarray) -> None:
+def _write_numbers(axes: Axes, counts: np.ndarray, values: np.ndarray) -> None:
     dark = values > values.max() / 2
     for row, column in zip(*np.nonzero(counts), strict=True):
         axes.text(

@@ -76,7 +76,9 @@ def draw_gallery(wrong: list[WrongPicture]) -> Figure:
         name = escape_math(shorten(picture.image_id, 28))
         true = escape_math(shorten(picture.label, 20))
         taken = escape_math(shorten(picture.predicted, 20))
-        axes.set_title(f"{name}\n{true}, taken for\n{taken} ({picture.probability:.2f})", fontsize=8)
+        axes.set_title(
+            f"{name}\n{true}, taken for\n{taken} ({picture.probability:.2f})", fontsize=8
+        )
     if not wrong:
         panels[0].text(0, 0.5, "No picture of test was classified wrongly.", fontsize=11)
     return figure

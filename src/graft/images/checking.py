@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TypedDict
+from dataclasses import dataclass
 
 import imagehash
 from PIL import Image
@@ -14,19 +14,34 @@ OK = "ok"
 QUARANTINED = "quarantined"
 
 
-class PictureFacts(TypedDict):
-    """What :func:`check_picture` finds out; the columns of ``image_index`` but id and label."""
+@dataclass
+class PictureFacts:
+    """What is known of one picture file; a column each of ``image_index``.
 
-    sha256: str | None
-    pixel_sha256: str | None
-    perceptual_hash: str | None
-    width: int | None
-    height: int | None
-    mode: str | None
-    format: str | None
-    bytes: int
-    status: str
-    reason: str
+    Attributes:
+        sha256: Of the file's bytes; None if they cannot be read.
+        pixel_sha256: Of the upright RGB pixels and their shape: equal for two files that hold
+            the same pixels.
+        perceptual_hash: 64-bit difference hash in hexadecimal: near for pictures that look alike.
+        width: Of the upright picture, in pixels.
+        height: Of the upright picture, in pixels.
+        mode: Pillow's name of the pixel format in the file, such as ``"RGB"``.
+        format: Format of the file, such as ``"JPEG"``.
+        bytes: Size of the file.
+        status: ``"ok"`` or ``"quarantined"``.
+        reason: Why it is quarantined, for a person; else empty.
+    """
+
+    sha256: str | None = None
+    pixel_sha256: str | None = None
+    perceptual_hash: str | None = None
+    width: int | None = None
+    height: int | None = None
+    mode: str | None = None
+    format: str | None = None
+    bytes: int = 0
+    status: str = OK
+    reason: str = ""
 
 
 def check_picture(data: bytes, min_side: int, max_pixels: int) -> PictureFacts:
@@ -38,16 +53,13 @@ def check_picture(data: bytes, min_side: int, max_pixels: int) -> PictureFacts:
         max_pixels: Largest allowed width × height.
 
     Returns:
-        The facts; ``status`` is ``"ok"``, or ``"quarantined"`` with a ``reason`` for a person.
-        ``pixel_sha256`` is of the upright RGB pixels and their shape: equal for two files that
-        hold the same pixels. ``perceptual_hash`` is a 64-bit difference hash in hexadecimal.
+        The facts as far as they are known.
     """
-    facts = _no_facts(data)
+    facts = PictureFacts(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
     try:
         picture = open_picture(data, max_pixels)
-        facts.update(
-            width=picture.width, height=picture.height, mode=picture.mode, format=picture.format
-        )
+        facts.width, facts.height = picture.size
+        facts.mode, facts.format = picture.mode, picture.format
         if min(picture.size) < min_side:
             raise PictureError(
                 f"{picture.width}×{picture.height} pixels, a side is shorter than the "
@@ -55,37 +67,17 @@ def check_picture(data: bytes, min_side: int, max_pixels: int) -> PictureFacts:
             )
         upright = to_rgb(picture)
     except PictureError as error:
-        facts.update(status=QUARANTINED, reason=str(error))
+        facts.status, facts.reason = QUARANTINED, str(error)
         return facts
-    facts.update(
-        width=upright.width,
-        height=upright.height,
-        pixel_sha256=_hash_pixels(upright),
-        perceptual_hash=str(imagehash.dhash(upright)),
-    )
+    facts.width, facts.height = upright.size
+    facts.pixel_sha256 = _hash_pixels(upright)
+    facts.perceptual_hash = str(imagehash.dhash(upright))
     return facts
 
 
 def describe_unreadable(reason: str) -> PictureFacts:
     """Facts of a file whose bytes could not even be read."""
-    facts = _no_facts(b"")
-    facts.update(sha256=None, status=QUARANTINED, reason=reason)
-    return facts
-
-
-def _no_facts(data: bytes) -> PictureFacts:
-    return PictureFacts(
-        sha256=hashlib.sha256(data).hexdigest(),
-        pixel_sha256=None,
-        perceptual_hash=None,
-        width=None,
-        height=None,
-        mode=None,
-        format=None,
-        bytes=len(data),
-        status=OK,
-        reason="",
-    )
+    return PictureFacts(status=QUARANTINED, reason=reason)
 
 
 def _hash_pixels(picture: Image.Image) -> str:

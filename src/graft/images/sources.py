@@ -9,10 +9,11 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -112,7 +113,7 @@ def _make_source(
     return ImageSource(_make_records(rows), store.read)
 
 
-def _make_records(rows: list[tuple[str, str | None, str | None]]) -> pd.DataFrame:
+def _make_records(rows: Sequence[tuple[str, str | None, str | None]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=RECORD_COLUMNS, dtype="str")
 
 
@@ -134,7 +135,9 @@ def _compile(pattern: str) -> re.Pattern[str]:
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise GraftError(f"the file name pattern is no regular expression: {error}; got {pattern!r}") from None
+        raise GraftError(
+            f"the file name pattern is no regular expression: {error}; got {pattern!r}"
+        ) from None
     if "label" not in expression.groupindex:
         raise GraftError(
             f"the file name pattern needs a named group (?P<label>…) ; got {pattern!r}"
@@ -142,7 +145,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
     return expression
 
 
-def _encode_png(pixels: object) -> bytes:
+def _encode_png(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "png")
     return buffer.getvalue()

@@ -8,14 +8,15 @@ a saved model opens anywhere Keras is, and its layers can be reached by name.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 
 import keras
 
 from graft.errors import GraftError
-from graft.models.small_cnn import build_small_cnn
 from graft.models.pretrained import find_bundled_weights, load_imagenet, load_weights_file
+from graft.models.small_cnn import build_small_cnn
 
 BackboneBuilder = Callable[[int, int], keras.Model]
 _OWN_BACKBONES: dict[str, BackboneBuilder] = {}
@@ -90,13 +91,11 @@ def _build_application(name: str, image_size: int, weights: str) -> keras.Model:
     pictures = keras.Input((image_size, image_size, 3), dtype="uint8", name="picture")
     application = _find_applications()[name]
     # The module that defines a network also defines the preprocessing it was trained with.
-    preprocess = inspect.getmodule(application).preprocess_input
+    preprocess = sys.modules[application.__module__].preprocess_input
     pixels = preprocess(keras.ops.cast(pictures, "float32"))
 
     def construct(weights: str | None) -> keras.Model:
-        return application(
-            include_top=False, weights=weights, input_tensor=pixels, pooling="avg"
-        )
+        return application(include_top=False, weights=weights, input_tensor=pixels, pooling="avg")
 
     try:
         if weights == "imagenet":

@@ -77,9 +77,7 @@ def assign_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
     expected = {weight.path: tuple(weight.shape) for weight in model.weights}
     given = {path: tuple(array.shape) for path, array in weights.items()}
     if expected != given:
-        path = next(
-            path for path in [*expected, *given] if expected.get(path) != given.get(path)
-        )
+        path = next(path for path in [*expected, *given] if expected.get(path) != given.get(path))
         raise ValueError(
             f"weight {path} must have shape {expected.get(path, 'none at all')}; "
             f"got {given.get(path, 'none')}"

@@ -96,9 +96,7 @@ def train_head(
         shuffle=False,
         verbose=0,
     )
-    history = pd.DataFrame(record.history).rename(
-        columns=lambda name: name.replace("val_", "dev_")
-    )
+    history = pd.DataFrame(record.history).rename(columns=lambda name: name.replace("val_", "dev_"))
     if not np.isfinite(history[["loss", "dev_loss"]].to_numpy()).all():
         raise GraftError(
             f"the loss is no longer a number in epoch {len(history)}; lower "

@@ -25,7 +25,13 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 check_frozen_classifier,
-                inputs=["frozen_classifier", "images", "splits", "predictions", "params:evaluation"],
+                inputs=[
+                    "frozen_classifier",
+                    "images",
+                    "splits",
+                    "predictions",
+                    "params:evaluation",
+                ],
                 outputs="classifier_check",
                 name="check_frozen_classifier",
             ),

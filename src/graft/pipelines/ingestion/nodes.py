@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import fields
 
 import pandas as pd
 
@@ -73,8 +74,9 @@ def _check(content: bytes | PictureError, parameters: IngestionParameters) -> Pi
 def _to_table(facts: list[PictureFacts]) -> pd.DataFrame:
     # Stated types: a column of nothing but missing values would have none.
     types = {"width": "Int32", "height": "Int32", "bytes": "int64"}
-    return pd.DataFrame(facts).astype(
-        {name: types.get(name, "str") for name in PictureFacts.__annotations__}
+    columns = [field.name for field in fields(PictureFacts)]
+    return pd.DataFrame(facts, columns=columns).astype(
+        {name: types.get(name, "str") for name in columns}
     )
 
 
@@ -87,10 +89,17 @@ def _refuse_if_none_left(index: pd.DataFrame, quarantined: pd.DataFrame) -> None
         )
 
 
+def _describe_spread(counts: pd.Series) -> str:
+    if counts.empty:
+        return "no labels"
+    fewest, most = counts.min(), counts.max()
+    return f"{most:,} each" if fewest == most else f"{fewest:,} to {most:,} each"
+
+
 def _log_findings(index: pd.DataFrame, quarantined: pd.DataFrame) -> None:
     usable = index[index["status"] == OK]
     counts = usable["label"].value_counts()
-    spread = f"{counts.min():,} to {counts.max():,} each" if len(counts) else "no labels"
+    spread = _describe_spread(counts)
     unlabelled = int(usable["label"].isna().sum())
     logger.info(
         "Found        %s pictures in %d classes (%s)%s",

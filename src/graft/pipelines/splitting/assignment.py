@@ -38,7 +38,11 @@ def find_clusters(index: pd.DataFrame) -> np.ndarray:
 
 
 def assign_splits(
-    labels: np.ndarray, clusters: np.ndarray, names: np.ndarray, fractions: dict[str, float], seed: int
+    labels: np.ndarray,
+    clusters: np.ndarray,
+    names: np.ndarray,
+    fractions: dict[str, float],
+    seed: int,
 ) -> np.ndarray:
     """Give every picture a split.
 
@@ -60,12 +64,18 @@ def assign_splits(
         GraftError: If a class has fewer clusters than there are splits.
     """
     pictures = pd.DataFrame({"label": labels, "cluster": clusters, "name": names})
-    units = pictures.groupby("cluster").agg(
-        label=("label", lambda column: column.mode().iloc[0]),
-        size=("label", "size"),
-        name=("name", "min"),
-    ) if pictures["cluster"].duplicated().any() else pictures.assign(size=1).set_index("cluster")
-    units["rank"] = [hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in units["name"]]
+    units = (
+        pictures.groupby("cluster").agg(
+            label=("label", lambda column: column.mode().iloc[0]),
+            size=("label", "size"),
+            name=("name", "min"),
+        )
+        if pictures["cluster"].duplicated().any()
+        else pictures.assign(size=1).set_index("cluster")
+    )
+    units["rank"] = [
+        hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in units["name"]
+    ]
     chosen: dict[int, str] = {}
     lacking = np.zeros(len(fractions))
     for label, members in units.sort_values("rank").groupby("label", sort=True):
