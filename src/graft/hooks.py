@@ -15,6 +15,7 @@ from kedro.framework.project import settings
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from graft.datasets.atomic import AtomicDataset
 from graft.errors import GraftError
 
 logger = logging.getLogger(__name__)
@@ -67,19 +68,19 @@ class RunSummaryHook:
                 logger.info(line)
         for name in ("report", "few_shot_report"):
             if name in made:
-                logger.info(
-                    "\nReport       %s", _relative(getattr(catalog[name], "filepath", name))
-                )
+                dataset = catalog[name]
+                if isinstance(dataset, AtomicDataset):
+                    logger.info("\nReport       %s", _relative(dataset.filepath))
         for line in suggest_next(made, run_params["env"]):
             logger.info(line)
 
 
 def format_result(metrics: dict[str, Any]) -> list[str]:
-    """The result table as lines of at most 80 columns.
+    r"""The result table as lines of at most 80 columns.
 
     Examples:
         >>> figure = {"value": 0.98, "low": 0.96, "high": 0.99}
-        >>> print("\\n".join(format_result({"frozen": {"test": {"n": 360, "accuracy": figure}}})))
+        >>> print("\n".join(format_result({"frozen": {"test": {"n": 360, "accuracy": figure}}})))
         <BLANKLINE>
         On 360 pictures of test          value   95 % interval
           accuracy                       0.980   0.960 – 0.990
@@ -122,8 +123,5 @@ def _find_command() -> str:
 
 
 def _relative(path: Path) -> str:
-    path = Path(path)
-    absolute = path.absolute()
-    return (
-        str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(path)
-    )
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

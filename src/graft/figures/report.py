@@ -74,7 +74,7 @@ def render_report(content: ReportContent) -> str:
 
 
 def render_page(template: str, **values: Any) -> str:
-    """Fill a template of this package; it may use the filters ``png``, ``thumbnail``, ``percent``."""
+    """Fill a template of this package, which may filter by png, thumbnail and percent."""
     environment = Environment(
         loader=PackageLoader("graft.figures"),
         autoescape=True,

@@ -139,9 +139,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
             f"the file name pattern is no regular expression: {error}; got {pattern!r}"
         ) from None
     if "label" not in expression.groupindex:
-        raise GraftError(
-            f"the file name pattern needs a named group (?P<label>…) ; got {pattern!r}"
-        )
+        raise GraftError(f"the file name pattern needs a named group (?P<label>…); got {pattern!r}")
     return expression
 
 

@@ -34,9 +34,9 @@ class FileStore(Protocol):
 
 
 class FolderStore:
-    """Files below a folder, hidden ones and the litter of desktops left out.
+    r"""Files below a folder, hidden ones and the litter of desktops left out.
 
-    Names are relative POSIX paths. Bytes in a name that are not UTF-8 are shown as ``\\xNN``,
+    Names are relative POSIX paths. Bytes in a name that are not UTF-8 are shown as ``\xNN``,
     so that every name can be stored as text.
     """
 

@@ -6,7 +6,7 @@ from graft.pipelines.head_training.nodes import join_frozen_classifier, train_he
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``features``, ``splits``, ``backbone`` → ``head``, ``head_history``, ``frozen_classifier``."""
+    """``features``, ``backbone`` → ``head``, ``head_history``, ``frozen_classifier``."""
     return Pipeline(
         [
             Node(

@@ -63,16 +63,7 @@ def assign_splits(
     Raises:
         GraftError: If a class has fewer clusters than there are splits.
     """
-    pictures = pd.DataFrame({"label": labels, "cluster": clusters, "name": names})
-    units = (
-        pictures.groupby("cluster").agg(
-            label=("label", lambda column: column.mode().iloc[0]),
-            size=("label", "size"),
-            name=("name", "min"),
-        )
-        if pictures["cluster"].duplicated().any()
-        else pictures.assign(size=1).set_index("cluster")
-    )
+    units = _summarise_clusters(labels, clusters, names)
     units["rank"] = [
         hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in units["name"]
     ]
@@ -90,7 +81,19 @@ def assign_splits(
         lacking += np.array(list(fractions.values())) * sizes.sum()
         splits = fill_splits(sizes, lacking)
         chosen |= dict(zip(members.index, np.array(list(fractions))[splits], strict=True))
-    return pictures["cluster"].map(chosen).to_numpy()
+    return pd.Series(clusters).map(chosen).to_numpy()
+
+
+def _summarise_clusters(
+    labels: np.ndarray, clusters: np.ndarray, names: np.ndarray
+) -> pd.DataFrame:
+    """A row a cluster: its most frequent ``label``, its ``size`` and its first ``name``."""
+    pictures = pd.DataFrame({"label": labels, "cluster": clusters, "name": names})
+    votes = pictures.groupby(["cluster", "label"]).size().rename("votes").reset_index()
+    votes = votes.sort_values(["votes", "label"], ascending=[False, True])
+    units = pictures.groupby("cluster").agg(size=("label", "size"), name=("name", "min"))
+    units["label"] = votes.drop_duplicates("cluster").set_index("cluster")["label"]
+    return units
 
 
 def fill_splits(sizes: np.ndarray, lacking: np.ndarray) -> np.ndarray:
