@@ -53,7 +53,7 @@ def _track_in_terminal(
             yield item
             done = min(done + step, total)
             rate = done / max(time.monotonic() - started, 1e-9)
-            progress.update(task, completed=done, rate=f"{rate:,.0f} {unit}/s")
+            progress.update(task, completed=done, rate=f"{_round(rate)} {unit}/s")
 
 
 def _track_in_pipe(
@@ -69,6 +69,11 @@ def _track_in_pipe(
             last_line = now
             rate = done / (now - started)
             logger.info(
-                "%-12s %s of %s %s, %.0f/s, %.0f s left",
-                activity, f"{done:,}", f"{total:,}", unit, rate, (total - done) / rate,
+                "%-12s %s of %s %s, %s/s, %.0f s left",
+                activity, f"{done:,}", f"{total:,}", unit, _round(rate), (total - done) / rate,
             )  # fmt: skip
+
+
+def _round(rate: float) -> str:
+    """Two digits are enough, but 0 is not a rate."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"

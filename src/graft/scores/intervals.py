@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy.stats import binomtest
+from scipy.stats import t as student_t
 
 from graft.scores.metrics import METRICS, Metric
 
@@ -81,3 +82,11 @@ def _draw_weights(count: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     for start in range(0, draws, chunk):
         size = min(chunk, draws - start)
         yield random.multinomial(count, np.full(count, 1 / count), size=size).astype(np.float64)
+
+
+def mean_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Student's t interval of the mean of a few repeats, float (n,) with n ≥ 2."""
+    error = float(values.std(ddof=1)) / np.sqrt(len(values))
+    reach = float(student_t.ppf((1 + confidence) / 2, df=len(values) - 1)) * error
+    mean = float(values.mean())
+    return mean - reach, mean + reach

@@ -16,6 +16,7 @@ from graft.figures.gallery import draw_gallery, select_wrong
 from graft.figures.learning_curves import draw_history
 from graft.figures.report import ReportContent, render_report
 from graft.images.blocks import copy_rows
+from graft.parameters import BackboneParameters
 from graft.pipelines.evaluation.parameters import EvaluationParameters
 from graft.scores.intervals import measure_with_intervals
 from graft.scores.tables import count_confusions, tabulate_classes
@@ -156,7 +157,7 @@ def write_report(
     image_index: pd.DataFrame,
     splits: pd.DataFrame,
     images: np.ndarray,
-    backbone: Any,
+    backbone: BackboneParameters,
     parameters: EvaluationParameters,
 ) -> str:
     """Write the report: one HTML page that needs nothing but itself.

@@ -10,10 +10,8 @@ import pandas as pd
 
 from graft.datasets.features import FeatureBlock
 from graft.images.blocks import copy_rows
-from graft.pipelines.feature_extraction.parameters import (
-    BackboneParameters,
-    FeatureExtractionParameters,
-)
+from graft.parameters import BackboneParameters
+from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
 from graft.progress import track
 from graft.types import KerasModel
 
