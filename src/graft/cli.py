@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -32,9 +33,15 @@ def explain(error: BaseException) -> str | None:
         if isinstance(cause, GraftError):
             return str(cause)
         if isinstance(cause, ParameterValidationError):
-            return " ".join(str(cause).split())
+            return _explain_parameters(str(cause))
         cause = cause.__cause__ or cause.__context__
     return None
+
+
+def _explain_parameters(report: str) -> str:
+    """Kedro's report of wrong parameters without its frame: ``stage: what is wrong``."""
+    faults = re.findall(r"- Parameter '([^']*)': (?:Failed to [^:]*: )?(.*)", report)
+    return "; ".join(f"{stage}: {fault}" for stage, fault in faults) or " ".join(report.split())
 
 
 @click.group(name="graft")

@@ -14,6 +14,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import settings
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+from omegaconf import OmegaConf
 
 from graft.datasets.atomic import AtomicDataset
 from graft.errors import GraftError
@@ -21,31 +22,47 @@ from graft.errors import GraftError
 logger = logging.getLogger(__name__)
 
 
-class ParameterNamesHook:
-    """Refuses ``--params`` of a name that no stage knows: a typo must not train for an hour.
+class CommandCheckHook:
+    """Refuses an environment or a parameter that does not exist, before anything else happens.
 
-    Names below the first dot are checked by each stage's own parameter model.
+    Kedro takes any name in ``--params``; a typo must not train for an hour. Names below the
+    first dot are checked by each stage's own parameter model.
     """
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Compare the names given with those that the configuration declares."""
-        given = dict(context._runtime_params or {})
-        if not given:
-            return
-        loader = settings.CONFIG_LOADER_CLASS(
-            conf_source=str(context.config_loader.conf_source),
-            env=context.env,
-            **settings.CONFIG_LOADER_ARGS,
+        folder = Path(str(context.config_loader.conf_source))
+        environments = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()}
+        if context.env is not None and context.env not in environments:
+            raise GraftError(
+                f"unknown environment; --env takes {', '.join(environments)}; got '{context.env}'"
+            )
+        given = list(context._runtime_params or {})
+        if given:
+            loader = settings.CONFIG_LOADER_CLASS(
+                conf_source=str(folder), env=context.env, **settings.CONFIG_LOADER_ARGS
+            )
+            known = sorted({*loader["parameters"], *loader["globals"]})
+            for name in given:
+                if name not in known:
+                    raise GraftError(_explain_unknown(name, known, environments))
+
+
+def _explain_unknown(name: str, known: list[str], environments: dict[str, Path]) -> str:
+    elsewhere = [
+        environment
+        for environment, path in environments.items()
+        if (path / "globals.yml").exists() and name in OmegaConf.load(path / "globals.yml")
+    ]
+    if elsewhere:
+        return (
+            f"'{name}' has no meaning in this environment; it has with --env="
+            f"{' or --env='.join(elsewhere)}; got --params '{name}'"
         )
-        known = sorted({*loader["parameters"], *loader["globals"]})
-        for name in given:
-            if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean '{close[0]}'? " if close else ""
-                raise GraftError(
-                    f"unknown parameter; {hint}--params takes {', '.join(known)}; got '{name}'"
-                )
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"unknown parameter; {hint}--params takes {', '.join(known)}; got '{name}'"
 
 
 class RunSummaryHook:
@@ -66,13 +83,19 @@ class RunSummaryHook:
         if "metrics" in made:
             for line in format_result(catalog.load("metrics")):
                 logger.info(line)
+        if "quarantined_images" in made and len(quarantined := catalog.load("quarantined_images")):
+            _tell_place(f"\n{len(quarantined):,} quarantined in", catalog, "quarantined_images")
         for name in ("report", "few_shot_report"):
             if name in made:
-                dataset = catalog[name]
-                if isinstance(dataset, AtomicDataset):
-                    logger.info("\nReport       %s", _relative(dataset.filepath))
+                _tell_place("\nReport       ", catalog, name)
         for line in suggest_next(made, run_params["env"]):
             logger.info(line)
+
+
+def _tell_place(title: str, catalog: DataCatalog, name: str) -> None:
+    dataset = catalog[name]
+    if isinstance(dataset, AtomicDataset):
+        logger.info("%s%s", title, _relative(dataset.filepath))
 
 
 def format_result(metrics: dict[str, Any]) -> list[str]:

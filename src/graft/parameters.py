@@ -1,12 +1,42 @@
 """Parameters that several stages share."""
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from __future__ import annotations
+
+import difflib
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from graft.errors import GraftError
 
 
 class StageParameters(BaseModel):
     """Base of every stage's parameters: unknown names are refused, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Check the parameters of a stage, as Kedro does before any node runs.
+
+        Raises:
+            GraftError: Says in one line which parameter is wrong and what is allowed.
+        """
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            raise GraftError("; ".join(cls._explain(fault) for fault in error.errors())) from error
+
+    @classmethod
+    def _explain(cls, fault: Any) -> str:
+        name = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            close = difflib.get_close_matches(name, cls.model_fields, n=1)
+            hint = f"did you mean '{close[0]}'? " if close else ""
+            return f"unknown name; {hint}allowed are {', '.join(cls.model_fields)}; got '{name}'"
+        message = fault["msg"].removeprefix("Value error, ")
+        # A fault of several parameters together has no name and says itself what was given.
+        return f"{name}: {message}; got {fault['input']!r}" if name else message
 
 
 class BackboneParameters(StageParameters):

@@ -1,7 +1,15 @@
 """The pipelines of the project."""
 
+from __future__ import annotations
+
+import pkgutil
+import re
+
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
+
+import graft.pipelines
+from graft.errors import GraftError
 
 # The way from pictures to report; each stage reads what the ones before it made.
 STAGES = (
@@ -18,8 +26,20 @@ def register_pipelines() -> dict[str, Pipeline]:
     """One pipeline a folder of ``graft.pipelines``; ``__default__`` is the whole way.
 
     Kedro asks for single ones on ``kedro run --pipelines=…``; then only these are imported.
+
+    Raises:
+        GraftError: If a pipeline is asked for that does not exist.
     """
-    pipelines = find_pipelines(raise_errors=True)
+    try:
+        pipelines = find_pipelines(raise_errors=True)
+    except ImportError as error:
+        known = sorted(module.name for module in pkgutil.iter_modules(graft.pipelines.__path__))
+        asked = re.search(r"'graft\.pipelines\.([^']+)'", str(error))
+        if asked is None or asked[1] in known:
+            raise
+        raise GraftError(
+            f"unknown pipeline; --pipelines takes {', '.join(known)}; got '{asked[1]}'"
+        ) from error
     stages = [pipelines[name] for name in STAGES if name in pipelines]
     if len(stages) == len(STAGES):
         pipelines["__default__"] = sum(stages, start=Pipeline([]))

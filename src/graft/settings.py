@@ -1,8 +1,8 @@
 """Settings of the Kedro project."""
 
-from graft.hooks import ParameterNamesHook, RunSummaryHook
+from graft.hooks import CommandCheckHook, RunSummaryHook
 
-HOOKS = (ParameterNamesHook(), RunSummaryHook())
+HOOKS = (CommandCheckHook(), RunSummaryHook())
 
 # Kedro's own way of merging drops every parameter that an environment or the command line
 # does not repeat.

@@ -95,12 +95,20 @@ def _build_application(name: str, image_size: int, weights: str) -> keras.Model:
     pixels = preprocess(keras.ops.cast(pictures, "float32"))
 
     def construct(weights: str | None) -> keras.Model:
-        return application(include_top=False, weights=weights, input_tensor=pixels, pooling="avg")
+        return application(
+            include_top=False,
+            weights=weights,
+            input_tensor=pixels,
+            input_shape=(image_size, image_size, 3),
+            pooling="avg",
+        )
 
     try:
         if weights == "imagenet":
             return load_imagenet(name, construct)
         backbone = construct(None)
+    except GraftError:
+        raise
     except ValueError as error:
         raise GraftError(
             f"{name} cannot be built for pictures of {image_size}×{image_size} pixels "

@@ -100,7 +100,8 @@ def _one_line_errors(name: str, model: keras.Model, location: Path) -> Iterator[
         try:
             yield
         except (ValueError, OSError, KeyError, TypeError) as error:
-            reason = " ".join(str(error).split())[:160]
+            # Keras lists every layer that does not fit; its first sentence counts them.
+            reason = " ".join(str(error).split()).split(". ")[0]
             raise GraftError(
                 f"these are not the weights of {name} ({model.count_params():,} parameters "
                 f"without its top): {reason}; give a file saved from {name}, or set weights to "

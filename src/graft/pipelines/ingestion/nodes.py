@@ -102,9 +102,10 @@ def _log_findings(index: pd.DataFrame, quarantined: pd.DataFrame) -> None:
     spread = _describe_spread(counts)
     unlabelled = int(usable["label"].isna().sum())
     logger.info(
-        "Found        %s pictures in %d classes (%s)%s",
+        "Found        %s pictures in %d %s (%s)%s",
         f"{len(usable):,}",
         len(counts),
+        "class" if len(counts) == 1 else "classes",
         spread,
         f", {unlabelled:,} without a label" if unlabelled else "",
     )

@@ -72,9 +72,10 @@ def assign_splits(
     for label, members in units.sort_values("rank").groupby("label", sort=True):
         if len(members) < len(fractions):
             raise GraftError(
-                f"class '{label}' has {int(members['size'].sum())} pictures in {len(members)} "
-                f"separate groups; every class needs at least {len(fractions)}, one for each of "
-                f"{', '.join(fractions)}; add pictures or leave the class out"
+                f"class '{label}' is too small to split: of its {int(members['size'].sum())} "
+                f"usable pictures, {len(members)} are neither copies nor of one group; every "
+                f"class needs {len(fractions)}, one each for {', '.join(fractions)}; add "
+                "pictures or leave the class out"
             )
         sizes = members["size"].to_numpy()
         # What rounding took from a split in one class, the next class gives back.

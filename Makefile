@@ -1,0 +1,40 @@
+# `make run` and `make test` work on a bare clone with Python 3.11 or newer.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: run test viz lint benchmarks clean
+
+run: .venv/.installed ## Train and test a classifier of handwritten digits
+	@$(BIN)/kedro run
+
+test: lint ## Check style and types, run all tests
+	@$(BIN)/python -m pytest
+
+lint: .venv/.installed-test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+viz: .venv/.installed-test ## Show the pipeline in a browser
+	@$(BIN)/kedro viz run
+
+benchmarks: .venv/.installed-test ## Measure the numbers of benchmarks/README.md
+	@$(BIN)/python benchmarks/run.py
+
+clean: ## Remove everything that was made, the environment included
+	rm -rf .venv build .viz .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	git clean -fdxq data
+
+.venv/bin/python:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "Graft needs Python 3.11 or newer; name one with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# The stamps make a second call quick; a change of the dependencies installs again.
+.venv/.installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/.installed-test: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,viz]"
+	@touch $@ .venv/.installed
