@@ -21,9 +21,8 @@ viz: .venv/.installed-test ## Show the pipeline in a browser
 benchmarks: .venv/.installed-test ## Measure the numbers of benchmarks/README.md
 	@$(BIN)/python benchmarks/run.py
 
-clean: ## Remove everything that was made, the environment included
-	rm -rf .venv build .viz .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	git clean -fdxq data
+clean: ## Remove everything that was made, the environment included; data/01_raw stays
+	rm -rf .venv build .viz .pytest_cache .mypy_cache .ruff_cache .hypothesis data/0[2-8]_*
 
 .venv/bin/python:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \

@@ -84,7 +84,7 @@ class RunSummaryHook:
             for line in format_result(catalog.load("metrics")):
                 logger.info(line)
         if "quarantined_images" in made and len(quarantined := catalog.load("quarantined_images")):
-            _tell_place(f"\n{len(quarantined):,} quarantined in", catalog, "quarantined_images")
+            _tell_place(f"\n{len(quarantined):,} quarantined in ", catalog, "quarantined_images")
         for name in ("report", "few_shot_report"):
             if name in made:
                 _tell_place("\nReport       ", catalog, name)

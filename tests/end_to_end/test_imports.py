@@ -1,0 +1,41 @@
+"""TensorFlow takes seconds to import: commands that do not need it must not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROBE = """
+import sys
+from kedro.framework.cli.cli import main
+sys.argv = ["kedro", *sys.argv[1:]]
+try:
+    main()
+finally:
+    heavy = {"tensorflow", "keras"} & set(sys.modules)
+    print("heavy:", sorted(heavy))
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["registry", "list"],
+        ["catalog", "describe-datasets"],
+        ["run", "--pipelines=ingestion"],
+        ["run", "--pipelines=splitting,decoding"],
+    ],
+)
+def test_tensorflow_is_not_imported(command: list[str], project: Path) -> None:
+    if "splitting,decoding" in command[-1]:
+        subprocess.run(
+            [sys.executable, "-c", PROBE, "run", "--pipelines=ingestion"], cwd=project, check=True
+        )
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *command], cwd=project, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "heavy: []" in done.stdout

@@ -1,0 +1,139 @@
+"""The whole way, from pictures to report, as a user goes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+SMALL = (
+    "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
+    "evaluation.bootstrap_draws=50"
+)
+
+
+def test_the_test_environment_goes_from_pictures_to_report(
+    project: Path, run_kedro: Callable
+) -> None:
+    outcome = run_kedro("--env=test")
+    assert outcome.code == 0, outcome.err
+    metrics = json.loads((project / "data/08_reporting/test/metrics.json").read_text())
+    splits = pd.read_parquet(project / "data/03_primary/test/splits.parquet")
+    test = metrics["frozen"]["test"]
+    assert test["n"] == (splits["split"] == "test").sum() == 40
+    assert 0.5 < test["accuracy"]["low"] < test["accuracy"]["value"] <= test["accuracy"]["high"]
+    report = (project / "data/08_reporting/test/report.html").read_text()
+    assert f"{100 * test['accuracy']['value']:.1f} %" in report
+
+
+def test_a_run_tells_what_a_newcomer_wants_to_know_in_this_order(run_kedro: Callable) -> None:
+    out = run_kedro("--env=test").out
+    expected = ["Found ", "Quarantined ", "Split ", "Head ", "accuracy ", "Report ", "Next"]
+    assert sorted(expected, key=out.index) == expected
+    assert max(map(len, out.splitlines())) <= 100
+    table = [line for line in out.splitlines() if " – " in line]
+    assert len(table) == 5
+    assert max(map(len, table)) <= 80
+
+
+def test_a_run_prints_no_warnings(run_kedro: Callable) -> None:
+    outcome = run_kedro("--env=test")
+    assert outcome.err == ""
+    assert "arning" not in outcome.out
+
+
+def test_two_runs_give_the_same_bytes(project: Path, run_kedro: Callable) -> None:
+    def run() -> dict[str, bytes]:
+        assert run_kedro("--env=test").code == 0
+        names = [
+            "03_primary/test/splits.parquet",
+            "04_feature/test/features/shard_00000.parquet",
+            "05_model_input/test/images.npy",
+            "06_models/test/head_history.csv",
+            "07_model_output/test/predictions.parquet",
+            "08_reporting/test/metrics.json",
+            "08_reporting/test/report.html",
+        ]
+        return {name: (project / "data" / name).read_bytes() for name in names}
+
+    first, second = run(), run()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_ones_own_folder_gives_a_classifier_that_keras_alone_can_use(
+    project: Path, flowers: Path, run_kedro: Callable
+) -> None:
+    outcome = run_kedro("--env=own_pictures", "--params", f"source={flowers},{SMALL}")
+    assert outcome.code == 0, outcome.err
+    models = project / "data/06_models/own_pictures"
+    classifier = keras.models.load_model(models / "frozen_classifier.keras")
+    probabilities = classifier.predict(np.zeros((2, 32, 32, 3), np.uint8), verbose=0)
+    names = json.loads((project / "data/03_primary/own_pictures/class_names.json").read_text())
+    assert names == ["fern", "rose"]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_the_pictures_of_the_user_are_left_as_they_are(flowers: Path, run_kedro: Callable) -> None:
+    (flowers / "rose" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in flowers.rglob("*.*")}
+    run_kedro("--env=own_pictures", "--params", f"source={flowers},{SMALL}")
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in flowers.rglob("*.*")}
+    assert before == after
+
+
+def test_a_broken_picture_stops_nothing_and_trains_nothing(
+    project: Path, flowers: Path, run_kedro: Callable
+) -> None:
+    (flowers / "rose" / "broken.jpg").write_bytes((flowers / "fern/0.jpg").read_bytes()[:200])
+    (flowers / "fern" / "empty.jpg").touch()
+    outcome = run_kedro("--env=own_pictures", "--params", f"source={flowers},{SMALL}")
+    assert outcome.code == 0, outcome.err
+    data = project / "data"
+    quarantined = pd.read_csv(data / "02_intermediate/own_pictures/quarantined_images.csv")
+    assert set(quarantined["image_id"]) == {"rose/broken.jpg", "fern/empty.jpg"}
+    assert quarantined["reason"].str.len().min() > 5
+    splits = pd.read_parquet(data / "03_primary/own_pictures/splits.parquet")
+    assert not set(splits["image_id"]) & set(quarantined["image_id"])
+    assert (
+        "2 quarantined in data/02_intermediate/own_pictures/quarantined_images.csv" in outcome.out
+    )
+
+
+def test_a_failing_run_loses_nothing_that_was_made(
+    project: Path, flowers: Path, run_kedro: Callable
+) -> None:
+    parameters = f"source={flowers},{SMALL}"
+    assert run_kedro("--env=own_pictures", "--params", parameters).code == 0
+    kept = {path: path.read_bytes() for path in (project / "data").rglob("*") if path.is_file()}
+    outcome = run_kedro("--env=own_pictures", "--params", f"{parameters},backbone.name=Nonsense")
+    assert outcome.code == 1
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_few_shot_compares_frozen_with_from_scratch(project: Path, run_kedro: Callable) -> None:
+    assert run_kedro("--env=test").code == 0
+    outcome = run_kedro("--env=test", "--pipelines=few_shot")
+    assert outcome.code == 0, outcome.err
+    results = pd.read_csv(project / "data/07_model_output/test/few_shot_results.csv")
+    assert results["labels_per_class"].tolist() == [1, 1, 2, 2]
+    assert results["frozen"].between(0, 1).all()
+    assert results["from_scratch"].between(0, 1).all()
+
+
+@pytest.mark.shared
+def test_cats_and_dogs_reach_their_bar(project: Path, shared: Path, run_kedro: Callable) -> None:
+    weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
+    outcome = run_kedro(
+        "--env=cats_vs_dogs",
+        "--params",
+        f"source={shared / 'data/cats_vs_dogs'},weights={weights}",
+    )
+    assert outcome.code == 0, outcome.err
+    metrics = json.loads((project / "data/08_reporting/cats_vs_dogs/metrics.json").read_text())
+    assert metrics["frozen"]["test"]["n"] == 240
+    assert metrics["frozen"]["test"]["accuracy"]["value"] >= 0.97

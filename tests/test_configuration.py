@@ -1,0 +1,109 @@
+"""The configuration holds together: every entry is used, documented by its layer, and portable."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import configure_project, pipelines
+
+from graft.settings import CONFIG_LOADER_ARGS
+
+ROOT = Path(__file__).parents[1]
+LAYERS = {
+    "raw": "01_raw",
+    "intermediate": "02_intermediate",
+    "primary": "03_primary",
+    "feature": "04_feature",
+    "model_input": "05_model_input",
+    "models": "06_models",
+    "model_output": "07_model_output",
+    "reporting": "08_reporting",
+}
+ENVIRONMENTS = sorted(
+    path.name for path in (ROOT / "conf").iterdir() if path.is_dir() and path.name != "local"
+)
+
+
+def _load(environment: str, what: str) -> dict:
+    loader = OmegaConfigLoader(str(ROOT / "conf"), env=environment, **CONFIG_LOADER_ARGS)
+    return loader[what]
+
+
+@pytest.fixture(scope="module")
+def registered() -> dict:
+    configure_project("graft")
+    return dict(pipelines)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_entry_of_the_catalog_is_used_by_a_pipeline(
+    environment: str, registered: dict
+) -> None:
+    used = set().union(*(pipeline.datasets() for pipeline in registered.values()))
+    entries = set(_load(environment, "catalog"))
+    data = {name for name in used if not name.startswith("params:")}
+    assert entries == data
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_parameter_is_used_by_a_pipeline(environment: str, registered: dict) -> None:
+    used = set().union(*(pipeline.datasets() for pipeline in registered.values()))
+    assert {f"params:{name}" for name in _load(environment, "parameters")} == {
+        name for name in used if name.startswith("params:")
+    }
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_entry_lies_in_the_folder_of_its_layer(environment: str) -> None:
+    dataset = _load(environment, "globals")["dataset"]
+    for name, entry in _load(environment, "catalog").items():
+        layer = entry["metadata"]["kedro-viz"]["layer"]
+        path = entry.get("filepath", "")
+        if name == "raw_images" or path.startswith("src/graft/models/weights/"):
+            continue
+        folder = "printed_letters" if re.match("letter_|pretrain", name) else dataset
+        assert path.startswith(f"data/{LAYERS[layer]}/{folder}/"), name
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_everything_but_the_pictures_is_saved_atomically(environment: str) -> None:
+    types = {
+        name: entry["type"]
+        for name, entry in _load(environment, "catalog").items()
+        if name != "raw_images"
+    }
+    assert set(types.values()) == {"graft.datasets.AtomicDataset"}
+
+
+def test_the_whole_way_begins_with_the_backbone(registered: dict) -> None:
+    # Missing weights must be known before the first picture is read.
+    assert registered["__default__"].nodes[0].name == "feature_extraction.build_backbone"
+
+
+def test_nodes_are_named_after_their_functions(registered: dict) -> None:
+    for pipeline in registered.values():
+        for node in pipeline.nodes:
+            assert node.name == f"{node.namespace}.{node.func.__name__}"
+
+
+def test_only_evaluation_reads_the_test_split() -> None:
+    readers = [
+        path.relative_to(ROOT).parts[3]
+        for path in (ROOT / "src/graft/pipelines").rglob("*.py")
+        if re.search(r"""["']test["']""", path.read_text())
+    ]
+    assert set(readers) == {"evaluation", "splitting"}
+
+
+def test_no_address_of_a_registry_and_no_path_of_a_machine_is_committed() -> None:
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    for name in files:
+        if Path(name).suffix in {".toml", ".txt", ".yml", ".cfg", ""}:
+            text = (ROOT / name).read_text(errors="ignore")
+            assert not re.search(r"index-url|find-links|file:///|/(home|root)/", text), name
