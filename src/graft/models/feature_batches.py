@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-import keras
 import numpy as np
+import tensorflow as tf
 
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class FeatureReader(Protocol):
     """Rows of features that are read a block at a time, such as the catalog's ``features``."""
 
     blocks: list[tuple[int, int]]
+    dimension: int
 
     def __len__(self) -> int: ...
 
     def read_block(self, number: int) -> np.ndarray: ...
 
 
-class FeatureBatches(keras.utils.PyDataset):
-    """Batches of (features, labels, weights) in an order that depends on seed and epoch alone.
+class FeaturePools:
+    """The rows of one split, drawn in pools of a bounded size.
 
-    Shuffled at two levels: blocks of the file are drawn in random order into a pool of up to
-    ``pool_rows`` rows, and rows are drawn at random from the pool. Memory is the pool's. If all
-    rows fit into one pool it is filled once and shuffled anew each epoch.
+    If all rows fit into one pool, they are read once and kept.
 
     Args:
         table: The features.
-        rows: Row numbers of ``table`` to train on.
+        rows: Row numbers of ``table`` in this split.
         labels: Class index of every one of ``rows``, int.
         weights: Weight of every one of ``rows``, float32.
-        batch_size: Rows a batch; the last batch of an epoch may be shorter.
-        seed: Seed of the order.
         pool_rows: Rows in memory at a time.
     """
 
@@ -44,16 +41,12 @@ class FeatureBatches(keras.utils.PyDataset):
         rows: np.ndarray,
         labels: np.ndarray,
         weights: np.ndarray,
-        batch_size: int,
-        seed: int,
         pool_rows: int = 32_768,
     ) -> None:
-        super().__init__()
+        self.row_count = len(rows)
+        self.dimension = table.dimension
         self._table = table
-        self._batch_size = batch_size
-        self._seed = seed
         self._pool_rows = pool_rows
-        self._row_count = len(rows)
         self._targets = np.full(len(table), -1, dtype=np.int64)
         self._targets[rows] = labels
         self._weights = np.zeros(len(table), dtype=np.float32)
@@ -63,55 +56,40 @@ class FeatureBatches(keras.utils.PyDataset):
             for number, (start, stop) in enumerate(table.blocks)
             if (self._targets[start:stop] >= 0).any()
         ]
-        fits = len(rows) <= pool_rows
-        self._only_pool = self._fill_pool(self._blocks) if fits else None
-        self._epoch = 0
-        self._batches: Iterator[Batch] = iter(())
+        self._only_pool = self._fill(self._blocks) if len(rows) <= pool_rows else None
 
-    def __len__(self) -> int:
-        return -(-self._row_count // self._batch_size)
+    def draw(self, random: np.random.Generator | None = None) -> Iterator[Rows]:
+        """Every row once, a pool of features, class indices and weights at a time.
 
-    def __getitem__(self, index: int) -> Batch:
-        # Keras asks for 0, 1, 2, … and looks at the first ones before the first epoch too.
-        if index == 0:
-            self._batches = self._draw_batches()
-        return next(self._batches)
-
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-
-    def _draw_batches(self) -> Iterator[Batch]:
-        random = np.random.default_rng([self._seed, self._epoch])
-        rest: Batch | None = None
+        Args:
+            random: Shuffles blocks among pools and rows within a pool; None keeps the order.
+        """
         for pool in self._draw_pools(random):
-            shuffled = _take(pool, random.permutation(len(pool[0])))
-            if rest is not None:
-                shuffled = _concatenate(rest, shuffled)
-            whole = len(shuffled[0]) - len(shuffled[0]) % self._batch_size
-            for start in range(0, whole, self._batch_size):
-                yield _take(shuffled, slice(start, start + self._batch_size))
-            rest = _take(shuffled, slice(whole, None))
-        if rest is not None and len(rest[0]):
-            yield rest
+            if random is None:
+                yield pool
+            else:
+                order = random.permutation(len(pool[0]))
+                yield pool[0][order], pool[1][order], pool[2][order]
 
-    def _draw_pools(self, random: np.random.Generator) -> Iterator[Batch]:
+    def _draw_pools(self, random: np.random.Generator | None) -> Iterator[Rows]:
         if self._only_pool is not None:
             yield self._only_pool
             return
+        order = self._blocks if random is None else random.permutation(self._blocks).tolist()
         waiting: list[int] = []
-        for number in random.permutation(self._blocks):
-            waiting.append(int(number))
-            if sum(self._block_size(block) for block in waiting) >= self._pool_rows:
-                yield self._fill_pool(waiting)
+        for number in order:
+            waiting.append(number)
+            if sum(self._size(block) for block in waiting) >= self._pool_rows:
+                yield self._fill(waiting)
                 waiting = []
         if waiting:
-            yield self._fill_pool(waiting)
+            yield self._fill(waiting)
 
-    def _block_size(self, number: int) -> int:
+    def _size(self, number: int) -> int:
         start, stop = self._table.blocks[number]
         return stop - start
 
-    def _fill_pool(self, numbers: list[int]) -> Batch:
+    def _fill(self, numbers: list[int]) -> Rows:
         features, rows = [], []
         for number in numbers:
             start, stop = self._table.blocks[number]
@@ -122,11 +100,42 @@ class FeatureBatches(keras.utils.PyDataset):
         return np.concatenate(features), self._targets[chosen], self._weights[chosen]
 
 
-def _take(batch: Batch, rows: slice | np.ndarray) -> Batch:
-    features, labels, weights = batch
-    return features[rows], labels[rows], weights[rows]
+def shuffle_batches(
+    pools: FeaturePools, batch_size: int, epochs: int, seed: int
+) -> tf.data.Dataset:
+    """Training batches of all epochs, one after the other.
+
+    The order of an epoch depends on the seed and the number of the epoch alone. The last batch
+    of an epoch may be shorter; no batch reaches over its end.
+    """
+    return _batch_passes(
+        pools, lambda epoch: np.random.default_rng([seed, int(epoch)]), batch_size, epochs
+    )
 
 
-def _concatenate(first: Batch, second: Batch) -> Batch:
-    features, labels, weights = (np.concatenate(pair) for pair in zip(first, second, strict=True))
-    return features, labels, weights
+def batch_in_order(pools: FeaturePools, batch_size: int, passes: int) -> tf.data.Dataset:
+    """Batches of so many passes over all rows, each in their order, to measure on."""
+    return _batch_passes(pools, lambda _: None, batch_size, passes)
+
+
+def _batch_passes(
+    pools: FeaturePools,
+    make_random: Callable[[int], np.random.Generator | None],
+    batch_size: int,
+    passes: int,
+) -> tf.data.Dataset:
+    """One endless-looking data set: to start a new one each epoch costs more than a pass."""
+    signature = (
+        tf.TensorSpec((None, pools.dimension), tf.float32),
+        tf.TensorSpec((None,), tf.int64),
+        tf.TensorSpec((None,), tf.float32),
+    )
+
+    def draw_pass(number: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.Dataset.from_generator(
+            lambda number: pools.draw(make_random(number)),
+            args=(number,),
+            output_signature=signature,
+        ).rebatch(batch_size)
+
+    return tf.data.Dataset.range(passes).flat_map(draw_pass).prefetch(2)

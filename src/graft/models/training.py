@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import GraftError
+from graft.models.feature_batches import FeaturePools, batch_in_order, shuffle_batches
 
+_DEV_BATCH = 1024
 CLASS_WEIGHTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
-logger = logging.getLogger(__name__)
 
 
 def _class_weight(name: str) -> Callable[..., Any]:
@@ -57,21 +58,25 @@ def weigh_pictures(labels: np.ndarray, class_count: int, policy: str) -> np.ndar
 
 def train_head(
     head: keras.Model,
-    batches: keras.utils.PyDataset,
-    dev_batches: keras.utils.PyDataset,
+    train: FeaturePools,
+    dev: FeaturePools,
     learning_rate: float,
+    batch_size: int,
     epochs: int,
     patience: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Train until the loss on dev stops falling; the weights of the best epoch stay.
 
     Args:
         head: Model from features to probabilities; trained in place.
-        batches: Training batches.
-        dev_batches: Batches of the dev split, to stop early on.
+        train: Rows to learn from.
+        dev: Rows to stop early on.
         learning_rate: Of Adam.
+        batch_size: Rows a step.
         epochs: At most so many.
         patience: Stop after so many epochs without a lower loss on dev.
+        seed: Seed of the order of the batches.
 
     Returns:
         A row an epoch: ``epoch`` (from 1), ``loss``, ``accuracy``, ``dev_loss``,
@@ -89,9 +94,11 @@ def train_head(
         monitor="val_loss", patience=patience, restore_best_weights=True
     )
     record = head.fit(
-        batches,
-        validation_data=dev_batches,
+        shuffle_batches(train, batch_size, epochs, seed),
+        validation_data=batch_in_order(dev, _DEV_BATCH, epochs),
+        validation_steps=math.ceil(dev.row_count / _DEV_BATCH),
         epochs=epochs,
+        steps_per_epoch=math.ceil(train.row_count / batch_size),
         callbacks=[stopping, keras.callbacks.TerminateOnNaN()],
         shuffle=False,
         verbose=0,

@@ -30,7 +30,7 @@ def train_head(
         GraftError: If the loss is no longer a number.
     """
     from graft.models import training
-    from graft.models.feature_batches import FeatureBatches
+    from graft.models.feature_batches import FeaturePools
     from graft.models.heads import build_head
     from graft.models.runtime import seed_everything
 
@@ -45,20 +45,16 @@ def train_head(
     keys = features.keys.merge(splits, on="image_id", how="left", validate="many_to_one")
     rows, labels = _select(keys, "train")
     weights = training.weigh_pictures(labels, len(class_names), parameters.class_weights)
-    batches = FeatureBatches(
-        features, rows, labels, weights, parameters.batch_size, parameters.seed
-    )
     dev_rows, dev_labels = _select(keys[keys["view"] == 0], "dev")
-    dev_batches = FeatureBatches(
-        features, dev_rows, dev_labels, np.ones(len(dev_rows)), batch_size=1024, seed=0
-    )
     history = training.train_head(
         head,
-        batches,
-        dev_batches,
+        FeaturePools(features, rows, labels, weights),
+        FeaturePools(features, dev_rows, dev_labels, np.ones(len(dev_rows), np.float32)),
         parameters.learning_rate,
+        parameters.batch_size,
         parameters.epochs,
         parameters.patience,
+        parameters.seed,
     )
     _log_outcome(history)
     return head, history
