@@ -1,10 +1,12 @@
 """Printed letters: drawn from a seed, prepared as the UCI digits were."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 
 from graft.errors import GraftError
-from graft.images.letters import FONTS, LETTERS, count_ink, render_letters
+from graft.images.letters import ALPHABETS, FONTS, LETTERS, count_ink, render_letters
 
 
 def test_a_letter_is_an_8x8_picture_with_a_label_and_a_font():
@@ -15,9 +17,23 @@ def test_a_letter_is_an_8x8_picture_with_a_label_and_a_font():
     assert set(fonts) <= set(FONTS)
 
 
-def test_the_letters_are_37_different_shapes_and_none_is_a_digit():
-    assert len(LETTERS) == len(set(LETTERS)) == 37
-    assert LETTERS.isalpha()
+def test_the_letters_are_161_different_ones_of_their_alphabets_and_none_is_a_digit():
+    assert len(LETTERS) == len(set(LETTERS)) == 161
+    for alphabet, letters in ALPHABETS.items():
+        for letter in letters:
+            assert unicodedata.category(letter) in {"Lu", "Ll", "Lo"}
+            assert unicodedata.name(letter).startswith(alphabet.upper())
+
+
+def test_a_letter_that_no_given_font_has_is_left_out():
+    _, labels, _ = render_letters(count_per_letter=2, seed=0, fonts=("cmr10",))
+    assert labels.tolist() == sorted(list(range(len(ALPHABETS["Latin"]))) * 2)
+
+
+def test_pens_are_of_many_widths():
+    images, labels, _ = render_letters(20, seed=0, fonts=("DejaVuSans",))
+    ink = images[labels == LETTERS.index("L")].sum(axis=(1, 2), dtype=np.int64)
+    assert ink.max() > 1.5 * ink.min()
 
 
 def test_the_same_seed_gives_the_same_pictures():
@@ -27,9 +43,10 @@ def test_the_same_seed_gives_the_same_pictures():
 
 
 @pytest.mark.parametrize("font", FONTS)
-def test_every_font_draws_every_letter_to_the_full_height(font):
-    images, _, fonts = render_letters(1, seed=1, fonts=(font,))
+def test_every_font_draws_every_latin_letter_to_the_full_height(font):
+    images, labels, fonts = render_letters(1, seed=1, fonts=(font,))
     assert set(fonts) == {font}
+    assert set(labels) >= set(range(len(ALPHABETS["Latin"])))
     assert images.any(axis=(1, 2)).all()
     # Like a digit of the UCI set, a letter reaches from the first row to the last.
     rows_with_ink = (images > 0).any(axis=2)
@@ -37,10 +54,11 @@ def test_every_font_draws_every_letter_to_the_full_height(font):
 
 
 def test_ink_is_counted_in_blocks_of_4x4_and_scaled_to_0_255():
-    bitmap = np.zeros((32, 32), dtype=bool)
-    bitmap[:4, :4] = True
-    bitmap[4, 4:8] = True
-    picture = count_ink(bitmap)
+    bitmaps = np.zeros((2, 32, 32), dtype=bool)
+    bitmaps[1, :4, :4] = True
+    bitmaps[1, 4, 4:8] = True
+    empty, picture = count_ink(bitmaps)
+    assert not empty.any()
     assert picture[0, 0] == 255
     assert picture[1, 1] == 64  # 4 of 16 pixels
     assert picture.sum() == 255 + 64

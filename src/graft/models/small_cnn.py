@@ -70,29 +70,6 @@ def collect_small_cnn_weights(model: keras.Model) -> dict[str, np.ndarray]:
     return {weight.path: keras.ops.convert_to_numpy(weight.value) for weight in model.weights}
 
 
-def load_small_cnn_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
-    """Overwrite the weights of `model`, at any picture size, with `weights`.
-
-    Raises:
-        GraftError: a path is missing, unknown or of another shape; `model` is then untouched.
-    """
-    expected = {weight.path: tuple(weight.shape) for weight in model.weights}
-    received = {path: np.shape(array) for path, array in weights.items()}
-    if expected != received:
-        wrong = sorted(
-            path for path in expected | received if expected.get(path) != received.get(path)
-        )
-        first = wrong[0]
-        raise GraftError(
-            f"Weights must match the small CNN name by name and shape by shape; {len(wrong)} do "
-            f"not. Run `kedro run --pipelines=pretraining` to make a matching file. The first: "
-            f"{first}, expected {expected.get(first, 'nothing')}. "
-            f"Received: {received.get(first, 'nothing')}"
-        )
-    for weight in model.weights:
-        weight.assign(weights[weight.path])
-
-
 def _convolve(
     x: keras.KerasTensor, channels: int, block: str, position: int, seed: int
 ) -> keras.KerasTensor:

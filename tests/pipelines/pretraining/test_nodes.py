@@ -1,5 +1,6 @@
 """Pretraining: letters in held-out fonts measure, the others train, and a seed settles it all."""
 
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,8 @@ from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
 from graft.images.letters import FONTS, LETTERS
-from graft.models.small_cnn import build_small_cnn, load_small_cnn_weights
+from graft.models.pretrained import assign_weights
+from graft.models.small_cnn import build_small_cnn
 from graft.pipelines.pretraining.nodes import pretrain_backbone, render_printed_letters
 from graft.pipelines.pretraining.parameters import PretrainingParameters
 from graft.pipelines.pretraining.pipeline import create_pipeline
@@ -61,11 +63,22 @@ def test_the_dev_split_is_the_held_out_fonts(letters):
 
 def test_pretraining_gives_weights_for_the_small_cnn_and_a_row_an_epoch(letters, parameters):
     weights, history = pretrain_backbone(*letters, parameters)
-    load_small_cnn_weights(build_small_cnn(8, seed=1), weights)
+    assign_weights(build_small_cnn(8, seed=1), weights)
     assert {array.dtype for array in weights.values()} == {np.dtype(np.float32)}
     assert history["epoch"].tolist() == [1, 2]
     assert set(history) == {"epoch", "loss", "accuracy", "dev_loss", "dev_accuracy"}
     assert history["loss"].iloc[1] < history["loss"].iloc[0]
+
+
+def test_the_log_says_what_was_drawn_and_how_well_it_is_told_apart(letters, parameters, caplog):
+    caplog.set_level("INFO", logger="graft")
+    render_printed_letters(parameters)
+    pretrain_backbone(*letters, parameters)
+    drawn, pretrained = caplog.messages
+    assert drawn.startswith("Letters      644 pictures of 161 letters (6 alphabets, ")
+    assert re.fullmatch(
+        r"Pretrained   2 epochs; \d+\.\d % right .* \(cmtt10, DejaVuSans\)", pretrained
+    )
 
 
 def test_two_runs_give_the_same_bits(letters, parameters):

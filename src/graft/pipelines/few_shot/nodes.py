@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,15 +134,15 @@ def _prepare_trainings(
     from graft.models.heads import build_head, join_classifier
     from graft.models.repeated_training import RepeatedTraining
 
-    def build_frozen(seed: int) -> KerasModel:
-        return build_head(dimension, class_count, parameters.dropout, parameters.weight_decay, seed)
+    def build_head_for(inputs: int, seed: int) -> KerasModel:
+        return build_head(inputs, class_count, parameters.dropout, parameters.weight_decay, seed)
 
     def build_from_scratch(seed: int) -> KerasModel:
         network = build_backbone(backbone.name, backbone.image_size, "random", seed)
         network.trainable = True
-        return join_classifier(network, build_frozen(seed))
+        return join_classifier(network, build_head_for(network.output_shape[-1], seed))
 
-    ways = {"frozen": build_frozen, "from_scratch": build_from_scratch}
+    ways = {"frozen": partial(build_head_for, dimension), "from_scratch": build_from_scratch}
     return {way: RepeatedTraining(build, parameters.learning_rate) for way, build in ways.items()}
 
 

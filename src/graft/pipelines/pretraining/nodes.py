@@ -1,17 +1,16 @@
-"""Nodes of the pretraining stage: draw printed letters, train the small CNN on them."""
+"""Nodes of the pretraining stage."""
+
+from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from graft.images.letters import LETTERS, PICTURE_SIZE, render_letters
+from graft.images.letters import ALPHABETS, LETTERS, PICTURE_SIZE, render_letters
 from graft.pipelines.pretraining.parameters import PretrainingParameters
-
-if TYPE_CHECKING:
-    import keras
+from graft.types import KerasModel
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +19,9 @@ def render_printed_letters(parameters: PretrainingParameters) -> tuple[np.ndarra
     """Draw the letters; the pictures in the held-out fonts are the dev split.
 
     Returns:
-        letter_images: uint8 (N, 8, 8, 3), grey: three equal channels.
-        letter_labels: N rows, in the order of the pictures: label (the letter), label_index (its
-            place in `LETTERS`), font, split (train or dev).
+        ``letter_images``: uint8 (N, 8, 8, 3), grey: three equal channels.
+        ``letter_labels``: a row a picture, in their order: ``label`` (the letter),
+        ``label_index`` (its place in ``LETTERS``), ``font``, ``split`` (train or dev).
     """
     images, label_indices, fonts = render_letters(parameters.count_per_letter, parameters.seed)
     labels = pd.DataFrame(
@@ -32,6 +31,13 @@ def render_printed_letters(parameters: PretrainingParameters) -> tuple[np.ndarra
             "font": fonts,
             "split": np.where(np.isin(fonts, parameters.dev_fonts), "dev", "train"),
         }
+    )
+    logger.info(
+        "Letters      %s pictures of %d letters (%d alphabets, %d fonts)",
+        f"{len(labels):,}",
+        labels["label"].nunique(),
+        len(ALPHABETS),
+        labels["font"].nunique(),
     )
     return np.repeat(images[..., np.newaxis], 3, axis=-1), labels
 
@@ -44,16 +50,14 @@ def pretrain_backbone(
     Every epoch is run: the dev split measures and chooses nothing.
 
     Returns:
-        pretrained_weights: weight path to float32 array, 181,920 weights in all.
-        pretraining_history: a row an epoch: epoch, loss, accuracy, dev_loss, dev_accuracy.
+        ``pretrained_weights``: weight path to float32 array, 181,920 weights in all.
+        ``pretraining_history``: a row an epoch: ``epoch``, ``loss``, ``accuracy``, ``dev_loss``,
+        ``dev_accuracy``.
     """
-    import keras
-    import tensorflow as tf
-
+    from graft.models.runtime import seed_everything
     from graft.models.small_cnn import build_small_cnn, collect_small_cnn_weights
 
-    keras.utils.set_random_seed(parameters.seed)
-    tf.config.experimental.enable_op_determinism()
+    seed_everything(parameters.seed)
     one_hot = np.eye(len(LETTERS), dtype=np.float32)[letter_labels["label_index"]]
     is_train = (letter_labels["split"] == "train").to_numpy()
     backbone = build_small_cnn(PICTURE_SIZE, parameters.seed)
@@ -68,7 +72,8 @@ def pretrain_backbone(
     )
     table = _tabulate_history(history.history)
     logger.info(
-        "Small CNN pretrained: %.1f %% of the letters in fonts it never saw named correctly (%s).",
+        "Pretrained   %d epochs; %.1f %% right of the letters in fonts held out (%s)",
+        parameters.epochs,
         100 * table["dev_accuracy"].iloc[-1],
         ", ".join(parameters.dev_fonts),
     )
@@ -76,8 +81,8 @@ def pretrain_backbone(
 
 
 def _build_classifier(
-    backbone: "keras.Model", train_count: int, parameters: PretrainingParameters
-) -> "keras.Model":
+    backbone: KerasModel, train_count: int, parameters: PretrainingParameters
+) -> KerasModel:
     """Put a softmax head on the backbone; AdamW with linear warm-up and cosine decay."""
     import keras
 

@@ -1,10 +1,11 @@
-"""Parameters of the pretraining stage (`params:pretraining`)."""
+"""Parameters of the pretraining stage."""
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from graft.images.letters import FONTS
+from graft.parameters import StageParameters
 
 
 def _check_dev_fonts(dev_fonts: tuple[str, ...]) -> tuple[str, ...]:
@@ -16,17 +17,28 @@ def _check_dev_fonts(dev_fonts: tuple[str, ...]) -> tuple[str, ...]:
     return dev_fonts
 
 
-class PretrainingParameters(BaseModel):
-    """What is drawn, and how the small CNN is trained on it."""
+class PretrainingParameters(StageParameters):
+    """What is drawn, and how the small CNN is trained on it.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Attributes:
+        seed: Of the letters drawn, the first weights, dropout and the order of the pictures.
+        count_per_letter: Pictures of each letter, over all fonts.
+        dev_fonts: Fonts that are held out: they measure, they never train.
+        epochs: Passes over the pictures; all are run.
+        batch_size: Pictures a step.
+        learning_rate: Highest of AdamW, after the warm-up; a cosine then takes it to 0.
+        warmup_share: Share of all steps over which the learning rate rises from 0.
+        weight_decay: Of AdamW, apart from the loss.
+        dropout: Share of the features hidden from the letter head at each step.
+        label_smoothing: Share of the target spread over all letters.
+    """
 
     seed: int = Field(ge=0)
-    count_per_letter: int = Field(ge=1)
+    count_per_letter: PositiveInt
     dev_fonts: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_check_dev_fonts)]
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
     warmup_share: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
     dropout: float = Field(ge=0, lt=1)

@@ -1,0 +1,83 @@
+"""Peak memory of one stage on so many pictures: python memory.py decoding|extraction COUNT."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from graft.datasets import AtomicDataset, ClassFoldersDataset
+
+SIZE = 224
+
+
+def make_pictures(folder: Path, count: int) -> None:
+    """JPEG files of 500×375 smooth random colours, in two classes."""
+    random = np.random.default_rng(0)
+    for number in range(count):
+        path = folder / f"class_{number % 2}" / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((500, 375), Image.Resampling.BICUBIC).save(path)
+
+
+def decode(folder: Path, count: int) -> None:
+    """Run the decoding stage."""
+    from graft.pipelines.decoding.nodes import decode_images
+    from graft.pipelines.decoding.parameters import DecodingParameters
+
+    make_pictures(folder / "pictures", count)
+    source = ClassFoldersDataset(filepath=str(folder / "pictures")).load()
+    parameters = DecodingParameters(image_size=SIZE, max_pixels=80_000_000, workers=None)
+    images = AtomicDataset(
+        filepath=folder / "images.npy", dataset="graft.datasets.NumpyArrayDataset"
+    )
+    images.save(decode_images(source, source.records, parameters))
+
+
+def extract(folder: Path, count: int) -> None:
+    """Run the extraction stage on pixels that are written without standing in memory."""
+    from graft.images.blocks import RowStream
+    from graft.models.backbones import build_backbone
+    from graft.pipelines.feature_extraction.nodes import extract_features
+    from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
+
+    random = np.random.default_rng(0)
+    shape = (SIZE, SIZE, 3)
+    rows = ((row, random.integers(0, 256, shape, dtype=np.uint8)) for row in range(count))
+    images = AtomicDataset(
+        filepath=folder / "images.npy", dataset="graft.datasets.NumpyArrayDataset"
+    )
+    images.save(RowStream((count, *shape), "uint8", rows))
+    names = [f"{number}.jpg" for number in range(count)]
+    features = AtomicDataset(
+        filepath=folder / "features", dataset="graft.datasets.FeatureShardsDataset"
+    )
+    features.save(
+        extract_features(
+            build_backbone("MobileNetV2", SIZE, "random", seed=0),
+            images.load(),
+            pd.DataFrame({"image_id": names}),
+            pd.DataFrame({"image_id": names, "sha256": names}),
+            FeatureExtractionParameters(batch_size=32),
+        )
+    )
+
+
+def main() -> None:
+    """Run the stage and print the peak of the resident memory as JSON."""
+    stage, count = sys.argv[1], int(sys.argv[2])
+    with tempfile.TemporaryDirectory() as folder:
+        {"decoding": decode, "extraction": extract}[stage](Path(folder), count)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"peak_mb": peak / 1024}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Measure what benchmarks/README.md states and print it as a table.
+
+Usage: python benchmarks/run.py [--shared FOLDER] [--only NAME ...]
+
+Every row runs in processes of its own, in a throw-away project with this project's
+configuration. The rows on cats and dogs need pictures and weights: a folder with
+data/cats_vs_dogs and weights/mobilenet_v2_imagenet_no_top.weights.h5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+Row = tuple[str, str, str, bool]
+MEASUREMENTS: dict[str, Callable[[Path, Path], Iterator[Row]]] = {}
+
+
+def measurement(function: Callable[[Path, Path], Iterator[Row]]) -> Callable:
+    """Add a function that yields rows: what, measured, bar, reached."""
+    MEASUREMENTS[function.__name__] = function
+    return function
+
+
+@contextmanager
+def throw_away_project() -> Iterator[Path]:
+    """A project with this project's configuration and no data."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        shutil.copytree(ROOT / "conf", project / "conf")
+        shutil.copy(ROOT / "pyproject.toml", project)
+        shutil.copy(ROOT / ".telemetry", project)
+        (project / "src").mkdir()
+        yield project
+
+
+def run_kedro(project: Path, *arguments: str) -> float:
+    """Seconds that a Kedro command takes, start of Python included."""
+    kedro = Path(sys.executable).with_name("kedro")
+    started = time.perf_counter()
+    subprocess.run([kedro, *arguments], cwd=project, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def read_accuracy(project: Path, dataset: str) -> float:
+    """Test accuracy of the last run."""
+    metrics = json.loads((project / f"data/08_reporting/{dataset}/metrics.json").read_text())
+    return metrics["frozen"]["test"]["accuracy"]["value"]
+
+
+@measurement
+def digits(project: Path, shared: Path) -> Iterator[Row]:
+    """The base environment and the few-shot comparison on it."""
+    seconds = run_kedro(project, "run")
+    yield "digits: `kedro run`", f"{seconds:.0f} s", "≤ 60 s", seconds <= 60
+    accuracy = read_accuracy(project, "digits")
+    yield "digits: test accuracy, frozen", f"{accuracy:.3f}", "≥ 0.97", accuracy >= 0.97
+    seconds = run_kedro(project, "run", "--pipelines=few_shot")
+    summary = pd.read_csv(project / "data/08_reporting/digits/few_shot_summary.csv")
+    for row in summary.to_dict("records"):
+        difference, is_bar = row["difference"], row["labels_per_class"] == 5
+        yield (
+            f"digits: {row['labels_per_class']:.0f} labels a class, frozen / from scratch",
+            f"{row['frozen']:.3f} / {row['from_scratch']:.3f} ({100 * difference:+.1f} points)",
+            "≥ +3 points" if is_bar else "",
+            difference >= 0.03 or not is_bar,
+        )
+
+
+@measurement
+def cats_vs_dogs(project: Path, shared: Path) -> Iterator[Row]:
+    """Transfer from ImageNet to 1,200 cats and dogs, nothing cached."""
+    weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
+    parameters = f"source={shared / 'data/cats_vs_dogs'},weights={weights}"
+    seconds = run_kedro(project, "run", "--env=cats_vs_dogs", "--params", parameters)
+    yield "cats_vs_dogs: `kedro run`, cold", f"{seconds:.0f} s", "≤ 180 s", seconds <= 180
+    accuracy = read_accuracy(project, "cats_vs_dogs")
+    yield "cats_vs_dogs: test accuracy, frozen", f"{accuracy:.3f}", "≥ 0.97", accuracy >= 0.97
+
+
+@measurement
+def extraction(project: Path, shared: Path) -> Iterator[Row]:
+    """Feature extraction end to end against the bare network in the same process."""
+    found = run_script("extraction.py")
+    yield (
+        "extraction: pictures/s / `model.predict`'s",
+        f"{found['extraction']:.1f} / {found['predict']:.1f} = {found['ratio']:.2f}",
+        "≥ 0.9",
+        found["ratio"] >= 0.9,
+    )
+
+
+@measurement
+def memory(project: Path, shared: Path) -> Iterator[Row]:
+    """Peak memory while the number of pictures doubles."""
+    for stage in ("decoding", "extraction"):
+        small, large = (
+            run_script("memory.py", stage, str(count))["peak_mb"] for count in (1000, 2000)
+        )
+        yield (
+            f"{stage}: peak memory, 1,000 / 2,000 pictures",
+            f"{small:.0f} / {large:.0f} MB ({100 * (large / small - 1):+.1f} %)",
+            "± 10 %",
+            abs(large / small - 1) <= 0.1,
+        )
+
+
+@measurement
+def command_line(project: Path, shared: Path) -> Iterator[Row]:
+    """Commands that must not import TensorFlow."""
+    for command in (["registry", "list"], ["run", "--pipelines=ingestion"]):
+        seconds = run_kedro(project, *command)
+        trace = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "kedro", *command],
+            cwd=project,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stderr
+        imported = any(line.endswith("| tensorflow") for line in trace.splitlines())
+        yield (
+            f"`kedro {' '.join(command)}`",
+            f"{seconds:.1f} s, TensorFlow {'' if imported else 'not '}imported",
+            "not imported",
+            not imported,
+        )
+
+
+def run_script(name: str, *arguments: str) -> dict[str, float]:
+    """Run another file of this folder, which prints its result as JSON in its last line."""
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name(name), *arguments],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measure and print; exit with 1 if a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
+    options = parser.parse_args()
+    print("| what | measured | bar | reached |\n|---|---|---|---|", flush=True)
+    all_reached = True
+    for name in options.only:
+        with throw_away_project() as project:
+            for what, measured, bar, reached in MEASUREMENTS[name](
+                project, options.shared.resolve()
+            ):
+                answer = ("yes" if reached else "NO") if bar else ""
+                print(f"| {what} | {measured} | {bar} | {answer} |", flush=True)
+                all_reached &= reached
+    sys.exit(not all_reached)
+
+
+if __name__ == "__main__":
+    main()

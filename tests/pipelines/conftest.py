@@ -1,0 +1,62 @@
+"""Small inputs for the stages: eighteen pictures of two colours, and what becomes of them."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from graft.datasets.features import FeatureBlock, FeatureShardsDataset, FeatureTable
+from graft.images.sources import ImageSource
+
+COUNT = 18
+
+
+def encode(pixels: np.ndarray, format_: str = "png") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format_)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def source() -> ImageSource:
+    """Nine dark and nine light pictures of 12×10 pixels, each of another shade."""
+    files = {}
+    for number in range(COUNT):
+        shade = number if number % 2 else 255 - number
+        files[f"{number:02d}.png"] = encode(np.full((10, 12, 3), shade, np.uint8))
+    labels = ["light" if number % 2 == 0 else "dark" for number in range(COUNT)]
+    records = pd.DataFrame({"image_id": list(files), "label": labels, "group": None}, dtype="str")
+    return ImageSource(records, files.__getitem__)
+
+
+@pytest.fixture
+def splits() -> pd.DataFrame:
+    """Ten pictures to train on, four of dev, four of test; classes in turn."""
+    parts = ["train"] * 10 + ["dev"] * 4 + ["test"] * 4
+    return pd.DataFrame(
+        {
+            "image_id": [f"{number:02d}.png" for number in range(COUNT)],
+            "label": ["light", "dark"] * (COUNT // 2),
+            "label_index": np.tile(np.array([1, 0], np.int32), COUNT // 2),
+            "group": pd.Series([None] * COUNT, dtype="str"),
+            "split": pd.Series(parts, dtype="str"),
+        }
+    )
+
+
+@pytest.fixture
+def features(tmp_path, splits: pd.DataFrame) -> FeatureTable:
+    """Features of four numbers in which the classes lie apart."""
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(COUNT, 4)).astype(np.float32)
+    vectors[:, 0] += 6 * splits["label_index"]
+    keys = pd.DataFrame(
+        {"image_id": splits["image_id"], "image_sha256": splits["image_id"], "view": np.int16(0)}
+    )
+    dataset = FeatureShardsDataset(filepath=str(tmp_path / "features"))
+    dataset.save([FeatureBlock(keys, vectors)])
+    return dataset.load()

@@ -1,0 +1,84 @@
+"""Decoding: pixels in the order of the splits, whatever order they are read in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from graft.datasets import NumpyArrayDataset
+from graft.errors import GraftError
+from graft.images.sources import ImageSource
+from graft.pipelines.decoding import create_pipeline
+from graft.pipelines.decoding.nodes import decode_images
+from graft.pipelines.decoding.parameters import DecodingParameters
+
+PARAMETERS = DecodingParameters(image_size=8, max_pixels=1000, workers=2)
+
+
+def _decode(source: ImageSource, splits: pd.DataFrame, tmp_path) -> np.ndarray:
+    dataset = NumpyArrayDataset(filepath=str(tmp_path / "images.npy"))
+    dataset.save(decode_images(source, splits, PARAMETERS))
+    return dataset.load()
+
+
+def test_the_pipeline_makes_one_array_of_all_pictures(
+    source: ImageSource, splits: pd.DataFrame, tmp_path
+) -> None:
+    catalog = DataCatalog(
+        {
+            "raw_images": MemoryDataset(source, copy_mode="assign"),
+            "splits": MemoryDataset(splits),
+            "params:decoding": MemoryDataset(PARAMETERS),
+            "images": NumpyArrayDataset(filepath=str(tmp_path / "images.npy")),
+        }
+    )
+    images = SequentialRunner().run(create_pipeline(), catalog)["images"].load()
+    assert images.shape == (len(splits), 8, 8, 3)
+    assert images.dtype == np.uint8
+
+
+def test_rows_are_in_the_order_of_the_splits(
+    source: ImageSource, splits: pd.DataFrame, tmp_path
+) -> None:
+    shuffled = splits.sample(frac=1, random_state=0).reset_index(drop=True)
+    images = _decode(source, shuffled, tmp_path)
+    numbers = shuffled["image_id"].str[:2].astype(int)
+    shades = np.where(numbers % 2, numbers, 255 - numbers)
+    np.testing.assert_array_equal(images[:, 0, 0, 0], shades)
+
+
+def test_pictures_are_read_in_the_order_of_the_source(
+    source: ImageSource, splits: pd.DataFrame, tmp_path
+) -> None:
+    # A compressed archive only runs forward: any other order would unpack it again and again.
+    seen: list[str] = []
+
+    def read(image_id: str) -> bytes:
+        seen.append(image_id)
+        return source.read(image_id)
+
+    _decode(ImageSource(source.records, read), splits.sample(frac=1, random_state=1), tmp_path)
+    assert seen == source.records["image_id"].tolist()
+
+
+def test_only_pictures_of_the_splits_are_read(
+    source: ImageSource, splits: pd.DataFrame, tmp_path
+) -> None:
+    assert len(_decode(source, splits.head(5), tmp_path)) == 5
+
+
+@pytest.mark.parametrize("change", ["removed", "broken"])
+def test_a_picture_that_changed_since_it_was_checked_is_named(
+    change: str, source: ImageSource, splits: pd.DataFrame
+) -> None:
+    if change == "removed":
+        now = ImageSource(source.records[source.records["image_id"] != "04.png"], source.read)
+    else:
+        now = ImageSource(
+            source.records, lambda name: b"" if name == "04.png" else source.read(name)
+        )
+    with pytest.raises(GraftError, match=r"'04.png' was usable .* run again from the ingestion"):
+        list(decode_images(now, splits, PARAMETERS).rows)

@@ -1,0 +1,131 @@
+"""Evaluation: predictions beside names, figures with intervals, a report that stands alone."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from sklearn.metrics import accuracy_score, log_loss
+
+from graft.datasets import FigureDataset
+from graft.datasets.features import FeatureTable
+from graft.errors import GraftError
+from graft.models.heads import build_head, join_classifier
+from graft.parameters import BackboneParameters
+from graft.pipelines.evaluation import create_pipeline
+from graft.pipelines.evaluation.nodes import (
+    check_frozen_classifier,
+    measure_predictions,
+    predict_from_features,
+)
+from graft.pipelines.evaluation.parameters import EvaluationParameters
+
+CLASSES = ["dark", "light"]
+PARAMETERS = EvaluationParameters(
+    confidence=0.95, bootstrap_draws=50, gallery_size=2, checked_pictures=3, seed=0
+)
+
+
+@pytest.fixture
+def head(features: FeatureTable) -> keras.Model:
+    """A head that says "light" the more, the larger the first feature is."""
+    head = build_head(features.dimension, 2, dropout=0.5, weight_decay=0.0, seed=0)
+    kernel = np.zeros((features.dimension, 2), np.float32)
+    kernel[0] = [-1, 1]
+    head.layers[-1].set_weights([kernel, np.array([3, -3], np.float32)])
+    return head
+
+
+@pytest.fixture
+def predictions(features: FeatureTable, head: keras.Model, splits: pd.DataFrame) -> pd.DataFrame:
+    return predict_from_features(features, head, splits, CLASSES)
+
+
+def _classifier(features: FeatureTable, head: keras.Model) -> tuple[keras.Model, np.ndarray]:
+    """A backbone that looks features up: the first pixel of a picture is its row number."""
+    table = np.concatenate([block for _, block in features.read_blocks()])
+    pictures = keras.Input((2, 2, 3), dtype="uint8")
+    rows = keras.ops.cast(pictures[:, 0, 0, 0], "int32")
+    embedding = keras.layers.Embedding(len(table), table.shape[1], weights=[table])
+    images = np.zeros((len(table), 2, 2, 3), np.uint8)
+    images[:, 0, 0, 0] = np.arange(len(table))
+    return join_classifier(keras.Model(pictures, embedding(rows)), head), images
+
+
+def test_the_pipeline_ends_in_a_report(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, tmp_path
+) -> None:
+    classifier, images = _classifier(features, head)
+    figures = ["confusion_matrix", "confusion_matrix_log2", "learning_curves", "wrong_pictures"]
+    history = pd.DataFrame(
+        {"epoch": [1, 2], "loss": [1, 0.5], "accuracy": [0.5, 1], "dev_loss": [1, 0.6],
+         "dev_accuracy": [0.5, 1]}
+    )  # fmt: skip
+    backbone = BackboneParameters(name="small_cnn", weights="random", image_size=8, seed=0)
+    inputs = {
+        "features": features, "head": head, "splits": splits, "class_names": CLASSES,
+        "frozen_classifier": classifier, "images": images, "head_history": history,
+        "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
+        "image_index": splits, "params:backbone": backbone, "params:evaluation": PARAMETERS,
+    }  # fmt: skip
+    catalog = DataCatalog(
+        {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
+        | {name: FigureDataset(filepath=str(tmp_path / f"{name}.png")) for name in figures}
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    page = catalog.load("report")
+    assert "4</b> pictures that it had never seen" in page
+    assert page.count("data:image/png;base64") >= 3
+
+
+def test_predictions_stand_beside_the_names_of_held_out_pictures(
+    predictions: pd.DataFrame, splits: pd.DataFrame
+) -> None:
+    held_out = splits[splits["split"] != "train"]
+    assert predictions["image_id"].tolist() == held_out["image_id"].tolist()
+    assert predictions["label"].tolist() == held_out["label"].tolist()
+    assert set(predictions["model"]) == {"frozen"}
+    probabilities = predictions[["probability_dark", "probability_light"]]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_predictions_do_not_depend_on_the_order_of_the_features(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
+) -> None:
+    shuffled = splits.sample(frac=1, random_state=0).reset_index(drop=True)
+    again = predict_from_features(features, head, shuffled, CLASSES)
+    merged = predictions.merge(again, on="image_id")
+    assert (merged["probability_dark_x"] == merged["probability_dark_y"]).all()
+
+
+def test_the_saved_classifier_is_compared_with_what_was_measured(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
+) -> None:
+    classifier, images = _classifier(features, head)
+    check = check_frozen_classifier(classifier, images, splits, predictions, PARAMETERS)
+    assert check["pictures"] == 3
+    assert check["largest_difference"] < 1e-5
+
+
+def test_a_saved_classifier_that_gives_something_else_is_an_error(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
+) -> None:
+    classifier, images = _classifier(features, head)
+    with pytest.raises(GraftError, match="does not give what was measured"):
+        check_frozen_classifier(classifier, images[::-1], splits, predictions, PARAMETERS)
+
+
+def test_figures_agree_with_scikit_learn(predictions: pd.DataFrame) -> None:
+    metrics, classes = measure_predictions(predictions, CLASSES, PARAMETERS)
+    test = predictions[predictions["split"] == "test"]
+    figures = metrics["frozen"]["test"]
+    assert figures["n"] == 4
+    assert figures["accuracy"]["value"] == accuracy_score(test["label"], test["predicted"])
+    probabilities = test[["probability_dark", "probability_light"]].astype("float64")
+    probabilities = probabilities.div(probabilities.sum(axis=1), axis=0)
+    expected = log_loss(test["label"], probabilities, labels=CLASSES)
+    assert figures["log_loss"]["value"] == pytest.approx(expected, rel=1e-12)
+    assert classes.query("split == 'test'")["support"].sum() == 4

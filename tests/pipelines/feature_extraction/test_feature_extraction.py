@@ -1,0 +1,80 @@
+"""Feature extraction: one vector a picture, the same bytes whatever else is in the run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from graft.datasets import FeatureShardsDataset
+from graft.parameters import BackboneParameters
+from graft.pipelines.feature_extraction import create_pipeline
+from graft.pipelines.feature_extraction.nodes import build_backbone, extract_features
+from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
+
+BACKBONE = BackboneParameters(name="small_cnn", weights="printed_letters", image_size=8, seed=0)
+
+
+@pytest.fixture
+def images(splits: pd.DataFrame) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (len(splits), 8, 8, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def index(splits: pd.DataFrame) -> pd.DataFrame:
+    rows = pd.DataFrame({"image_id": splits["image_id"], "sha256": "sha " + splits["image_id"]})
+    return rows.sample(frac=1, random_state=0)
+
+
+def test_the_pipeline_makes_backbone_and_features(
+    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame, tmp_path
+) -> None:
+    catalog = DataCatalog(
+        {
+            "images": MemoryDataset(images),
+            "image_index": MemoryDataset(index),
+            "splits": MemoryDataset(splits),
+            "params:backbone": MemoryDataset(BACKBONE),
+            "params:feature_extraction": MemoryDataset(FeatureExtractionParameters(batch_size=4)),
+            "backbone": MemoryDataset(copy_mode="assign"),
+            "features": FeatureShardsDataset(filepath=str(tmp_path / "features")),
+        }
+    )
+    features = SequentialRunner().run(create_pipeline(), catalog)["features"].load()
+    assert len(features) == len(splits)
+    assert features.keys["image_id"].tolist() == splits["image_id"].tolist()
+    assert features.keys["image_sha256"].tolist() == ("sha " + splits["image_id"]).tolist()
+    assert (features.keys["view"] == 0).all()
+
+
+def test_a_picture_has_the_same_features_whatever_else_is_in_the_run(
+    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame
+) -> None:
+    backbone = build_backbone(BACKBONE)
+
+    def extract(rows: np.ndarray) -> np.ndarray:
+        blocks = extract_features(
+            backbone,
+            images[rows],
+            splits.iloc[rows].reset_index(drop=True),
+            index,
+            FeatureExtractionParameters(batch_size=4),
+        )
+        return np.concatenate([block.features for block in blocks])
+
+    everything = extract(np.arange(len(splits)))
+    some = np.array([11, 3, 17])
+    assert extract(some).tobytes() == everything[some].tobytes()
+
+
+def test_features_are_what_the_model_predicts(
+    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame
+) -> None:
+    backbone = build_backbone(BACKBONE)
+    blocks = extract_features(
+        backbone, images, splits, index, FeatureExtractionParameters(batch_size=5)
+    )
+    features = np.concatenate([block.features for block in blocks])
+    np.testing.assert_allclose(features, backbone.predict(images, verbose=0), atol=1e-5)

@@ -1,0 +1,78 @@
+"""Head training: learns on train, stops by dev, never looks at test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from graft.datasets import FeatureShardsDataset, KerasModelDataset
+from graft.datasets.features import FeatureBlock, FeatureTable
+from graft.parameters import BackboneParameters
+from graft.pipelines.feature_extraction.nodes import build_backbone
+from graft.pipelines.head_training import create_pipeline
+from graft.pipelines.head_training.nodes import train_head
+from graft.pipelines.head_training.parameters import HeadTrainingParameters
+
+CLASSES = ["dark", "light"]
+PARAMETERS = HeadTrainingParameters(
+    dropout=0.1,
+    weight_decay=1e-4,
+    learning_rate=0.05,
+    batch_size=4,
+    epochs=30,
+    patience=5,
+    class_weights="none",
+    seed=7,
+)
+
+
+def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tmp_path) -> None:
+    backbone = build_backbone(
+        BackboneParameters(name="small_cnn", weights="printed_letters", image_size=8, seed=0)
+    )
+    images = np.random.default_rng(0).integers(0, 256, (len(splits), 8, 8, 3), dtype=np.uint8)
+    keys = pd.DataFrame({"image_id": splits["image_id"], "image_sha256": "", "view": np.int16(0)})
+    shards = FeatureShardsDataset(filepath=str(tmp_path / "shards"))
+    vectors = backbone.predict(images, verbose=0)
+    shards.save([FeatureBlock(keys, vectors)])
+    catalog = DataCatalog(
+        {
+            "features": shards,
+            "splits": MemoryDataset(splits),
+            "class_names": MemoryDataset(CLASSES),
+            "backbone": MemoryDataset(backbone, copy_mode="assign"),
+            "params:head_training": MemoryDataset(PARAMETERS),
+            "head": KerasModelDataset(filepath=str(tmp_path / "head.keras")),
+            "frozen_classifier": KerasModelDataset(filepath=str(tmp_path / "classifier.keras")),
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    head, classifier = catalog.load("head"), catalog.load("frozen_classifier")
+    np.testing.assert_allclose(
+        classifier.predict(images, verbose=0), head.predict(vectors, verbose=0), atol=1e-5
+    )
+
+
+def test_a_head_learns_what_can_be_learnt(features: FeatureTable, splits: pd.DataFrame) -> None:
+    _, history = train_head(features, splits, CLASSES, PARAMETERS)
+    assert history["dev_accuracy"].max() == 1
+    assert history["dev_loss"].min() < 0.1
+
+
+def test_the_labels_of_test_make_no_difference(
+    features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    lies = splits.copy()
+    lies.loc[lies["split"] == "test", "label_index"] = 0
+    honest, _ = train_head(features, splits, CLASSES, PARAMETERS)
+    misled, _ = train_head(features, lies, CLASSES, PARAMETERS)
+    for mine, other in zip(honest.get_weights(), misled.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_another_seed_gives_another_head(features: FeatureTable, splits: pd.DataFrame) -> None:
+    first, _ = train_head(features, splits, CLASSES, PARAMETERS)
+    second, _ = train_head(features, splits, CLASSES, PARAMETERS.model_copy(update={"seed": 8}))
+    assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
