@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from kedro.io import AbstractDataset
 
+from graft.datasets.local import LocalDataset
 from graft.images.blocks import RowStream
 
 
-class NumpyArrayDataset(AbstractDataset[np.ndarray | RowStream, np.ndarray]):
+class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
     """A ``.npy`` file: loaded as a read-only memory map, saved whole or row by row.
 
     A :class:`~graft.images.blocks.RowStream` is written as its rows arrive, each to its place,
     so the array never stands in memory.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> np.ndarray:
         return np.load(self._filepath, mmap_mode="r", allow_pickle=False)
@@ -30,9 +24,12 @@ class NumpyArrayDataset(AbstractDataset[np.ndarray | RowStream, np.ndarray]):
         if not isinstance(data, RowStream):
             with self._filepath.open("wb") as file:
                 np.save(file, data, allow_pickle=False)
-            return
-        with self._filepath.open("w+b") as file:
-            dtype = np.dtype(data.dtype)
+        else:
+            self._save_rows(data)
+
+    def _save_rows(self, data: RowStream) -> None:
+        dtype, missing = np.dtype(data.dtype), set(range(data.shape[0]))
+        with self._filepath.open("wb") as file:
             header = {
                 "descr": np.lib.format.dtype_to_descr(dtype),
                 "fortran_order": False,
@@ -43,22 +40,20 @@ class NumpyArrayDataset(AbstractDataset[np.ndarray | RowStream, np.ndarray]):
             start, row_bytes = file.tell(), dtype.itemsize * int(np.prod(data.shape[1:]))
             os.ftruncate(file.fileno(), start + row_bytes * data.shape[0])
             for number, row in data.rows:
+                if number not in missing or np.shape(row) != data.shape[1:]:
+                    raise ValueError(
+                        f"rows 0 to {data.shape[0] - 1} must come once each, of shape "
+                        f"{data.shape[1:]}; got row {number} of shape {np.shape(row)}"
+                    )
+                missing.remove(number)
                 content = np.ascontiguousarray(row, dtype).tobytes()
                 os.pwrite(file.fileno(), content, start + row_bytes * number)
-
-    def _exists(self) -> bool:
-        return self._filepath.exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+        if missing:
+            raise ValueError(f"{len(missing)} rows never came; the first is {min(missing)}")
 
 
-class WeightsDataset(AbstractDataset[dict[str, np.ndarray], dict[str, np.ndarray]]):
+class WeightsDataset(LocalDataset[dict[str, np.ndarray], dict[str, np.ndarray]]):
     """Named weights of a network in an ``.npz`` file: plain arrays, no code, no pickle."""
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> dict[str, np.ndarray]:
         with np.load(self._filepath, allow_pickle=False) as archive:
@@ -67,9 +62,3 @@ class WeightsDataset(AbstractDataset[dict[str, np.ndarray], dict[str, np.ndarray
     def save(self, data: dict[str, np.ndarray]) -> None:
         with self._filepath.open("wb") as file:
             np.savez(file, allow_pickle=False, **data)
-
-    def _exists(self) -> bool:
-        return self._filepath.exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kedro.io import AbstractDataset
+
+from graft.datasets.local import LocalDataset
 
 KEY_COLUMNS = ["image_id", "image_sha256", "view"]
 
@@ -72,7 +73,7 @@ class FeatureTable:
             yield slice(start, stop), self.read_block(number)
 
 
-class FeatureShardsDataset(AbstractDataset[Iterable[FeatureBlock], FeatureTable]):
+class FeatureShardsDataset(LocalDataset[Iterable[FeatureBlock], FeatureTable]):
     """A folder of Parquet files; each holds up to ``shard_rows`` feature vectors.
 
     Columns: ``image_id``, ``image_sha256``, ``view`` and ``feature``, a fixed-size list of
@@ -90,9 +91,8 @@ class FeatureShardsDataset(AbstractDataset[Iterable[FeatureBlock], FeatureTable]
     def __init__(
         self, *, filepath: str, shard_rows: int = 8192, metadata: dict[str, Any] | None = None
     ) -> None:
-        self._filepath = Path(filepath)
+        super().__init__(filepath=filepath, metadata=metadata)
         self._shard_rows = shard_rows
-        self.metadata = metadata
 
     def load(self) -> FeatureTable:
         return FeatureTable(self._filepath)
@@ -115,12 +115,6 @@ class FeatureShardsDataset(AbstractDataset[Iterable[FeatureBlock], FeatureTable]
                 writer, rows_in_shard, shard = None, 0, shard + 1
         if writer is not None:
             writer.close()
-
-    def _exists(self) -> bool:
-        return self._filepath.is_dir()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "shard_rows": self._shard_rows}
 
 
 def _regroup(blocks: Iterable[FeatureBlock], rows: int) -> Iterator[pa.Table]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NewType
+from typing import NewType
 
-from kedro.io import AbstractDataset
 from kedro_datasets.matplotlib import MatplotlibDataset
+
+from graft.datasets.local import LocalDataset
 
 # kedro-viz recognises the kind of a preview by this name.
 HTMLPreview = NewType("HTMLPreview", str)
@@ -19,12 +20,8 @@ class FigureDataset(MatplotlibDataset):
         return Path(str(self._get_load_path())).read_bytes()
 
 
-class HTMLDataset(AbstractDataset[str, str]):
+class HTMLDataset(LocalDataset[str, str]):
     """A self-contained HTML page, shown as it is in kedro-viz."""
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> str:
         return self._filepath.read_text(encoding="utf-8")
@@ -34,9 +31,3 @@ class HTMLDataset(AbstractDataset[str, str]):
 
     def preview(self) -> HTMLPreview:
         return HTMLPreview(self.load())
-
-    def _exists(self) -> bool:
-        return self._filepath.exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kedro.io import AbstractDataset
+from graft.datasets.local import LocalDataset
 
 if TYPE_CHECKING:
     import keras
 
 
-class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
+class KerasModelDataset(LocalDataset["keras.Model", "keras.Model"]):
     """A ``.keras`` file.
 
     kedro-datasets' ``tensorflow.TensorFlowModelDataset`` does the same but imports TensorFlow
@@ -19,10 +18,6 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
     catalog can be listed and drawn in a second. Code inside the file is never executed
     (``safe_mode``).
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> keras.Model:
         import keras
@@ -33,9 +28,3 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
 
     def save(self, data: keras.Model) -> None:
         data.save(self._filepath)
-
-    def _exists(self) -> bool:
-        return self._filepath.exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -142,7 +143,10 @@ def _prepare_trainings(
         network.trainable = True
         return join_classifier(network, build_head_for(network.output_shape[-1], seed))
 
-    ways = {"frozen": partial(build_head_for, dimension), "from_scratch": build_from_scratch}
+    ways: dict[str, Callable[[int], KerasModel]] = {
+        "frozen": partial(build_head_for, dimension),
+        "from_scratch": build_from_scratch,
+    }
     return {way: RepeatedTraining(build, parameters.learning_rate) for way, build in ways.items()}
 
 
