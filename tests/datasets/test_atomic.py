@@ -413,8 +413,8 @@ def test_a_folder_left_aside_comes_back_whatever_its_name(tmp_path, name, dead_p
 
 def test_half_a_receipt_of_a_dead_process_is_swept_by_the_next_save(make, old, place, dead_process):
     make().save(old)
-    receipt = receipts.receipt_path(place)
-    receipt.with_name(f"{receipt.name}.{dead_process}.tmp").write_text("half of it")
+    draft = place.with_name(f".{place.name}.draft-{dead_process}-receipt.json")
+    draft.write_text("half of it")
     make().save(old)
     assert list_leftovers(place) == []
 

@@ -65,7 +65,10 @@ def test_a_backbone_preprocesses_as_its_network_was_trained(build, name):
     plain.set_weights(backbone.get_weights())
     pixels = preprocess(draw_pictures().astype("float64")).astype("float32")
     np.testing.assert_allclose(
-        backbone(draw_pictures()), plain(pixels, training=False), rtol=1e-3, atol=1e-4
+        backbone(draw_pictures()).numpy(),
+        plain(pixels, training=False).numpy(),
+        rtol=1e-3,
+        atol=1e-4,
     )
 
 
@@ -94,14 +97,14 @@ def test_a_backbone_takes_a_batch_of_pictures_and_no_list_of_batches(build, name
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_picture_makes_a_difference(build, name):
-    one, other = keras.ops.convert_to_numpy(build(name)(draw_pictures()))
+    one, other = build(name)(draw_pictures()).numpy()
     assert np.isfinite(one).all()
     assert not np.array_equal(one, other)
 
 
 def test_the_seed_decides_random_weights():
     first, again, other = (
-        build_backbone("MobileNetV2", SIZE, "random", seed).get_weights()[0] for seed in (1, 1, 2)
+        build_backbone("VGG16", SIZE, "random", seed).get_weights()[0] for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -63,8 +63,15 @@ def test_only_weights_of_this_backbone_are_found_by_name(name, weights):
     assert find_bundled_weights(name, weights) is None
 
 
-@pytest.mark.parametrize("name", ["MobileNetV2", "small_cnn"])
-@pytest.mark.parametrize("weights", ["missing.weights.h5", "image_net", ""])
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("VGG16", "missing.weights.h5"),
+        ("small_cnn", "missing.npz"),
+        ("small_cnn", "image_net"),
+        ("small_cnn", ""),
+    ],
+)
 def test_a_missing_weights_file_is_named_with_what_is_allowed(name, weights):
     with pytest.raises(
         GraftError,

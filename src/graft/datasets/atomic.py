@@ -15,8 +15,9 @@ from kedro.io.core import AbstractDataset, DatasetError, parse_dataset_definitio
 from graft.datasets.receipts import (
     agrees_with_receipt,
     describe_state,
+    read_receipt,
     receipt_path,
-    sync,
+    sync_all,
     write_receipt,
 )
 
@@ -78,7 +79,9 @@ class AtomicDataset(AbstractDataset[Any, Any]):
         draft = self._beside("draft")
         try:
             self._wrap(draft).save(data)
-            sync(draft)
+            if not draft.exists():
+                raise DatasetError(f"nothing was written for '{self._filepath}'")
+            sync_all(draft)
             self._publish(draft)
         finally:
             _remove(draft)
@@ -86,13 +89,11 @@ class AtomicDataset(AbstractDataset[Any, Any]):
     def _publish(self, draft: Path) -> None:
         """Move the draft into place; a kill between any two lines loses neither state."""
         new, old = describe_state(draft), describe_state(self._filepath)
-        if new is None:
-            raise DatasetError(f"nothing was written for '{self._filepath}'")
-        accepted = [new, old] if old and agrees_with_receipt(self._filepath) else [new]
+        accepted = [new, old] if old in read_receipt(self._filepath) else [new]
         write_receipt(self._filepath, *accepted)
         aside = self._beside("aside")
-        if self._filepath.is_dir():
-            # A folder cannot be replaced by rename(2); `_recover` undoes a kill in between.
+        if self._filepath.is_dir() or (draft.is_dir() and self._filepath.exists()):
+            # rename(2) replaces no folder; `_recover` undoes a kill in between.
             os.replace(self._filepath, aside)
         os.replace(draft, self._filepath)
         write_receipt(self._filepath, new)
@@ -100,9 +101,10 @@ class AtomicDataset(AbstractDataset[Any, Any]):
 
     def _recover(self) -> None:
         """Bring back a folder that a kill left aside, and sweep what dead processes left."""
-        for leftover in self._filepath.parent.glob(f".{self._filepath.name}.*-*"):
-            kind, _, process = leftover.name.removeprefix(f".{self._filepath.name}.").partition("-")
-            if kind not in {"draft", "aside"} or _is_alive(process.partition("-")[0]):
+        for leftover in list(self._filepath.parent.iterdir()):
+            prefix, _, rest = leftover.name.partition(f".{self._filepath.name}.")
+            kind, process, *_ = [*rest.split("-", 2), ""]
+            if prefix or kind not in {"draft", "aside"} or _is_alive(process):
                 continue
             if (
                 kind == "aside"

@@ -99,22 +99,15 @@ class FeatureShardsDataset(LocalDataset[Iterable[FeatureBlock], FeatureTable]):
 
     def save(self, data: Iterable[FeatureBlock]) -> None:
         self._filepath.mkdir(parents=True, exist_ok=True)
-        writer: pq.ParquetWriter | None = None
-        rows_in_shard = shard = 0
-        for table in _regroup(data, self.ROW_GROUP_ROWS):
-            if writer is None:
-                path = self._filepath / f"shard_{shard:05d}.parquet"
-                # Floats of a network look random: dictionaries and compression only cost time.
-                writer = pq.ParquetWriter(
-                    path, table.schema, compression="none", use_dictionary=False
-                )
-            writer.write_table(table, row_group_size=self.ROW_GROUP_ROWS)
-            rows_in_shard += table.num_rows
-            if rows_in_shard >= self._shard_rows:
-                writer.close()
-                writer, rows_in_shard, shard = None, 0, shard + 1
-        if writer is not None:
-            writer.close()
+        for number, table in enumerate(_regroup(data, self._shard_rows)):
+            # Floats of a network look random: dictionaries and compression only cost time.
+            pq.write_table(
+                table,
+                self._filepath / f"shard_{number:05d}.parquet",
+                row_group_size=self.ROW_GROUP_ROWS,
+                compression="none",
+                use_dictionary=False,
+            )
 
 
 def _regroup(blocks: Iterable[FeatureBlock], rows: int) -> Iterator[pa.Table]:

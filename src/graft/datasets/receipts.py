@@ -33,13 +33,14 @@ def describe_state(path: Path) -> State | None:
     return None
 
 
-def write_receipt(path: Path, *states: State) -> None:
+def write_receipt(path: Path, *states: State | None) -> None:
     """Put a receipt beside ``path`` that accepts any of the given states, in one step."""
-    receipt = receipt_path(path)
-    draft = receipt.with_name(f"{receipt.name}.{os.getpid()}.tmp")
-    draft.write_text(json.dumps({"states": states}, indent=1))
+    draft = path.with_name(f".{path.name}.draft-{os.getpid()}-receipt.json")
+    draft.write_text(
+        json.dumps({"states": [state for state in states if state is not None]}, indent=1)
+    )
     sync(draft)
-    os.replace(draft, receipt)
+    os.replace(draft, receipt_path(path))
     sync(path.parent)
 
 
@@ -59,13 +60,19 @@ def agrees_with_receipt(path: Path, content: Path | None = None) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Flush a file, a folder, or a folder and all below it, to the disk."""
-    for entry in [*path.rglob("*"), path] if path.is_dir() else [path]:
-        descriptor = os.open(entry, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    """Flush a file, or the list of names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_all(path: Path) -> None:
+    """Flush a file, or a folder and all below it, to the disk."""
+    for entry in path.rglob("*") if path.is_dir() else ():
+        sync(entry)
+    sync(path)
 
 
 def _describe_file(path: Path) -> tuple[int, str]:

@@ -1,0 +1,237 @@
+"""Figures: titled, labelled with units, and safe for any number and any name of classes."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from graft.figures.confusion import draw_confusion
+from graft.figures.few_shot import draw_few_shot
+from graft.figures.gallery import WrongPicture, draw_gallery, select_wrong
+from graft.figures.learning_curves import draw_history
+from graft.figures.style import escape_math, shorten
+
+STRANGE_NAMES = ["a$b$c", "$", r"\$x$", "<b>bold</b>", "Gänseblümchen", "x" * 200, "_a^{2", "%s {}"]
+
+# Whatever else Matplotlib may complain about is a defect, not a font without Chinese.
+pytestmark = [
+    pytest.mark.filterwarnings("error"),
+    pytest.mark.filterwarnings("ignore:Glyph"),
+]
+
+
+def save(figure):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def count_confusions(names):
+    random = np.random.default_rng(0)
+    counts = random.integers(0, 3, (len(names), len(names))) + 50 * np.eye(len(names), dtype=int)
+    return pd.DataFrame(counts, index=names, columns=names)
+
+
+def make_history(epochs=5):
+    numbers = np.arange(1, epochs + 1)
+    return pd.DataFrame(
+        {
+            "epoch": numbers,
+            "loss": 1 / numbers,
+            "accuracy": 1 - 1 / (1 + numbers),
+            "dev_loss": 0.5 + abs(numbers - 3) / 10,
+            "dev_accuracy": 0.9 - abs(numbers - 3) / 10,
+        }
+    )
+
+
+def make_few_shot():
+    return pd.DataFrame(
+        {
+            "labels_per_class": [1, 5, 20],
+            "frozen": [0.5, 0.8, 0.9],
+            "frozen_std": [0.1, 0.05, 0.01],
+            "from_scratch": [0.2, 0.4, 0.7],
+            "from_scratch_std": [0.1, 0.1, 0.1],
+        }
+    )
+
+
+DRAWN = {
+    "confusion": lambda: draw_confusion(count_confusions(["cat", "dog", "owl"])),
+    "confusion log2": lambda: draw_confusion(count_confusions(["cat", "dog"]), log2=True),
+    "history": lambda: draw_history(make_history(), "Head on frozen features"),
+    "few shot": lambda: draw_few_shot(make_few_shot()),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_figure_has_titles_and_labels(name):
+    figure = DRAWN[name]()
+    assert isinstance(figure, Figure)
+    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    assert panels
+    for axes in panels:
+        assert axes.get_title()
+        assert axes.get_xlabel()
+        assert axes.get_ylabel()
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_figure_can_be_saved_without_a_warning(name):
+    assert save(DRAWN[name]()).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "units"),
+    [
+        ("confusion", ["pictures"]),
+        ("confusion log2", ["log2(1 + pictures)"]),
+        ("history", ["loss (nats)", "accuracy (share)"]),
+        ("few shot", ["accuracy on dev (share)"]),
+    ],
+)
+def test_every_figure_names_its_units(name, units):
+    assert [axes.get_ylabel() for axes in DRAWN[name]().axes][-len(units) :] == units
+
+
+@pytest.mark.parametrize("class_count", [2, 13, 26, 43, 61, 200])
+@pytest.mark.parametrize("log2", [False, True])
+def test_a_confusion_matrix_of_any_size_can_be_saved(class_count, log2):
+    counts = count_confusions([f"class {number}" for number in range(class_count)])
+    figure = draw_confusion(counts, log2)
+    save(figure)
+    assert max(figure.get_size_inches()) <= 15
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES)
+def test_a_confusion_matrix_takes_any_name(name):
+    figure = draw_confusion(count_confusions([name, "other"]))
+    save(figure)
+    shown = figure.axes[0].get_yticklabels()[0]
+    assert len(shown.get_text()) < 60
+
+
+def test_the_cells_of_a_confusion_matrix_are_counted():
+    counts = pd.DataFrame([[1234, 0], [2, 30]], index=["cat", "dog"], columns=["cat", "dog"])
+    texts = {(t.get_position(), t.get_text()) for t in draw_confusion(counts).axes[0].texts}
+    assert texts == {((0, 0), "1,234"), ((0, 1), "2"), ((1, 1), "30")}
+
+
+def test_the_colours_of_the_log_scale_are_logarithms():
+    counts = pd.DataFrame([[255, 0], [1, 3]], index=["cat", "dog"], columns=["cat", "dog"])
+    image = draw_confusion(counts, log2=True).axes[0].images[0]
+    np.testing.assert_array_equal(image.get_array(), [[8, 0], [1, 2]])
+
+
+def test_numbers_can_be_read_on_their_cells():
+    counts = pd.DataFrame([[100, 1], [1, 100]], index=["cat", "dog"], columns=["cat", "dog"])
+    colours = {t.get_text(): to_hex(t.get_color()) for t in draw_confusion(counts).axes[0].texts}
+    assert colours == {"100": "#ffffff", "1": "#000000"}
+
+
+def test_a_confusion_matrix_without_any_picture_can_be_saved():
+    save(draw_confusion(count_confusions(["cat", "dog"]) * 0))
+
+
+def test_the_epoch_that_was_kept_is_marked():
+    for axes in draw_history(make_history(), "Head").axes:
+        marked = [line for line in axes.lines if line.get_label() == "kept: epoch 3"]
+        assert [list(line.get_xdata()) for line in marked] == [[3, 3]]
+
+
+def test_the_curves_show_train_and_dev():
+    history = make_history()
+    loss, accuracy = draw_history(history, "Head").axes
+    for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
+        train, dev, _ = axes.lines
+        np.testing.assert_array_equal(train.get_ydata(), history[name])
+        np.testing.assert_array_equal(dev.get_ydata(), history[f"dev_{name}"])
+
+
+def test_a_single_epoch_can_be_drawn():
+    save(draw_history(make_history(epochs=1), "Head"))
+
+
+def make_wrong(name="cat.png", label="cat", predicted="dog"):
+    pixels = np.full((8, 8, 3), 200, dtype=np.uint8)
+    return WrongPicture(name, label, predicted, 0.9, 0.1, pixels)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 12])
+def test_a_gallery_of_any_size_can_be_saved(count):
+    figure = draw_gallery([make_wrong() for _ in range(count)])
+    save(figure)
+    assert sum(bool(axes.images) for axes in figure.axes) == count
+
+
+def test_a_gallery_without_wrong_pictures_says_so():
+    (text,) = draw_gallery([]).axes[0].texts
+    assert text.get_text() == "No picture of test was classified wrongly."
+
+
+def test_a_picture_of_the_gallery_is_named_with_its_classes_and_probability():
+    assert draw_gallery([make_wrong()]).axes[0].get_title() == "cat.png\ncat, taken for\ndog (0.90)"
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES)
+def test_a_gallery_takes_any_name(name):
+    save(draw_gallery([make_wrong(name, name, name)]))
+
+
+SPLITS = pd.DataFrame({"image_id": ["a", "b", "c", "d", "e"]})
+IMAGES = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+
+
+def make_predictions():
+    rows = [
+        ("d", "test", "cat", "dog", 0.4, 0.6),
+        ("b", "test", "dog", "cat", 0.9, 0.1),
+        ("a", "dev", "cat", "dog", 0.0, 1.0),
+        ("e", "test", "cat", "dog", 0.4, 0.6),
+        ("c", "test", "cat", "cat", 0.8, 0.2),
+    ]
+    names = ["image_id", "split", "label", "predicted", "probability_cat", "probability_dog"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_the_wrong_pictures_of_test_are_chosen_the_most_confident_first():
+    wrong = select_wrong(make_predictions(), IMAGES, SPLITS, limit=10)
+    assert [picture.image_id for picture in wrong] == ["b", "d", "e"]
+
+
+def test_a_wrong_picture_brings_its_classes_probabilities_and_pixels():
+    (picture,) = select_wrong(make_predictions(), IMAGES, SPLITS, limit=1)
+    assert (picture.label, picture.predicted) == ("dog", "cat")
+    assert (picture.probability, picture.label_probability) == (0.9, 0.1)
+    np.testing.assert_array_equal(picture.pixels, IMAGES[1])
+
+
+def test_there_may_be_no_wrong_pictures():
+    predictions = make_predictions().query("label == predicted")
+    assert select_wrong(predictions, IMAGES, SPLITS, limit=10) == []
+
+
+@pytest.mark.parametrize("length", [1, 23, 24])
+def test_a_short_name_is_shown_whole(length):
+    assert shorten("x" * length) == "x" * length
+
+
+@pytest.mark.parametrize("limit", [3, 10, 24])
+def test_a_long_name_loses_its_middle(limit):
+    name = "".join(map(chr, range(0x100, 0x200)))
+    cut = shorten(name, limit)
+    head, tail = cut.split("…")
+    assert len(cut) == limit
+    assert name.startswith(head)
+    assert name.endswith(tail)
+    assert tail
+
+
+def test_dollar_signs_are_shown_and_not_read_as_formulas():
+    assert escape_math("5$ and 6$") == r"5\$ and 6\$"

@@ -1,0 +1,255 @@
+"""The report: one page that needs nothing else, safe against any name, honest about its figures."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import io
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from graft.figures.gallery import WrongPicture
+from graft.figures.report import METRIC_TITLES, ReportContent, embed_thumbnail, render_report
+from graft.scores.metrics import METRICS
+
+SCRIPT = "<script>alert('1')</script>"
+FIGURES = ["confusion_matrix", "confusion_matrix_log2", "learning_curves"]
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+def encode_png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    return buffer.getvalue()
+
+
+PNG = encode_png(np.zeros((2, 2, 3), dtype=np.uint8))
+
+
+def make_wrong(name="cat 1.png", label="cat", predicted="dog", side=8):
+    pixels = np.full((side, side, 3), 200, dtype=np.uint8)
+    return WrongPicture(name, label, predicted, 0.912, 0.051, pixels)
+
+
+def make_content(**changes):
+    figures = {name: {"value": 0.9, "low": 0.8123, "high": 0.9567} for name in METRICS}
+    splits = ["train"] * 1200 + ["dev"] * 20 + ["test"] * 20
+    content = ReportContent(
+        metrics={"test": {"n": 1020, **figures}, "dev": {"n": 20, **figures}},
+        class_metrics=pd.DataFrame(
+            {"class": ["cat", "dog"], "precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": 10}
+        ),
+        splits=pd.DataFrame({"label": ["cat", "cat", "cat", "dog"] * 310, "split": splits}),
+        wrong=[make_wrong("cat 1.png"), make_wrong("cat 2.png")],
+        wrong_count=31,
+        quarantined=pd.DataFrame({"image_id": ["bad.png"], "reason": ["empty file (0 bytes)"]}),
+        file_count=1241,
+        backbone="MobileNetV2 with the weights 'imagenet'",
+        image_size=160,
+        confidence=0.95,
+        check={"pictures": 16, "largest_difference": 1.2e-7},
+        figures=dict.fromkeys(
+            ["confusion_matrix", "confusion_matrix_log2", "learning_curves"], PNG
+        ),
+    )
+    return dataclasses.replace(content, **changes)
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes, and the text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.elements, self.text, self.open = [], "", []
+        self.feed(page)
+        self.close()
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        self.text += " " if tag in {"td", "th", "figcaption"} else ""
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+
+    def find(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def read_page(**changes):
+    return Page(render_report(make_content(**changes)))
+
+
+VARIANTS = {
+    "as usual": {},
+    "nothing wrong": {"wrong": [], "wrong_count": 0},
+    "nothing quarantined": {"quarantined": pd.DataFrame({"image_id": [], "reason": []})},
+    "much quarantined": {
+        "quarantined": pd.DataFrame(
+            {"image_id": [f"bad {n}.png" for n in range(50)], "reason": "empty file"}
+        )
+    },
+    "small pictures": {"image_size": 8},
+}
+
+
+@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS)
+def page(request):
+    return read_page(**request.param)
+
+
+def test_every_element_is_closed(page):
+    # The parser checks each end against its start.
+    assert page.open == []
+
+
+def test_the_page_refers_to_nothing_outside_itself(page):
+    for tag, attributes in page.elements:
+        for name in ("src", "href", "action", "data", "srcset", "poster"):
+            assert attributes.get(name, "#").startswith(("#", "data:image/")), (tag, name)
+    assert page.find("script") == page.find("link") == page.find("iframe") == []
+
+
+def test_every_anchor_leads_somewhere(page):
+    places = {attributes.get("id") for _, attributes in page.elements}
+    for link in page.find("a"):
+        assert link["href"].removeprefix("#") in places
+
+
+def test_every_picture_has_a_text_in_its_place(page):
+    texts = [picture["alt"] for picture in page.find("img")]
+    assert all(texts)
+    assert len(set(texts)) == len(texts)
+
+
+def test_every_picture_can_be_decoded(page):
+    for picture in page.find("img"):
+        content = base64.b64decode(picture["src"].partition(",")[2], validate=True)
+        Image.open(io.BytesIO(content)).load()
+
+
+def test_the_page_says_what_it_is():
+    page = read_page()
+    assert page.find("html") == [{"lang": "en"}]
+    assert {"charset": "utf-8"} in page.find("meta")
+    assert "Graft report: 90.0 % on 1,020 test pictures" in page.text
+
+
+def test_the_style_sheet_fetches_nothing():
+    style = render_report(make_content()).partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_figures_stand_there_with_their_counts_and_intervals():
+    text = read_page().text
+    assert "test (1,020 pictures)" in text
+    assert "dev (20 pictures)" in text
+    assert text.count("0.900 (0.812 – 0.957)") == 2 * len(METRICS)
+    assert "95 % interval 81.2 % to 95.7 %" in text
+
+
+def test_every_metric_has_a_title():
+    assert set(METRIC_TITLES) == set(METRICS)
+    text = read_page().text
+    assert all(title in text for title in METRIC_TITLES.values())
+
+
+def test_the_commonest_class_is_the_yardstick():
+    # Of the last 20 pictures, the test split, three in four are cats.
+    assert "Always saying “cat” would be right 75.0 % of the time" in read_page().text
+
+
+def test_every_class_has_its_row():
+    text = read_page().text
+    assert "cat 0.500 0.250 0.333 10" in text
+    assert "dog 0.500 0.250 0.333 10" in text
+
+
+def test_every_wrong_picture_is_shown_with_its_name_and_classes():
+    page = read_page()
+    assert "2 of 31, the most confident mistakes first" in page.text
+    assert "cat 1.png" in page.text
+    assert "cat (0.05) taken for dog (0.91)" in page.text
+    assert "cat 2.png, a cat taken for dog" in [picture["alt"] for picture in page.find("img")]
+
+
+def test_without_wrong_pictures_the_page_does_not_boast():
+    page = read_page(wrong=[], wrong_count=0)
+    assert "It was never wrong; with so many pictures that does not prove" in page.text
+    assert len(page.find("img")) == 3
+
+
+def test_one_mistake_is_told_in_the_singular():
+    text = read_page(wrong=[make_wrong()], wrong_count=1).text
+    assert "wrong once" in text or "wrong 1 time;" in text
+
+
+def test_quarantined_files_are_listed_with_their_reasons():
+    text = read_page().text
+    assert "1,241, of which 1 quarantined" in text
+    assert "bad.png empty file (0 bytes)" in text
+
+
+def test_of_many_quarantined_files_the_first_20_are_listed():
+    text = read_page(**VARIANTS["much quarantined"]).text
+    assert "the first 20 of 50" in text
+    assert "bad 19.png" in text
+    assert "bad 20.png" not in text
+
+
+def test_without_quarantined_files_there_is_no_list_of_them():
+    assert "Quarantined pictures" not in read_page(**VARIANTS["nothing quarantined"]).text
+
+
+@pytest.mark.parametrize("name", [SCRIPT, '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}", "a & b"])
+def test_names_are_text_and_nothing_else(name):
+    page = read_page(
+        class_metrics=pd.DataFrame(
+            {"class": [name], "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
+        ),
+        splits=pd.DataFrame({"label": [name] * 3, "split": ["train", "dev", "test"]}),
+        wrong=[make_wrong(name, name, name)],
+        quarantined=pd.DataFrame({"image_id": [name], "reason": [name]}),
+        backbone=name,
+    )
+    assert page.find("script") == []
+    assert len(page.find("img")) == 4
+    assert not any("onerror" in attributes for _, attributes in page.elements)
+    assert page.text.count(" ".join(name.split())) >= 7
+    assert f"{name}, a {name} taken for {name}" in [picture["alt"] for picture in page.find("img")]
+
+
+def test_names_are_escaped_in_the_source():
+    source = render_report(make_content(wrong=[make_wrong(SCRIPT)]))
+    assert SCRIPT not in source
+    assert html.escape("<script>") in source
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [((8, 8, 3), "png"), ((160, 160, 3), "png"), ((161, 161, 3), "jpeg"), ((20, 300, 3), "jpeg")],
+)
+def test_a_thumbnail_is_small_and_never_larger_than_the_picture(shape, kind):
+    address = embed_thumbnail(np.zeros(shape, dtype=np.uint8))
+    start, content = address.split(",")
+    assert start == f"data:image/{kind};base64"
+    size = Image.open(io.BytesIO(base64.b64decode(content))).size
+    assert max(size) == min(160, max(shape))
+
+
+def test_a_small_thumbnail_keeps_its_pixels():
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    content = base64.b64decode(embed_thumbnail(pixels).partition(",")[2])
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), pixels)

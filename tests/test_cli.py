@@ -1,0 +1,99 @@
+"""The command line: a mistake of the user is one line, a defect keeps its traceback."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+from kedro.io import DatasetError
+from kedro.validation.exceptions import ParameterValidationError
+
+from graft.cli import OneLineErrors, cli, explain
+from graft.errors import GraftError
+
+
+def raise_chain(*errors):
+    """Raise the errors one after another, each because of the one before it."""
+    cause = None
+    for error in errors:
+        try:
+            raise error from cause
+        except type(error) as raised:
+            cause = raised
+    return cause
+
+
+MISTAKE = GraftError("no folder at 'x'; give one that exists")
+
+
+def test_a_mistake_is_told_in_its_own_words():
+    assert explain(MISTAKE) == "no folder at 'x'; give one that exists"
+
+
+def test_a_mistake_is_found_behind_what_kedro_makes_of_it():
+    error = raise_chain(MISTAKE, DatasetError("Failed while loading data"), RuntimeError("run"))
+    assert explain(error) == str(MISTAKE)
+
+
+def test_a_mistake_is_found_where_another_error_was_raised_meanwhile():
+    error = KeyError("while tidying up")
+    error.__context__ = MISTAKE
+    assert explain(error) == str(MISTAKE)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), DatasetError("x"), KeyError("x")])
+def test_a_defect_is_not_explained_away(error):
+    assert explain(error) is None
+
+
+def test_wrong_parameters_are_told_in_one_line():
+    report = "Parameter validation failed:\n- Parameter 'splitting': Failed to make it: too large"
+    message = explain(raise_chain(ParameterValidationError(report), RuntimeError("run")))
+    assert message == "splitting: too large"
+
+
+def test_a_report_of_parameters_in_another_form_is_told_in_one_line_too():
+    assert explain(ParameterValidationError("something\n  else")) == "something else"
+
+
+def run(callback):
+    return CliRunner().invoke(OneLineErrors("run", callback=callback))
+
+
+def test_a_mistake_ends_the_command_with_one_line_and_exit_code_1():
+    def fail():
+        raise MISTAKE
+
+    result = run(fail)
+    assert result.exit_code == 1
+    assert result.output == f"Error: {MISTAKE}\n"
+
+
+def test_a_defect_ends_the_command_with_its_traceback():
+    def fail():
+        raise ZeroDivisionError
+
+    result = run(fail)
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_a_wrong_option_is_click_s_own_business():
+    def fail():
+        raise click.UsageError("no such option")
+
+    assert run(fail).exit_code == 2
+
+
+def test_a_command_without_mistakes_ends_well():
+    assert run(lambda: click.echo("done")).output == "done\n"
+
+
+def test_run_takes_all_that_kedro_s_run_takes():
+    options = {option for parameter in cli.commands["run"].params for option in parameter.opts}
+    assert {"--env", "--params", "--pipelines", "--only-missing-outputs"} <= options
+
+
+def test_help_is_kedro_s():
+    result = CliRunner().invoke(cli, ["run", "--help"])
+    assert result.exit_code == 0
+    assert "Run the pipeline" in result.output

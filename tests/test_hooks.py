@@ -1,0 +1,169 @@
+"""Hooks: names are checked before a run; result and next steps fit into a terminal after it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from kedro.framework.project import configure_project
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+
+from graft.datasets import AtomicDataset
+from graft.errors import GraftError
+from graft.hooks import CommandCheckHook, RunSummaryHook, format_result, suggest_next
+from graft.scores.metrics import METRICS
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+@pytest.fixture(autouse=True)
+def _configured_project():
+    configure_project("graft")
+
+
+def check(parameters=None, env=None):
+    context = SimpleNamespace(
+        _runtime_params=parameters, env=env, config_loader=SimpleNamespace(conf_source=CONF)
+    )
+    CommandCheckHook().after_context_created(context)
+
+
+@pytest.mark.parametrize("parameters", [None, {}, {"seed": 3}, {"splitting": {"train": 0.5}}])
+def test_known_parameters_pass(parameters):
+    check(parameters)
+
+
+@pytest.mark.parametrize("env", [None, "base", "cats_vs_dogs", "own_pictures"])
+def test_known_environments_pass(env):
+    check(env=env)
+
+
+def test_an_unknown_environment_is_refused_with_all_that_there_are():
+    with pytest.raises(GraftError, match=r"--env takes base, .*cats_vs_dogs.*; got 'dogs'$"):
+        check(env="dogs")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("head_trainin", "head_training"), ("spliting", "splitting")]
+)
+def test_a_misspelt_parameter_is_refused_with_a_hint(given, meant):
+    with pytest.raises(GraftError, match=rf"did you mean '{meant}'\?.*got '{given}'$"):
+        check({given: 1})
+
+
+def test_a_parameter_like_no_other_is_refused_with_the_whole_list():
+    with pytest.raises(GraftError, match=r"unknown parameter; --params takes .*splitting.*'qqq'$"):
+        check({"qqq": 1})
+
+
+def test_a_parameter_of_another_environment_says_which():
+    with pytest.raises(GraftError, match=r"with --env=.*own_pictures.*got --params 'source'$"):
+        check({"source": "folder"})
+
+
+def test_a_parameter_is_known_in_its_own_environment():
+    check({"source": "folder"}, env="own_pictures")
+
+
+def make_metrics(**figures):
+    figures = figures or {name: {"value": 0.98, "low": 0.961, "high": 0.991} for name in METRICS}
+    return {"frozen": {"test": {"n": 12_360, **figures}, "dev": {"n": 5, **figures}}}
+
+
+def test_the_result_has_a_line_a_metric_of_test():
+    lines = format_result(make_metrics())
+    assert lines[0] == ""
+    assert "12,360 pictures of test" in lines[1]
+    assert len(lines) == 2 + len(METRICS)
+    assert "balanced accuracy" in lines[3]
+    assert "0.980   0.961 – 0.991" in lines[3]
+
+
+@pytest.mark.parametrize("value", [0.5, 12.345, 123.456])
+def test_the_result_fits_into_80_columns(value):
+    figure = {"value": value, "low": value, "high": value}
+    lines = format_result(make_metrics(**dict.fromkeys(METRICS, figure)))
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_values_stand_in_one_column():
+    _, head, *rows = format_result(make_metrics())
+    assert {row.index("0.980") for row in rows} == {head.index("value")}
+
+
+def test_the_result_leaves_the_metrics_as_they_are():
+    metrics = make_metrics()
+    format_result(metrics)
+    assert metrics == make_metrics()
+
+
+@pytest.mark.parametrize("env", [None, "cats_vs_dogs"])
+def test_the_next_steps_fit_into_80_columns(env):
+    lines = suggest_next({"report"}, env)
+    assert lines[0] == "\nNext"
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_the_next_steps_keep_the_environment():
+    text = "\n".join(suggest_next({"report"}, "cats_vs_dogs"))
+    assert "viz run --env=cats_vs_dogs" in text
+    assert "viz run --env" not in "\n".join(suggest_next({"report"}, None))
+
+
+def test_a_run_that_made_no_report_suggests_nothing():
+    assert suggest_next({"features"}, None) == []
+
+
+def test_the_command_is_shown_as_it_was_called(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    called = tmp_path / "venv" / "bin" / "kedro"
+    called.parent.mkdir(parents=True)
+    called.touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(called), "run"])
+    assert any(
+        line.strip().startswith("venv/bin/kedro run") for line in suggest_next({"report"}, None)
+    )
+    monkeypatch.setenv("PATH", str(called.parent))
+    assert any(line.strip().startswith("kedro run") for line in suggest_next({"report"}, None))
+
+
+def tell_after_run(caplog, tmp_path, outputs, env=None):
+    catalog = DataCatalog(
+        {
+            "metrics": MemoryDataset(make_metrics()),
+            "report": AtomicDataset(
+                filepath=tmp_path / "report.html", dataset="graft.datasets.HTMLDataset"
+            ),
+        }
+    )
+    nodes = [Node(lambda: None, None, name, name=f"make_{name}") for name in outputs]
+    with caplog.at_level(logging.INFO):
+        RunSummaryHook().after_pipeline_run({"env": env}, Pipeline(nodes), catalog)
+    return caplog.text
+
+
+def test_a_whole_run_tells_result_report_and_next_steps(caplog, tmp_path):
+    text = tell_after_run(caplog, tmp_path, ["metrics", "report"])
+    assert "12,360 pictures of test" in text
+    assert f"Report       {tmp_path / 'report.html'}" in text
+    assert "Next" in text
+
+
+def test_a_partial_run_tells_nothing(caplog, tmp_path):
+    assert tell_after_run(caplog, tmp_path, ["features"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "env", "expected"),
+    [
+        (None, None, "Graft        from pictures to report (environment base)"),
+        (["ingestion", "splitting"], "test", "ingestion, splitting (environment test)"),
+    ],
+)
+def test_a_run_says_what_it_is_about(caplog, names, env, expected):
+    with caplog.at_level(logging.INFO):
+        RunSummaryHook().before_pipeline_run({"pipeline_names": names, "env": env})
+    assert expected in caplog.text
