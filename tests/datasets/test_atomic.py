@@ -411,14 +411,6 @@ def test_a_folder_left_aside_comes_back_whatever_its_name(tmp_path, name, dead_p
     assert dataset.load() == OLD_FILES
 
 
-def test_half_a_receipt_of_a_dead_process_is_swept_by_the_next_save(make, old, place, dead_process):
-    make().save(old)
-    draft = place.with_name(f".{place.name}.draft-{dead_process}-receipt.json")
-    draft.write_text("half of it")
-    make().save(old)
-    assert list_leftovers(place) == []
-
-
 def test_a_save_flushes_nothing_but_its_own_files(make, old, place, monkeypatch):
     # Others may be saving in the same folder: their drafts come and go, and may be large.
     make().save(old)

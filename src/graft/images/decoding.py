@@ -123,11 +123,12 @@ def decode_picture(data: bytes, image_size: int, max_pixels: int) -> np.ndarray:
 
 def _scale_to_8_bits(picture: Image.Image) -> Image.Image:
     pixels = np.asarray(picture, dtype=np.float64)
+    low, high = 0.0, 65535.0
     if picture.mode == "F":
-        low, high = float(np.nanmin(pixels)), float(np.nanmax(pixels))
-    else:
-        low, high = 0.0, 65535.0
-    scaled = np.nan_to_num((pixels - low) / ((high - low) or 1.0))
+        finite = pixels[np.isfinite(pixels)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        pixels = np.nan_to_num(pixels, nan=low, posinf=high, neginf=low)
+    scaled = (pixels - low) / ((high - low) or 1.0)
     return Image.fromarray(np.uint8(np.clip(scaled, 0, 1) * 255 + 0.5))
 
 

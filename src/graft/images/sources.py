@@ -128,7 +128,11 @@ def _outer_folder(store: FileStore) -> str:
     if not store.is_archive or len(folders) != 1 or None in folders:
         return ""
     outer = f"{folders.pop()}/"
-    return outer if all("/" in name[len(outer) :] for name in store.names) else ""
+    inside = [PurePosixPath(name[len(outer) :]) for name in store.names]
+    # A licence may lie beside the class folders; a picture there makes the folder a class.
+    pictures = Image.registered_extensions()
+    is_class = any(len(path.parts) == 1 and path.suffix.lower() in pictures for path in inside)
+    return "" if is_class else outer
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

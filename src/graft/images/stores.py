@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, Self
 
 from graft.errors import GraftError
 from graft.images.decoding import PictureError
@@ -44,7 +44,7 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
-        self._paths = {_to_text(path.relative_to(root)): path for path in _walk(root)}
+        self._paths = {_to_text(path.relative_to(root).as_posix()): path for path in _walk(root)}
         self.names = sorted(self._paths)
 
     def read(self, name: str) -> bytes:
@@ -58,6 +58,8 @@ class FolderStore:
             return path.read_bytes()
         except OSError as error:
             raise PictureError(f"cannot be read: {error.strerror or error}") from None
+        except RuntimeError:
+            raise PictureError("symbolic link that leads to itself") from None
 
 
 class ZipStore:
@@ -84,6 +86,19 @@ class ZipStore:
             raise PictureError(f"cannot be read from the archive: {error}") from None
 
 
+class _StrictTarInfo(tarfile.TarInfo):
+    """Takes only an end mark for the end: ``tarfile`` also stops, silently, at damage."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.HeaderError as error:
+            if type(error).__name__ == "EOFHeaderError":
+                raise
+            raise tarfile.ReadError(f"{error}, {tar.offset:,} bytes from its start") from error
+
+
 class TarStore:
     """Members of a ``.tar``, ``.tar.gz``, ``.tar.bz2`` or ``.tar.xz`` file, read in place.
 
@@ -95,9 +110,9 @@ class TarStore:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._tar = tarfile.open(path)  # noqa: SIM115 - lives as long as the store
+        self._tar = tarfile.open(path, tarinfo=_StrictTarInfo)  # noqa: SIM115 - kept open
         self._members = {
-            member.name.removeprefix("./"): member
+            _to_text(member.name.removeprefix("./")): member
             for member in self._tar.getmembers()
             if not member.isdir()
         }
@@ -155,8 +170,9 @@ def open_store(path: str | os.PathLike[str]) -> FileStore:
     try:
         return open_archive(location)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
         raise GraftError(
-            f"'{location}' is not a whole archive ({error}); download or pack it again"
+            f"'{location}' is not a whole archive ({reason}); download or pack it again"
         ) from error
 
 
@@ -173,8 +189,8 @@ def _is_litter(name: str) -> bool:
     return any(part in _LITTER or (part[0] == "." and part != "..") for part in parts)
 
 
-def _to_text(path: Path) -> str:
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+def _to_text(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _refuse_escape(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -82,7 +83,22 @@ def assign_splits(
         lacking += np.array(list(fractions.values())) * sizes.sum()
         splits = fill_splits(sizes, lacking)
         chosen |= dict(zip(members.index, np.array(list(fractions))[splits], strict=True))
-    return pd.Series(clusters).map(chosen).to_numpy()
+    splits = pd.Series(clusters).map(chosen).to_numpy()
+    _refuse_missing_class(labels, splits, fractions)
+    return splits
+
+
+def _refuse_missing_class(
+    labels: np.ndarray, splits: np.ndarray, fractions: dict[str, float]
+) -> None:
+    present = set(zip(labels, splits, strict=True))
+    for label, split in itertools.product(np.unique(labels), fractions):
+        if (label, split) in present:
+            continue
+        raise GraftError(
+            f"class '{label}' is too small to split: it has no picture in {split}, for its groups "
+            "are mostly of other classes; make smaller groups or leave the class out"
+        )
 
 
 def _summarise_clusters(
