@@ -28,7 +28,8 @@ def measure_with_intervals(
 
     Returns:
         Name of the metric to ``value``, ``low`` and ``high``. Accuracy has Wilson's interval,
-        the others the percentile bootstrap over pictures (Efron 1979).
+        the others the percentile bootstrap over pictures (Efron 1979), see
+        :func:`widen_if_perfect`.
     """
     probabilities = np.asarray(probabilities, dtype=np.float64)
     once = np.ones((1, len(labels)))
@@ -39,6 +40,7 @@ def measure_with_intervals(
             low, high = wilson_interval(round(value * len(labels)), len(labels), confidence)
         else:
             low, high = bootstrap_interval(metric, labels, probabilities, draws, confidence, seed)
+            low, high = widen_if_perfect(low, high, labels, confidence)
         figures[name] = {"value": value, "low": low, "high": high}
     return figures
 
@@ -49,7 +51,7 @@ def wilson_interval(hits: int, count: int, confidence: float) -> tuple[float, fl
     Examples:
         >>> low, high = wilson_interval(hits=353, count=360, confidence=0.95)
         >>> round(low, 3), round(high, 3)
-        (0.961, 0.991)
+        (0.96, 0.991)
     """
     interval = binomtest(hits, count).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
@@ -73,6 +75,27 @@ def bootstrap_interval(
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def widen_if_perfect(
+    low: float, high: float, labels: np.ndarray, confidence: float
+) -> tuple[float, float]:
+    """Mend the bootstrap where it fails: without a mistake no resample has one either.
+
+    An interval from 1 to 1 would claim certainty. Its low end becomes Wilson's for no mistake
+    in C × (harmonic mean of the class sizes) pictures: as many as a share needs to vary as
+    much as the mean recall of C classes does.
+
+    Examples:
+        >>> low, high = widen_if_perfect(1.0, 1.0, np.repeat([0, 1], 50), confidence=0.95)
+        >>> round(low, 3), high
+        (0.963, 1.0)
+    """
+    if low < 1 or high < 1:
+        return low, high
+    sizes = np.unique(labels, return_counts=True)[1]
+    effective = int(len(sizes) ** 2 / np.sum(1 / sizes))
+    return wilson_interval(effective, effective, confidence)[0], high
 
 
 def _draw_weights(count: int, draws: int, seed: int) -> Iterator[np.ndarray]:
