@@ -127,11 +127,11 @@ def suggest_next(made: set[str], env: str | None) -> list[str]:
         return []
     kedro, where = _find_command(), f" --env={env}" if env else ""
     commands = [
-        (f"{kedro} run --env=own_pictures --params source=FOLDER", "your own, a folder a class"),
-        (f"{kedro} viz run{where}", "the pipeline, with previews"),
+        (f"{kedro} run --env=own_pictures --params source=FOLDER", "a folder a class"),
+        (f"{kedro} viz run{where}", "the pipeline"),
     ]
     if env is None:
-        commands.insert(1, (f"{kedro} run --pipelines=few_shot", "with 1 to 20 labels a class"))
+        commands.insert(1, (f"{kedro} run --pipelines=few_shot", "very few labels"))
     width = max(len(command) for command, _ in commands)
     return ["\nNext"] + [f"  {command:<{width}}  {purpose}" for command, purpose in commands]
 

@@ -104,9 +104,7 @@ def _build_application(name: str, image_size: int, weights: str) -> keras.Model:
         )
 
     try:
-        if weights == "imagenet":
-            return load_imagenet(name, construct)
-        backbone = construct(None)
+        network = load_imagenet(name, construct) if weights == "imagenet" else construct(None)
     except GraftError:
         raise
     except ValueError as error:
@@ -114,9 +112,10 @@ def _build_application(name: str, image_size: int, weights: str) -> keras.Model:
             f"{name} cannot be built for pictures of {image_size}×{image_size} pixels "
             f"({str(error).splitlines()[0]}); set image_size to what the network allows"
         ) from error
-    if weights != "random":
-        load_weights_file(backbone, name, weights)
-    return backbone
+    if weights not in ("imagenet", "random"):
+        load_weights_file(network, name, weights)
+    # Given a tensor, Keras makes a model of a list of one input; callers have an array.
+    return keras.Model(pictures, network.output, name=network.name)
 
 
 def _load_own_weights(backbone: keras.Model, name: str, weights: str) -> None:

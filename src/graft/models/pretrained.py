@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -30,7 +31,14 @@ def load_imagenet(name: str, construct: Callable[[str], keras.Model]) -> keras.M
     try:
         return construct("imagenet")
     except Exception as error:
-        target = _find_download_target(error)
+        damaged = _find_local(error, "weights_path") if isinstance(error, OSError) else None
+        if damaged is not None:
+            raise GraftError(
+                f"the ImageNet weights of {name} are damaged "
+                f"({_first_sentence(error)}); delete the file and run again to download it anew, "
+                f"or name a weights file with --params weights=FILE; got '{damaged}'"
+            ) from error
+        target = _find_local(error, "download_target", function="get_file")
         if target is None:
             raise
         raise GraftError(
@@ -99,23 +107,27 @@ def _one_line_errors(name: str, model: keras.Model, location: Path) -> Iterator[
         warnings.filterwarnings("ignore", message="Skipping nested container")
         try:
             yield
-        except (ValueError, OSError, KeyError, TypeError) as error:
-            # Keras lists every layer that does not fit; its first sentence counts them.
-            reason = " ".join(str(error).split()).split(". ")[0]
+        except (ValueError, OSError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise GraftError(
                 f"these are not the weights of {name} ({model.count_params():,} parameters "
-                f"without its top): {reason}; give a file saved from {name}, or set weights to "
+                f"without its top): {_first_sentence(error)}; give a file saved from {name}, or set weights to "
                 f"'imagenet' or 'random'; got '{location}'"
             ) from error
 
 
-def _find_download_target(error: BaseException) -> Path | None:
-    """The file that Keras' download was about to write.
+def _first_sentence(error: BaseException) -> str:
+    """The gist: Keras goes on to list every layer that does not fit."""
+    return " ".join(str(error).split()).split(". ")[0]
 
-    Only the failing function knows it: the name in the cache is not always that of the URL
-    (``nasnet_mobile_no_top.h5`` is ``NASNet-mobile-no-top.h5`` there).
+
+def _find_local(error: BaseException, variable: str, function: str = "") -> Path | None:
+    """A path in a local variable of a function that failed, if there is one.
+
+    Only Keras' own functions know the file that they were about to write or read: its name in
+    the cache is not always that of the URL (``nasnet_mobile_no_top.h5`` is
+    ``NASNet-mobile-no-top.h5`` there).
     """
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_name == "get_file" and "download_target" in frame.f_locals:
-            return Path(str(frame.f_locals["download_target"]))
+        if variable in frame.f_locals and function in ("", frame.f_code.co_name):
+            return Path(str(frame.f_locals[variable]))
     return None
