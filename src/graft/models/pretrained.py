@@ -110,8 +110,8 @@ def _one_line_errors(name: str, model: keras.Model, location: Path) -> Iterator[
         except (ValueError, OSError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise GraftError(
                 f"these are not the weights of {name} ({model.count_params():,} parameters "
-                f"without its top): {_first_sentence(error)}; give a file saved from {name}, or set "
-                f"weights to 'imagenet' or 'random'; got '{location}'"
+                f"without its top): {_first_sentence(error)}; give a file saved from {name}, or "
+                f"set weights to 'imagenet' or 'random'; got '{location}'"
             ) from error
 
 
