@@ -146,3 +146,13 @@ def test_weights_of_another_network(shared: Path, run_kedro: Callable) -> None:
     weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
     error = run_kedro("--params", f"backbone.name=ResNet50,image_size=32,weights={weights}").error
     assert "these are not the weights of ResNet50" in error
+
+
+def test_an_output_that_was_cut_short_is_never_read(
+    flowers: Path, project: Path, run_kedro: Callable
+) -> None:
+    assert run_kedro(*UP_TO_SPLITS, f"source={flowers}").code == 0
+    index = project / "data/02_intermediate/own_pictures/image_index.parquet"
+    index.write_bytes(index.read_bytes()[:-100])
+    error = run_kedro("--env=own_pictures", "--pipelines=splitting").error
+    assert "image_index.parquet' is missing, cut short or altered since it was saved" in error

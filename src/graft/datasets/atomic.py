@@ -20,6 +20,7 @@ from graft.datasets.receipts import (
     sync_all,
     write_receipt,
 )
+from graft.errors import GraftError
 
 
 class AtomicDataset(AbstractDataset[Any, Any]):
@@ -67,10 +68,11 @@ class AtomicDataset(AbstractDataset[Any, Any]):
 
     def load(self) -> Any:
         if not self._exists():
-            raise DatasetError(
+            message = (
                 f"'{self._filepath}' is missing, cut short or altered since it was saved; "
                 "run the stage that makes it again"
             )
+            raise DatasetError(message) from GraftError(message)
         return self._wrap(self._filepath).load()
 
     def save(self, data: Any) -> None:

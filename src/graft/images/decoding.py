@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -58,7 +59,7 @@ def open_picture(data: bytes, max_pixels: int) -> Image.Image:
     if not data:
         raise PictureError("empty file (0 bytes)")
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture = Image.open(io.BytesIO(data), formats=_list_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureError(f"more than the {max_pixels:,} pixels that max_pixels allows") from None
     except DECODER_ERRORS:
@@ -69,6 +70,13 @@ def open_picture(data: bytes, max_pixels: int) -> Image.Image:
             "that max_pixels allows"
         )
     return picture
+
+
+@cache
+def _list_formats() -> list[str]:
+    """All that Pillow decodes itself: PostScript would be run by Ghostscript, as a program."""
+    Image.init()
+    return [name for name in Image.OPEN if name != "EPS"]
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:

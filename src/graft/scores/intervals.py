@@ -72,6 +72,8 @@ def bootstrap_interval(
             for weights in _draw_weights(len(labels), draws, seed)
         ]
     )
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return float(low), float(high)
