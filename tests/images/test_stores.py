@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from graft.errors import GraftError
-from graft.images import stores
+from graft.images import file_names
 from graft.images.decoding import PictureError
 from graft.images.stores import open_store
 
@@ -216,7 +216,7 @@ def test_a_file_that_vanished_is_refused(pack_folder):
 
 
 def test_a_giant_file_is_refused_and_the_others_are_read(pack, monkeypatch):
-    monkeypatch.setattr(stores, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(file_names, "MAX_FILE_BYTES", 100)
     store = open_store(pack({"giant.png": bytes(101), "small.png": bytes(100)}))
     with pytest.raises(PictureError, match="101 bytes, more than the 100 of a picture file"):
         store.read("giant.png")

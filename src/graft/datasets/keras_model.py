@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graft.datasets.local import LocalDataset
+from graft.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -20,9 +21,8 @@ class KerasModelDataset(LocalDataset["keras.Model", "keras.Model"]):
     """
 
     def load(self) -> keras.Model:
+        import_tensorflow()
         import keras
-
-        import graft.models  # noqa: F401 - imports TensorFlow without its noise
 
         return keras.models.load_model(self._filepath, compile=False, safe_mode=True)
 

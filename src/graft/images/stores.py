@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import tarfile
-import threading
 import zipfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
-from typing import Protocol, Self
+from pathlib import Path
+from typing import Protocol
 
 from graft.errors import GraftError
+from graft.images.archives import TarStore, ZipStore
 from graft.images.decoding import PictureError
-
-# A single picture file above this is an accident or an attack (a zip bomb), not a picture.
-MAX_FILE_BYTES = 256 * 1024**2
-_LITTER = {"Thumbs.db", "desktop.ini", "__MACOSX"}
+from graft.images.file_names import is_litter, refuse_giant, to_text
 
 
 class FileStore(Protocol):
@@ -44,7 +41,7 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
-        self._paths = {_to_text(path.relative_to(root).as_posix()): path for path in _walk(root)}
+        self._paths = {to_text(path.relative_to(root).as_posix()): path for path in _walk(root)}
         self.names = sorted(self._paths)
 
     def read(self, name: str) -> bytes:
@@ -54,85 +51,12 @@ class FolderStore:
                 raise PictureError("symbolic link that leaves the source folder")
             if not path.is_file():
                 raise PictureError("not a regular file")
-            _refuse_giant(path.stat().st_size)
+            refuse_giant(path.stat().st_size)
             return path.read_bytes()
         except OSError as error:
             raise PictureError(f"cannot be read: {error.strerror or error}") from None
         except RuntimeError:
             raise PictureError("symbolic link that leads to itself") from None
-
-
-class ZipStore:
-    """Members of a ``.zip`` file, read without unpacking; safe to use from threads."""
-
-    is_archive = True
-
-    def __init__(self, path: Path) -> None:
-        self._zip = zipfile.ZipFile(path)
-        self._members = {
-            member.filename: member for member in self._zip.infolist() if not member.is_dir()
-        }
-        self.names = [name for name in self._members if not _is_litter(name)]
-
-    def read(self, name: str) -> bytes:
-        _refuse_escape(name)
-        member = self._members[name]
-        _refuse_giant(member.file_size)
-        try:
-            return self._zip.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise PictureError(f"damaged in the archive: {error}") from None
-        except (RuntimeError, NotImplementedError) as error:
-            raise PictureError(f"cannot be read from the archive: {error}") from None
-
-
-class _StrictTarInfo(tarfile.TarInfo):
-    """Takes only an end mark for the end: ``tarfile`` also stops, silently, at damage."""
-
-    @classmethod
-    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
-        try:
-            return super().fromtarfile(tar)
-        except tarfile.HeaderError as error:
-            if type(error).__name__ == "EOFHeaderError":
-                raise
-            raise tarfile.ReadError(f"{error}, {tar.offset:,} bytes from its start") from error
-
-
-class TarStore:
-    """Members of a ``.tar``, ``.tar.gz``, ``.tar.bz2`` or ``.tar.xz`` file, read in place.
-
-    A compressed stream only runs forward: reading in the order of ``names`` decompresses it
-    once, while every step back starts it again.
-    """
-
-    is_archive = True
-
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._tar = tarfile.open(path, tarinfo=_StrictTarInfo)  # noqa: SIM115 - kept open
-        self._members = {
-            _to_text(member.name.removeprefix("./")): member
-            for member in self._tar.getmembers()
-            if not member.isdir()
-        }
-        self.names = [name for name in self._members if not _is_litter(name)]
-
-    def read(self, name: str) -> bytes:
-        _refuse_escape(name)
-        member = self._members[name]
-        if not member.isfile():
-            raise PictureError("not a regular file in the archive (a link or a device)")
-        _refuse_giant(member.size)
-        try:
-            with self._lock:
-                stream = self._tar.extractfile(member)
-                data = stream.read() if stream else b""
-        except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-            raise PictureError(f"damaged in the archive: {error}") from None
-        if len(data) != member.size:
-            raise PictureError(f"cut short in the archive: {len(data)} of {member.size} bytes")
-        return data
 
 
 _ARCHIVES: dict[str, Callable[[Path], FileStore]] = {
@@ -179,26 +103,6 @@ def open_store(path: str | os.PathLike[str]) -> FileStore:
 def _walk(root: Path) -> list[Path]:
     paths = []
     for folder, subfolders, files in os.walk(root):
-        subfolders[:] = [name for name in subfolders if not _is_litter(name)]
-        paths += [Path(folder, name) for name in files if not _is_litter(name)]
+        subfolders[:] = [name for name in subfolders if not is_litter(name)]
+        paths += [Path(folder, name) for name in files if not is_litter(name)]
     return paths
-
-
-def _is_litter(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any(part in _LITTER or (part[0] == "." and part != "..") for part in parts)
-
-
-def _to_text(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _refuse_escape(name: str) -> None:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts:
-        raise PictureError("its name leaves the archive ('..' or an absolute path)")
-
-
-def _refuse_giant(size: int) -> None:
-    if size > MAX_FILE_BYTES:
-        raise PictureError(f"{size:,} bytes, more than the {MAX_FILE_BYTES:,} of a picture file")

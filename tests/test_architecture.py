@@ -1,0 +1,47 @@
+"""The rooms of the house: what lives where may import only what its room allows."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+# Small modules at the top that every room may use.
+COMMON = {"graft.errors", "graft.progress", "graft.types", "graft.parameters", "graft.quiet"}
+ALLOWED = {
+    "images": set(),
+    "datasets": {"images"},
+    "models": set(),
+    "scores": set(),
+    "figures": {"scores"},
+    "pipelines": {"images", "datasets", "models", "scores", "figures"},
+}
+FOREIGN = {"images": {"kedro", "keras", "tensorflow"}, "models": {"kedro"}, "scores": {"kedro"}}
+MODULES = sorted(path for room in ALLOWED for path in (SOURCE / "graft" / room).rglob("*.py"))
+
+
+def _imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_module_imports_only_what_its_room_allows(path: Path) -> None:
+    room, *rest = path.relative_to(SOURCE / "graft").parts
+    own = f"graft.{room}.{rest[0]}" if room == "pipelines" and len(rest) > 1 else f"graft.{room}"
+    for name in _imports(path):
+        assert name.partition(".")[0] not in FOREIGN.get(room, set())
+        if name.startswith("graft.") and name not in COMMON and not name.startswith(own):
+            assert name.split(".")[1] in ALLOWED[room], name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_module_stays_under_200_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 200
