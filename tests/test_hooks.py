@@ -113,6 +113,13 @@ def test_the_next_steps_keep_the_environment():
     assert "viz run --env" not in "\n".join(suggest_next({"report"}, None))
 
 
+def test_without_kedro_viz_the_next_step_installs_it(monkeypatch):
+    monkeypatch.setattr("graft.hooks.find_spec", lambda _: None)
+    text = "\n".join(suggest_next({"report"}, None))
+    assert "make viz" in text
+    assert "kedro viz" not in text
+
+
 def test_a_run_that_made_no_report_suggests_nothing():
     assert suggest_next({"features"}, None) == []
 

@@ -6,6 +6,7 @@ import difflib
 import logging
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -126,14 +127,18 @@ def suggest_next(made: set[str], env: str | None) -> list[str]:
     if "report" not in made:
         return []
     kedro, where = _find_command(), f" --env={env}" if env else ""
-    commands = [
-        (f"{kedro} run --env=own_pictures --params source=FOLDER", "a folder a class"),
-        (f"{kedro} viz run{where}", "the pipeline"),
-    ]
+    show = f"{kedro} viz run{where}" if find_spec("kedro_viz") else "make viz"
+    steps = {
+        "your own pictures, a folder a class": (
+            f"{kedro} run --env=own_pictures --params source=FOLDER"
+        ),
+        "the pipeline in a browser, with previews": show,
+    }
     if env is None:
-        commands.insert(1, (f"{kedro} run --pipelines=few_shot", "very few labels"))
-    width = max(len(command) for command, _ in commands)
-    return ["\nNext"] + [f"  {command:<{width}}  {purpose}" for command, purpose in commands]
+        steps["how far 1 to 20 labels a class go"] = f"{kedro} run --pipelines=few_shot"
+    return ["\nNext"] + [
+        line for why, what in steps.items() for line in (f"  {why}", f"    {what}")
+    ]
 
 
 def _find_command() -> str:
