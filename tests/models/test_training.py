@@ -159,6 +159,6 @@ def test_balanced_weights_are_those_of_scikit_learn():
 def test_everything_random_is_seeded():
     def draw():
         seed_everything(5)
-        return random.random(), np.random.rand(), float(keras.random.normal(()))  # noqa: NPY002
+        return random.random(), np.random.rand(), float(keras.random.normal(()))  # noqa: NPY002 - the old generator is seeded too
 
     assert draw() == draw()
