@@ -76,7 +76,9 @@ def test_everything_but_the_pictures_is_saved_atomically(environment: str) -> No
         for name, entry in _load(environment, "catalog").items()
         if name != "raw_images"
     }
-    assert set(types.values()) == {"graft.datasets.AtomicDataset"}
+    former = {name for name in types if name.startswith("former_")}
+    assert all(types[name] == "graft.datasets.FormerDataset" for name in former)
+    assert {types[name] for name in types.keys() - former} == {"graft.datasets.AtomicDataset"}
 
 
 def test_the_whole_way_begins_with_the_backbone(registered: dict) -> None:

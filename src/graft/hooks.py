@@ -86,7 +86,7 @@ class RunSummaryHook:
                 logger.info(line)
         if "quarantined_images" in made and len(quarantined := catalog.load("quarantined_images")):
             _tell_place(f"\n{len(quarantined):,} quarantined in ", catalog, "quarantined_images")
-        for name in ("report", "few_shot_report"):
+        for name in ("report", "exploration_report", "few_shot_report"):
             if name in made:
                 _tell_place("\nReport       ", catalog, name)
         for line in suggest_next(made, run_params["env"]):
@@ -129,6 +129,9 @@ def suggest_next(made: set[str], env: str | None) -> list[str]:
     kedro, where = _find_command(), f" --env={env}" if env else ""
     show = f"{kedro} viz run{where}" if find_spec("kedro_viz") else "make viz"
     steps = {
+        "what is in the pictures, and what could fool a classifier": (
+            f"{kedro} run --pipelines=exploration{where}"
+        ),
         "your own pictures, a folder a class": (
             f"{kedro} run --env=own_pictures --params source=FOLDER"
         ),

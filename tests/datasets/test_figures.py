@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from graft.datasets import FigureDataset, HTMLDataset
+from graft.datasets import FigureDataset, FigureFolderDataset, HTMLDataset
 
 
 def test_a_figure_is_loaded_as_the_bytes_of_its_png(tmp_path):
@@ -43,3 +44,27 @@ def test_a_page_exists_once_it_is_saved(page):
     page.save("")
     assert page.exists()
     assert "page.html" in str(page)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return FigureFolderDataset(filepath=str(tmp_path / "sheets"))
+
+
+def test_a_folder_of_figures_comes_back_in_the_order_of_its_names(folder):
+    folder.save({"0001_dog.png": b"dog", "0000_cat.png": b"cat"})
+    assert list(folder.load().items()) == [("0000_cat.png", b"cat"), ("0001_dog.png", b"dog")]
+
+
+def test_kedro_viz_shows_the_first_figure_of_a_folder(folder):
+    folder.save({"0001_dog.png": b"dog", "0000_cat.png": b"cat"})
+    assert base64.b64decode(folder.preview()) == b"cat"
+    # kedro-viz looks at the name in the annotation.
+    assert "ImagePreview" in str(FigureFolderDataset.preview.__annotations__["return"])
+
+
+def test_a_folder_without_figures_is_an_empty_one(folder):
+    folder.save({})
+    assert folder.exists()
+    assert folder.load() == {}
+    assert folder.preview() == ""

@@ -45,6 +45,11 @@ def make_content(**changes):
             {"class": ["cat", "dog"], "precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": 10}
         ),
         splits=pd.DataFrame({"label": ["cat", "cat", "cat", "dog"] * 310, "split": splits}),
+        split_check={"pairs": 12, "leaking": 0, "set_aside": [], "moved": []},
+        split_summary=pd.DataFrame(
+            {"label": ["cat", "dog"], "split": ["train", "dev"], "deviation": [0.1, -1.27]}
+        ),
+        flattery={"clusters": 0, "together": 0, "measured": None},
         wrong=[make_wrong("cat 1.png"), make_wrong("cat 2.png")],
         wrong_count=31,
         quarantined=pd.DataFrame({"image_id": ["bad.png"], "reason": ["empty file (0 bytes)"]}),
@@ -253,3 +258,34 @@ def test_a_small_thumbnail_keeps_its_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     content = base64.b64decode(embed_thumbnail(pixels).partition(",")[2])
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), pixels)
+
+
+def make_flattery(low, high):
+    measured = {
+        "together": {"value": 0.54, "low": low, "high": high},
+        "random": {"value": 0.84, "low": 0.82, "high": 0.86},
+        "difference": 0.3, "draws": 5, "train": 774, "test": 258,
+    }  # fmt: skip
+    return {"clusters": 258, "together": 1290, "measured": measured}
+
+
+def test_the_page_says_how_much_a_random_split_would_flatter():
+    text = read_page(flattery=make_flattery(0.44, 0.64)).text
+    assert "1,290 pictures in 258 clusters kept together" in text
+    assert "A random split would have flattered by 30.0 percentage points" in text
+
+
+def test_where_the_intervals_meet_the_page_claims_no_flattery():
+    text = read_page(flattery=make_flattery(0.44, 0.83)).text
+    assert "no evidence that a random split would have flattered" in text
+
+
+def test_the_page_tells_the_largest_deviation_of_a_class():
+    text = read_page().text
+    assert "within 1.3 percentage points of what was asked for (dog in dev)" in text
+    assert "Of 12 pairs of pictures that belong together, none stands on two sides" in text
+
+
+def test_pictures_that_were_set_aside_are_counted():
+    check = {"pairs": 1, "leaking": 0, "set_aside": ["new.png"], "moved": []}
+    assert "1 new pictures were left out" in read_page(split_check=check).text

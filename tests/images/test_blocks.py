@@ -61,6 +61,24 @@ def test_only_a_few_items_are_drawn_ahead(stream, drawn, workers):
         assert len(drawn) <= 4 * workers + consumed
 
 
+def test_how_many_items_are_drawn_ahead_is_a_parameter(stream, drawn):
+    next(map_threaded(str, stream, workers=3, ahead=1))
+    assert len(drawn) == 4
+
+
+def test_what_threads_wait_for_can_be_ended_when_nothing_more_is_wanted(stream):
+    is_over = threading.Event()
+
+    def wait_but_for_the_first(item):
+        return item == 0 or is_over.wait(timeout=30)
+
+    results = map_threaded(wait_but_for_the_first, stream, workers=2, before_exit=is_over.set)
+    next(results)
+    assert not is_over.is_set()
+    results.close()
+    assert is_over.is_set()
+
+
 def test_items_are_drawn_in_the_calling_thread():
     def draw():
         for _ in range(10):

@@ -213,6 +213,48 @@ def test_a_jpeg_cut_short_is_called_damaged(encode):
         read(data[:-100])
 
 
+def test_a_part_is_what_a_file_of_its_own_would_be(encode):
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    whole, part = (encode(Image.fromarray(pixels), "png") for pixels in (noise, noise[5:25, 8:18]))
+    pixels = decode_picture(whole, 8, MAX_PIXELS, crop=(8, 5, 18, 25))
+    np.testing.assert_array_equal(pixels, read(part))
+
+
+@pytest.mark.parametrize("crop", [(0, 0, 9, 8), (4, 4, 4, 8), (-1, 0, 8, 8)])
+def test_a_part_that_leaves_the_picture_or_is_empty_is_refused(encode, crop):
+    with pytest.raises(PictureError, match=r"^its crop (leaves|is empty)"):
+        decode_picture(encode(fill("RGB", RED), "png"), 8, MAX_PIXELS, crop)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_a_large_picture_of_deep_pixels_is_scaled_as_a_whole(encode, dtype):
+    pixels = np.zeros((1_200, 1_000), dtype)
+    pixels[-1, -1], pixels[0, 0] = 60_000, 30_000
+    scaled = np.asarray(to_rgb(open_picture(encode(Image.fromarray(pixels), "tiff"), 10**7)))
+    highest = 60_000 if dtype == np.float32 else 65_535
+    assert scaled[-1, -1, 0] == round(255 * 60_000 / highest)
+    assert scaled[0, 0, 0] == round(255 * 30_000 / highest + 1e-9)
+    assert scaled[5, 5, 0] == 0
+
+
+def test_too_little_memory_is_not_called_a_fault_of_the_picture(encode, monkeypatch):
+    def fail(self):
+        raise MemoryError
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    with pytest.raises(MemoryError):
+        read(encode(fill("RGB", RED), "png"))
+
+
+def test_a_reason_holds_no_control_characters(encode, monkeypatch):
+    def fail(self):
+        raise OSError("\x1b[31mred\nline\x00")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    with pytest.raises(PictureError, match=r"^damaged or cut short: \[31mred line$"):
+        read(encode(fill("RGB", RED), "png"))
+
+
 @pytest.fixture
 def decoding_forbidden(monkeypatch):
     def fail(self):

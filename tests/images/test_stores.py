@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -115,6 +117,13 @@ def test_a_name_that_is_not_utf_8_is_shown_with_its_bytes(pack_folder, tmp_path)
     }
 
 
+def test_a_name_that_begins_with_such_a_byte_does_not_leave_the_archive(tmp_path):
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
+        archive.addfile(tarfile.TarInfo("é.png"))
+    assert read_all(path) == {r"\xe9.png": b""}
+
+
 def test_a_name_in_a_tar_file_that_is_not_utf_8_can_be_stored_as_text(tmp_path):
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
@@ -132,7 +141,7 @@ def test_a_name_in_a_zip_file_that_is_not_utf_8_can_be_stored_as_text(pack_zip):
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil.png", "daisy/../../evil.png", "/tmp/evil.png", "..\\e.png"]
+    "name", ["../evil.png", "daisy/../../evil.png", "/tmp/evil.png", "..\\e.png", "C:\\e.png"]
 )
 def test_a_member_whose_name_leaves_the_archive_is_refused(pack_archive, name):
     store = open_store(pack_archive({name: b"evil", **FILES}))
@@ -200,6 +209,30 @@ def test_a_link_to_itself_is_refused(pack_folder):
         open_store(path).read("link.png")
 
 
+@pytest.mark.parametrize("target", ["..", "rose", "/"])
+def test_a_link_to_a_folder_is_named_and_not_followed(pack_folder, target):
+    path = pack_folder(FILES)
+    (path / "linked").symlink_to(target, target_is_directory=True)
+    store = open_store(path)
+    assert store.names == sorted([*FILES, "linked"])
+    with pytest.raises(PictureError, match="symbolic link to a folder, which is not followed"):
+        store.read("linked")
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_and_not_a_gap(pack_folder):
+    # Listed by its path, this one is longer than a path may be; root may list all others.
+    path = pack_folder(FILES)
+    place = os.open(path, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=place)
+        inner = os.open("d" * 250, os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(place)
+    with pytest.raises(GraftError, match=r"cannot be listed, .*\(File name too long\).*; got '/"):
+        open_store(path)
+
+
 def test_a_named_pipe_is_refused_and_does_not_hang(pack_folder):
     path = pack_folder(FILES)
     os.mkfifo(path / "pipe.png")
@@ -245,6 +278,52 @@ def test_an_encrypted_member_of_a_zip_file_is_refused_and_the_others_are_read(pa
     assert store.read("rose/1.png") == b"rose"
 
 
+def test_a_link_in_a_zip_file_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        member = zipfile.ZipInfo("link.png")
+        member.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(member, "/etc/passwd")
+    with pytest.raises(PictureError, match="not a regular file in the archive"):
+        open_store(tmp_path / "a.zip").read("link.png")
+
+
+def test_a_member_that_unpacks_to_more_than_it_claims_fills_no_memory(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("1.png", bytes(50_000_000))
+        claimed = archive.infolist()[0].file_size
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", claimed), struct.pack("<I", 999)))
+    store = open_store(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(PictureError, match="in the archive"):
+            store.read("1.png")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_members_of_a_zip_file_are_whole_stored_or_packed(tmp_path, method):
+    content = os.urandom(30_000) + bytes(100_000)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("1.png", content)
+    assert read_all(tmp_path / "a.zip") == {"1.png": content}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_whose_size_python_cannot_bound_are_refused(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("1.png", b"content")
+    with pytest.raises(PictureError, match="pack it by the usual method"):
+        open_store(tmp_path / "a.zip").read("1.png")
+
+
+def test_a_zip_file_with_broken_names_is_refused(pack_zip):
+    path = pack_zip({"daisy/é.png": b"content"})
+    check_is_refused(path, path.read_bytes().replace("é".encode(), b"\xff\xff"))
+
+
 def test_a_member_packed_in_an_unknown_way_is_refused(pack_zip):
     path = pack_zip({"1.png": b"content"})
     content = bytearray(path.read_bytes())
@@ -258,6 +337,13 @@ def test_a_member_packed_in_an_unknown_way_is_refused(pack_zip):
 def test_a_missing_path_is_named(tmp_path):
     with pytest.raises(GraftError, match=r"no folder or archive of pictures at '.*nowhere'"):
         open_store(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("path", ["x" * 5_000, "~no-such-user/pictures", "nul\0byte", None])
+def test_what_can_be_no_path_is_refused_in_one_short_line(path):
+    with pytest.raises(GraftError, match=r"this is no path|no folder or archive") as error:
+        open_store(path)
+    assert len(str(error.value)) < 250
 
 
 def test_a_path_may_start_at_home(pack_folder, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from graft.datasets.features import FeatureBlock, FeatureShardsDataset, FeatureTable
-from graft.images.sources import ImageSource
+from graft.images.sources import ImageSource, Record, make_records
 
 COUNT = 18
 
@@ -29,8 +29,7 @@ def source() -> ImageSource:
         shade = number if number % 2 else 255 - number
         files[f"{number:02d}.png"] = encode(np.full((10, 12, 3), shade, np.uint8))
     labels = ["light" if number % 2 == 0 else "dark" for number in range(COUNT)]
-    records = pd.DataFrame({"image_id": list(files), "label": labels, "group": None}, dtype="str")
-    return ImageSource(records, files.__getitem__)
+    return ImageSource(make_records(map(Record, files, labels)), files.__getitem__)
 
 
 @pytest.fixture
@@ -43,6 +42,8 @@ def splits() -> pd.DataFrame:
             "label": ["light", "dark"] * (COUNT // 2),
             "label_index": np.tile(np.array([1, 0], np.int32), COUNT // 2),
             "group": pd.Series([None] * COUNT, dtype="str"),
+            "sha256": pd.Series([f"file {number}" for number in range(COUNT)], dtype="str"),
+            "cluster": np.arange(COUNT),
             "split": pd.Series(parts, dtype="str"),
         }
     )

@@ -3,16 +3,19 @@
 In a catalog they are named by this package: ``type: graft.datasets.AtomicDataset``.
 """
 
+from graft.datasets.array_sources import DigitsDataset, IdxDataset, KerasImagesDataset
 from graft.datasets.arrays import NumpyArrayDataset, WeightsDataset
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.features import FeatureShardsDataset
-from graft.datasets.figures import FigureDataset, HTMLDataset
+from graft.datasets.figures import FigureDataset, FigureFolderDataset, HTMLDataset
+from graft.datasets.former import FormerDataset
 from graft.datasets.image_sources import (
     ClassFoldersDataset,
-    DigitsDataset,
     LabelledFileNamesDataset,
+    TrackFoldersDataset,
 )
 from graft.datasets.keras_model import KerasModelDataset
+from graft.datasets.label_sources import LabelLineDataset, LabelTableDataset
 
 __all__ = [
     "AtomicDataset",
@@ -20,9 +23,16 @@ __all__ = [
     "DigitsDataset",
     "FeatureShardsDataset",
     "FigureDataset",
+    "FigureFolderDataset",
+    "FormerDataset",
     "HTMLDataset",
+    "IdxDataset",
+    "KerasImagesDataset",
     "KerasModelDataset",
+    "LabelLineDataset",
+    "LabelTableDataset",
     "LabelledFileNamesDataset",
     "NumpyArrayDataset",
+    "TrackFoldersDataset",
     "WeightsDataset",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NewType
 
@@ -9,8 +11,9 @@ from kedro_datasets.matplotlib import MatplotlibDataset
 
 from graft.datasets.local import LocalDataset
 
-# kedro-viz recognises the kind of a preview by this name.
+# kedro-viz recognises the kind of a preview by these names.
 HTMLPreview = NewType("HTMLPreview", str)
+ImagePreview = NewType("ImagePreview", str)
 
 
 class FigureDataset(MatplotlibDataset):
@@ -18,6 +21,22 @@ class FigureDataset(MatplotlibDataset):
 
     def load(self) -> bytes:
         return Path(str(self._get_load_path())).read_bytes()
+
+
+class FigureFolderDataset(LocalDataset[Mapping[str, bytes], dict[str, bytes]]):
+    """A folder of PNG files, name to content; kedro-viz shows the first one by name."""
+
+    def load(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted(self._filepath.glob("*.png"))}
+
+    def save(self, data: Mapping[str, bytes]) -> None:
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        for name, content in data.items():
+            (self._filepath / name).write_bytes(content)
+
+    def preview(self) -> ImagePreview:
+        first = next(iter(self.load().values()), b"")
+        return ImagePreview(base64.b64encode(first).decode())
 
 
 class HTMLDataset(LocalDataset[str, str]):

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
-from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from graft.images.sources import (
-    ImageSource,
+from graft.images.layouts import (
     read_class_folders,
-    read_digits,
     read_labelled_file_names,
+    read_track_folders,
 )
+from graft.images.sources import ImageSource
 
 
 class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
-    """Base of the image sources: read-only, for the user's pictures are never written to."""
+    """Base of the image sources: read-only, for the user's pictures are never written to.
+
+    Args:
+        filepath: Where the pictures, or a file that names them, are.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = filepath
@@ -31,7 +36,7 @@ class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
         raise DatasetError(f"{self} is the user's own: it is read, never written")
 
     def _exists(self) -> bool:
-        return Path(self._filepath).expanduser().exists()
+        return os.path.exists(os.path.expanduser(self._filepath))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
@@ -44,13 +49,37 @@ class ClassFoldersDataset(ImageSourceDataset):
         return read_class_folders(self._filepath)
 
 
+class TrackFoldersDataset(ImageSourceDataset):
+    """Class folders of tracks: ``00025/00038_00005.ppm``.
+
+    Args:
+        filepath: The folder or archive of class folders.
+        pattern: Regular expression for a whole file name with the named group ``group``, the
+            track; unless given, what stands before the last ``_``.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        pattern: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._options = {} if pattern is None else {"pattern": pattern}
+
+    def load(self) -> ImageSource:
+        return read_track_folders(self._filepath, **self._options)
+
+
 class LabelledFileNamesDataset(ImageSourceDataset):
     """Labels in file names, in a folder or in an archive.
 
     Args:
         filepath: The folder or archive.
         pattern: Regular expression for a whole file name with the named group ``label`` and,
-            optionally, ``group``.
+            optionally, ``group`` and ``source``.
         metadata: Ignored by Kedro; kedro-viz reads it.
     """
 
@@ -62,22 +91,3 @@ class LabelledFileNamesDataset(ImageSourceDataset):
 
     def load(self) -> ImageSource:
         return read_labelled_file_names(self._filepath, self._pattern)
-
-
-class DigitsDataset(ImageSourceDataset):
-    """Scikit-learn's handwritten digits.
-
-    Args:
-        limit: Take the first so many pictures; all 1,797 if None.
-        metadata: Ignored by Kedro; kedro-viz reads it.
-    """
-
-    def __init__(self, *, limit: int | None = None, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(filepath="sklearn.datasets.load_digits", metadata=metadata)
-        self._limit = limit
-
-    def load(self) -> ImageSource:
-        return read_digits(self._limit)
-
-    def _exists(self) -> bool:
-        return True

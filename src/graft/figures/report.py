@@ -33,6 +33,9 @@ class ReportContent:
         metrics: Split to ``n`` and figures with ``value``, ``low``, ``high``.
         class_metrics: A row a class: ``class``, ``precision``, ``recall``, ``f1``, ``support``.
         splits: Columns ``label`` and ``split``.
+        split_check: What the gate found: ``pairs``, ``set_aside``, ``moved``.
+        split_summary: Columns ``label``, ``split``, ``deviation`` (percentage points).
+        flattery: How a random split compares: ``clusters``, ``together``, ``measured``.
         wrong: Wrong pictures to show.
         wrong_count: Number of wrong pictures of test.
         quarantined: Columns ``image_id`` and ``reason``.
@@ -47,6 +50,9 @@ class ReportContent:
     metrics: Mapping[str, Mapping[str, Any]]
     class_metrics: pd.DataFrame
     splits: pd.DataFrame
+    split_check: Mapping[str, Any]
+    split_summary: pd.DataFrame
+    flattery: Mapping[str, Any]
     wrong: list[WrongPicture]
     wrong_count: int
     quarantined: pd.DataFrame
@@ -70,6 +76,8 @@ def render_report(content: ReportContent) -> str:
         commonest=shares.index[0],
         commonest_share=float(shares.iloc[0]),
         class_count=content.splits["label"].nunique(),
+        measured_splits=[name for name in ("test", "dev", "train_dev") if name in content.metrics],
+        uneven=content.split_summary.loc[content.split_summary["deviation"].abs().idxmax()],
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import lzma
+import stat
 import tarfile
 import threading
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Self
 
 from graft.images.decoding import PictureError
-from graft.images.file_names import is_litter, refuse_giant, to_text
+from graft.images.file_names import is_litter, leaves_folder, refuse_giant, to_text
 
 
 class ZipStore:
@@ -28,13 +30,23 @@ class ZipStore:
     def read(self, name: str) -> bytes:
         _refuse_escape(name)
         member = self._members[name]
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise PictureError("not a regular file in the archive (a link)")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # Python's readers of these unpack without a bound: kilobytes would fill the memory.
+            raise PictureError("cannot be read from the archive: pack it by the usual method")
         refuse_giant(member.file_size)
         try:
-            return self._zip.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            with self._zip.open(member) as stream:
+                # `ZipFile.read` would unpack all there is, whatever size the member claims.
+                data = stream.read(member.file_size)
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
             raise PictureError(f"damaged in the archive: {error}") from None
         except (RuntimeError, NotImplementedError) as error:
             raise PictureError(f"cannot be read from the archive: {error}") from None
+        if len(data) != member.file_size:
+            raise PictureError(f"cut short in the archive: {len(data)} of {member.file_size} bytes")
+        return data
 
 
 class _StrictTarInfo(tarfile.TarInfo):
@@ -79,7 +91,7 @@ class TarStore:
             with self._lock:
                 stream = self._tar.extractfile(member)
                 data = stream.read() if stream else b""
-        except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
             raise PictureError(f"damaged in the archive: {error}") from None
         if len(data) != member.size:
             raise PictureError(f"cut short in the archive: {len(data)} of {member.size} bytes")
@@ -87,6 +99,5 @@ class TarStore:
 
 
 def _refuse_escape(name: str) -> None:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts:
+    if leaves_folder(name):
         raise PictureError("its name leaves the archive ('..' or an absolute path)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -38,25 +38,41 @@ def count_workers() -> int:
 
 
 def map_threaded(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int
-) -> Iterator[Result]:
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    ahead: int = 4,
+    before_exit: Callable[[], None] = lambda: None,
+) -> Generator[Result, None, None]:
     """Apply a function in threads, keeping the order and a bounded number of items in flight.
 
     Items are drawn in the calling thread, in their order: a stream that only runs forward can
     feed it. ``ThreadPoolExecutor.map`` would draw all of them at once and hold every result.
+
+    Args:
+        function: Applied to every item.
+        items: What it is applied to.
+        workers: Number of threads.
+        ahead: Number of items a worker that may be in flight.
+        before_exit: Called once nothing more is wanted, before the threads are waited for: it
+            may end what they wait for. Items may still be in the work when it is called.
+
+    Yields:
+        The results, in the order of the items.
     """
     pending: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:
                 pending.append(pool.submit(function, item))
-                if len(pending) > 4 * workers:
+                if len(pending) > ahead * workers:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
         finally:
             for future in pending:
                 future.cancel()
+            before_exit()
 
 
 def copy_rows(array: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:

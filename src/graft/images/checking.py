@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import imagehash
+import numpy as np
 from PIL import Image
 
-from graft.images.decoding import PictureError, open_picture, to_rgb
+from graft.images.crops import Box
+from graft.images.decoding import PictureError, cut_out, open_picture, to_rgb
 
 OK = "ok"
 QUARANTINED = "quarantined"
+
+# Eight times the 9×8 pixels of the hash; averages of blocks, so that every pixel counts.
+_THUMBNAIL = (72, 64)
+# A smaller picture has too few pixels a bit, and saving it again as JPEG changes most of them.
+_MIN_SIDE_TO_HASH = 32
+# Of 255. In a flatter picture the noise of JPEG decides which of two neighbours is lighter.
+_MIN_RANGE_TO_HASH = 8
+_STRIP_HEIGHT = 256
+_LEVELS = np.arange(256)
 
 
 @dataclass
@@ -20,11 +32,18 @@ class PictureFacts:
 
     Attributes:
         sha256: Of the file's bytes; None if they cannot be read.
-        pixel_sha256: Of the upright RGB pixels and their shape: equal for two files that hold
-            the same pixels.
-        perceptual_hash: 64-bit difference hash in hexadecimal: near for pictures that look alike.
-        width: Of the upright picture, in pixels.
-        height: Of the upright picture, in pixels.
+        pixel_sha256: Of the upright RGB pixels, of the part if there is one, and their shape:
+            equal for two files that hold the same pixels.
+        perceptual_hash: 64-bit difference hash in hexadecimal: near for pictures that look
+            alike. None where it would be noise: the shortest side is under 32 pixels, or the
+            picture is flat.
+        brightness: Mean luma (ITU-R 601-2), 0 to 255.
+        contrast: Standard deviation of luma over blocks of the picture, 0 to 127.5.
+        red: Mean of the red channel, 0 to 255.
+        green: Mean of the green channel, 0 to 255.
+        blue: Mean of the blue channel, 0 to 255.
+        width: Of the upright picture or the part of it, in pixels.
+        height: Of the upright picture or the part of it, in pixels.
         mode: Pillow's name of the pixel format in the file, such as ``"RGB"``.
         format: Format of the file, such as ``"JPEG"``.
         bytes: Size of the file.
@@ -35,6 +54,11 @@ class PictureFacts:
     sha256: str | None = None
     pixel_sha256: str | None = None
     perceptual_hash: str | None = None
+    brightness: float | None = None
+    contrast: float | None = None
+    red: float | None = None
+    green: float | None = None
+    blue: float | None = None
     width: int | None = None
     height: int | None = None
     mode: str | None = None
@@ -44,41 +68,85 @@ class PictureFacts:
     reason: str = ""
 
 
-def check_picture(data: bytes, min_side: int, max_pixels: int) -> PictureFacts:
+def check_picture(
+    data: bytes, min_side: int, max_pixels: int, crop: Box | None = None
+) -> PictureFacts:
     """Decode a picture whole and describe it; never raises on bad pictures.
 
     Args:
         data: The file's bytes.
-        min_side: Shortest allowed side, in pixels.
-        max_pixels: Largest allowed width × height.
+        min_side: Shortest allowed side of the picture, or of the part, in pixels.
+        max_pixels: Largest allowed width × height of the whole picture.
+        crop: The part to describe, of the upright picture; all of it if None.
 
     Returns:
         The facts as far as they are known.
+
+    Raises:
+        MemoryError: If there is too little memory.
     """
     facts = PictureFacts(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
     try:
         picture = open_picture(data, max_pixels)
         facts.width, facts.height = picture.size
         facts.mode, facts.format = picture.mode, picture.format
-        if min(picture.size) < min_side:
-            raise PictureError(
-                f"{picture.width}×{picture.height} pixels, a side is shorter than the "
-                f"{min_side} of min_side"
-            )
-        upright = to_rgb(picture)
+        _refuse_short_side(picture.size, min_side)
+        part = cut_out(to_rgb(picture), crop)
+        facts.width, facts.height = part.size
+        _refuse_short_side(part.size, min_side)
     except PictureError as error:
         facts.status, facts.reason = QUARANTINED, str(error)
         return facts
-    facts.width, facts.height = upright.size
-    facts.pixel_sha256 = _hash_pixels(upright)
-    facts.perceptual_hash = str(imagehash.dhash(upright))
+    facts.pixel_sha256 = _hash_pixels(part)
+    _describe_look(part, facts)
     return facts
 
 
-def describe_unreadable(reason: str) -> PictureFacts:
-    """Facts of a file whose bytes could not even be read."""
-    return PictureFacts(status=QUARANTINED, reason=reason)
+def describe_unusable(reason: str, data: bytes | None = None) -> PictureFacts:
+    """Facts of a file that could not be checked; ``data`` is None if it could not be read."""
+    facts = PictureFacts(status=QUARANTINED, reason=reason)
+    if data is not None:
+        facts.sha256, facts.bytes = hashlib.sha256(data).hexdigest(), len(data)
+    return facts
+
+
+def _refuse_short_side(size: tuple[int, int], min_side: int) -> None:
+    width, height = size
+    if min(size) < min_side:
+        raise PictureError(
+            f"{width}×{height} pixels, a side is shorter than the {min_side} of min_side"
+        )
 
 
 def _hash_pixels(picture: Image.Image) -> str:
-    return hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{picture.size}".encode())
+    # Strip by strip: a second copy of a large picture would double the memory that it takes.
+    for top in range(0, picture.height, _STRIP_HEIGHT):
+        bottom = min(top + _STRIP_HEIGHT, picture.height)
+        digest.update(picture.crop((0, top, picture.width, bottom)).tobytes())
+    return digest.hexdigest()
+
+
+def _describe_look(picture: Image.Image, facts: PictureFacts) -> None:
+    """Fill in colours and perceptual hash, all from one thumbnail: they cost next to nothing."""
+    size = (min(picture.width, _THUMBNAIL[0]), min(picture.height, _THUMBNAIL[1]))
+    thumbnail = picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+    grey = thumbnail.convert("L")
+    (facts.red, _), (facts.green, _), (facts.blue, _) = map(_measure_channel, thumbnail.split())
+    facts.brightness, facts.contrast = _measure_channel(grey)
+    if min(picture.size) >= _MIN_SIDE_TO_HASH and _measure_range(grey) >= _MIN_RANGE_TO_HASH:
+        facts.perceptual_hash = str(imagehash.dhash(thumbnail))
+
+
+def _measure_channel(channel: Image.Image) -> tuple[float, float]:
+    """Mean and standard deviation, from sums of integers: the same bits on every processor."""
+    counts = np.array(channel.histogram())
+    mean = int(counts @ _LEVELS) / int(counts.sum())
+    mean_square = int(counts @ _LEVELS**2) / int(counts.sum())
+    return round(mean, 2), round(math.sqrt(max(mean_square - mean**2, 0.0)), 2)
+
+
+def _measure_range(grey: Image.Image) -> int:
+    """Levels between the darkest and the lightest of the 9×8 pixels that the hash compares."""
+    darkest, lightest = grey.resize((9, 8), Image.Resampling.LANCZOS).getextrema()
+    return int(lightest) - int(darkest)  # type: ignore[arg-type]

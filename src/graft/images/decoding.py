@@ -8,35 +8,32 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from graft.images.crops import Box
+from graft.images.deep_pixels import scale_to_8_bits
 
 # Pillow warns between one and two times its pixel limit and raises above that. A warning
 # in a log protects nobody: from its first limit on, a decompression bomb is an error.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 _BACKGROUND = (255, 255, 255)
-# What a decoder may raise on broken input. Pillow's plug-ins leak all of these; anything
-# else is a defect of ours and must be seen.
-DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    EOFError,
-    ZeroDivisionError,
-    AttributeError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+# What turns a picture upright, by its EXIF orientation.
+_TURNS: dict[Any, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class PictureError(ValueError):
@@ -55,15 +52,12 @@ def open_picture(data: bytes, max_pixels: int) -> Image.Image:
 
     Raises:
         PictureError: If the bytes are empty, no known picture format, or too large.
+        MemoryError: If there is too little memory, or its header asks for too much.
     """
     if not data:
         raise PictureError("empty file (0 bytes)")
-    try:
-        picture = Image.open(io.BytesIO(data), formats=_list_formats())
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureError(f"more than the {max_pixels:,} pixels that max_pixels allows") from None
-    except DECODER_ERRORS:
-        raise PictureError("not a picture, or of a format that Pillow cannot read") from None
+    with _decoder(f"more than the {max_pixels:,} pixels that max_pixels allows"):
+        picture = Image.open(io.BytesIO(data), formats=list_formats())
     if picture.width * picture.height > max_pixels:
         raise PictureError(
             f"{picture.width}×{picture.height} pixels, more than the {max_pixels:,} "
@@ -72,8 +66,29 @@ def open_picture(data: bytes, max_pixels: int) -> Image.Image:
     return picture
 
 
+@contextmanager
+def _decoder(bomb: str) -> Iterator[None]:
+    """Whatever Pillow raises in here is a fault of the picture: its plug-ins leak every kind.
+
+    Args:
+        bomb: What a picture is that is larger than Pillow itself allows.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise PictureError(bomb) from None
+    except UnidentifiedImageError:
+        raise PictureError("not a picture, or of a format that Pillow cannot read") from None
+    except Exception as error:
+        if "out of memory" in str(error):
+            raise MemoryError from None
+        raise PictureError(f"damaged or cut short: {_in_one_line(error)}") from None
+
+
 @cache
-def _list_formats() -> list[str]:
+def list_formats() -> list[str]:
     """All that Pillow decodes itself: PostScript would be run by Ghostscript, as a program."""
     Image.init()
     return [name for name in Image.OPEN if name != "EPS"]
@@ -89,20 +104,39 @@ def to_rgb(picture: Image.Image) -> Image.Image:
 
     Raises:
         PictureError: If the picture is truncated or its pixels are damaged.
+        MemoryError: If there is too little memory.
     """
-    try:
+    with _decoder("more pixels inside than its header says, and too many"):
         picture.load()
-        picture = ImageOps.exif_transpose(picture)
+        picture = _turn_upright(picture)
         if picture.mode.startswith(("I", "F")):
-            return _scale_to_8_bits(picture).convert("RGB")
+            return scale_to_8_bits(picture).convert("RGB")
         if picture.has_transparency_data:
-            layer = picture.convert("RGBA")
+            layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
             canvas = Image.new("RGB", layer.size, _BACKGROUND)
             canvas.paste(layer, mask=layer.getchannel("A"))
             return canvas
-        return picture.convert("RGB")
-    except DECODER_ERRORS as error:
-        raise PictureError(f"damaged or cut short: {_in_one_line(error)}") from None
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def cut_out(picture: Image.Image, crop: Box | None) -> Image.Image:
+    """Take a part of an upright picture; all of it if ``crop`` is None.
+
+    Raises:
+        PictureError: If the part is empty or leaves the picture.
+    """
+    if crop is None:
+        return picture
+    left, top, right, bottom = crop
+    named = ",".join(map(str, crop))
+    if left >= right or top >= bottom:
+        raise PictureError(f"its crop is empty: {named} (left, top, right, bottom)")
+    if left < 0 or top < 0 or right > picture.width or bottom > picture.height:
+        raise PictureError(
+            f"its crop leaves the picture of {picture.width}×{picture.height} pixels: "
+            f"{named} (left, top, right, bottom)"
+        )
+    return picture.crop(crop)
 
 
 def resize(picture: Image.Image, image_size: int) -> np.ndarray:
@@ -117,28 +151,33 @@ def resize(picture: Image.Image, image_size: int) -> np.ndarray:
     return np.asarray(picture, dtype=np.uint8)
 
 
-def decode_picture(data: bytes, image_size: int, max_pixels: int) -> np.ndarray:
+def decode_picture(
+    data: bytes, image_size: int, max_pixels: int, crop: Box | None = None
+) -> np.ndarray:
     """Turn a file's bytes into the pixels that a network sees.
+
+    Args:
+        data: The file's bytes.
+        image_size: Side of the square, in pixels.
+        max_pixels: Largest allowed width × height of the whole picture.
+        crop: The part to take; the whole picture if None.
 
     Returns:
         Array of shape (image_size, image_size, 3), uint8, RGB.
 
     Raises:
         PictureError: If the picture cannot be used.
+        MemoryError: If there is too little memory.
     """
-    return resize(to_rgb(open_picture(data, max_pixels)), image_size)
+    return resize(cut_out(to_rgb(open_picture(data, max_pixels)), crop), image_size)
 
 
-def _scale_to_8_bits(picture: Image.Image) -> Image.Image:
-    pixels = np.asarray(picture, dtype=np.float64)
-    low, high = 0.0, 65535.0
-    if picture.mode == "F":
-        finite = pixels[np.isfinite(pixels)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-        pixels = np.nan_to_num(pixels, nan=low, posinf=high, neginf=low)
-    scaled = (pixels - low) / ((high - low) or 1.0)
-    return Image.fromarray(np.uint8(np.clip(scaled, 0, 1) * 255 + 0.5))
+def _turn_upright(picture: Image.Image) -> Image.Image:
+    """As ``ImageOps.exif_transpose``, which writes the EXIF data anew too and may fail at that."""
+    method = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation))
+    return picture if method is None else picture.transpose(method)
 
 
 def _in_one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    text = "".join(sign if sign.isprintable() else " " for sign in str(error))
+    return " ".join(text.split())[:120] or type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
 import zipfile
@@ -13,7 +14,7 @@ from typing import Protocol
 from graft.errors import GraftError
 from graft.images.archives import TarStore, ZipStore
 from graft.images.decoding import PictureError
-from graft.images.file_names import is_litter, refuse_giant, to_text
+from graft.images.file_names import is_litter, refuse_giant, to_path, to_text
 
 
 class FileStore(Protocol):
@@ -47,6 +48,8 @@ class FolderStore:
     def read(self, name: str) -> bytes:
         path = self._paths[name]
         try:
+            if path.is_symlink() and path.is_dir():
+                raise PictureError("symbolic link to a folder, which is not followed")
             if path.is_symlink() and not path.resolve().is_relative_to(self._root):
                 raise PictureError("symbolic link that leaves the source folder")
             if not path.is_file():
@@ -69,13 +72,30 @@ _ARCHIVES: dict[str, Callable[[Path], FileStore]] = {
 }
 
 
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+)
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether a file is an archive by its name."""
+    return name.lower().endswith(tuple(_ARCHIVES))
+
+
 def open_store(path: str | os.PathLike[str]) -> FileStore:
     """Open a folder or an archive of pictures.
 
     Raises:
         GraftError: If the path does not exist, is no folder or archive, or is corrupt.
     """
-    location = Path(path).expanduser()
+    location = to_path(path)
     if location.is_dir():
         return FolderStore(location)
     if not location.exists():
@@ -93,16 +113,37 @@ def open_store(path: str | os.PathLike[str]) -> FileStore:
         )
     try:
         return open_archive(location)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except _ARCHIVE_ERRORS as error:
         reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
         raise GraftError(
             f"'{location}' is not a whole archive ({reason}); download or pack it again"
         ) from error
 
 
+def open_filled_store(path: str | os.PathLike[str]) -> FileStore:
+    """Open a folder or an archive of pictures that must not be empty.
+
+    Raises:
+        GraftError: As :func:`open_store`, or if there is no file in it.
+    """
+    store = open_store(path)
+    if not store.names:
+        raise GraftError(f"'{path}' holds no files; put pictures there, or name another source")
+    return store
+
+
 def _walk(root: Path) -> list[Path]:
     paths = []
-    for folder, subfolders, files in os.walk(root):
+    for folder, subfolders, files in os.walk(root, onerror=_refuse_unlisted):
         subfolders[:] = [name for name in subfolders if not is_litter(name)]
-        paths += [Path(folder, name) for name in files if not is_litter(name)]
+        # A link to a folder is not followed (it may lead in a circle): `read` says so by name.
+        links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
+        paths += [Path(folder, name) for name in [*files, *links] if not is_litter(name)]
     return paths
+
+
+def _refuse_unlisted(error: OSError) -> None:
+    raise GraftError(
+        "a folder of the source cannot be listed, so its pictures would be missing unnoticed "
+        f"({error.strerror}); make it readable or move it away; got '{to_text(error.filename)}'"
+    ) from error

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import io
+from multiprocessing import active_children
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from PIL import Image
 
 from graft.datasets import NumpyArrayDataset
 from graft.errors import GraftError
 from graft.images.sources import ImageSource
-from graft.pipelines.decoding import create_pipeline
+from graft.pipelines.decoding import create_pipeline, nodes
 from graft.pipelines.decoding.nodes import decode_images
 from graft.pipelines.decoding.parameters import DecodingParameters
 
-PARAMETERS = DecodingParameters(image_size=8, max_pixels=1000, workers=2)
+PARAMETERS = DecodingParameters(
+    image_size=8, max_pixels=1000, seconds_per_picture=0.5, memory_mb=100, workers=2
+)
+# Where `misbehaving` lies, whose decoder does what the bytes say.
+DECODERS = Path(__file__).parents[2] / "images"
 
 
 def _decode(source: ImageSource, splits: pd.DataFrame, tmp_path) -> np.ndarray:
@@ -82,3 +91,48 @@ def test_a_picture_that_changed_since_it_was_checked_is_named(
         )
     with pytest.raises(GraftError, match=r"'04.png' was usable .* run again from the ingestion"):
         list(decode_images(now, splits, PARAMETERS).rows)
+
+
+def test_a_part_of_a_picture_is_decoded(
+    source: ImageSource, splits: pd.DataFrame, tmp_path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 12, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    records = source.records.copy()
+    records.loc[2, "crop"] = "3,1,11,9"
+    images = _decode(ImageSource(records, lambda _: buffer.getvalue()), splits, tmp_path)
+    np.testing.assert_array_equal(images[2], pixels[1:9, 3:11])
+
+
+@pytest.mark.parametrize(
+    ("deed", "reason"),
+    [(b"crash", "crashes its decoder"), (b"sleep", "takes longer"), (b"eat", "takes more")],
+)
+def test_a_decoder_gone_wild_ends_the_run_in_one_line(
+    deed: bytes,
+    reason: str,
+    source: ImageSource,
+    splits: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(DECODERS)
+    from misbehaving import decode_in_size
+
+    monkeypatch.setattr(nodes, "decode_picture", decode_in_size)
+    wild = ImageSource(source.records, lambda name: deed if name == "04.png" else b"good")
+    with pytest.raises(
+        GraftError, match=rf"'04.png' was usable .*\({reason}.* run again from"
+    ) as error:
+        list(decode_images(wild, splits, PARAMETERS).rows)
+    assert "\n" not in str(error.value)
+    assert active_children() == []
+
+
+def test_a_stream_that_nobody_reads_to_its_end_leaves_no_process(
+    source: ImageSource, splits: pd.DataFrame
+) -> None:
+    rows = iter(decode_images(source, splits, PARAMETERS).rows)
+    next(rows)
+    rows.close()
+    assert active_children() == []

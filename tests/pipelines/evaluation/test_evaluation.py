@@ -16,16 +16,24 @@ from graft.errors import GraftError
 from graft.models.heads import build_head, join_classifier
 from graft.parameters import BackboneParameters
 from graft.pipelines.evaluation import create_pipeline
+from graft.pipelines.evaluation.flattery import compare_with_random_split
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     measure_predictions,
     predict_from_features,
 )
 from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.scores.flattery import measure_flattery
 
 CLASSES = ["dark", "light"]
 PARAMETERS = EvaluationParameters(
-    confidence=0.95, bootstrap_draws=50, gallery_size=2, checked_pictures=3, seed=0
+    confidence=0.95,
+    bootstrap_draws=50,
+    gallery_size=2,
+    checked_pictures=3,
+    flattery_pictures=100,
+    flattery_draws=2,
+    seed=0,
 )
 
 
@@ -69,6 +77,10 @@ def test_the_pipeline_ends_in_a_report(
         "features": features, "head": head, "splits": splits, "class_names": CLASSES,
         "frozen_classifier": classifier, "images": images, "head_history": history,
         "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
+        "split_check": {"pairs": 0, "leaking": 0, "set_aside": [], "moved": []},
+        "split_summary": pd.DataFrame(
+            {"label": ["dark"], "split": ["train"], "deviation": [0.0]}
+        ),
         "image_index": splits, "params:backbone": backbone, "params:evaluation": PARAMETERS,
     }  # fmt: skip
     catalog = DataCatalog(
@@ -129,3 +141,25 @@ def test_figures_agree_with_scikit_learn(predictions: pd.DataFrame) -> None:
     expected = log_loss(test["label"], probabilities, labels=CLASSES)
     assert figures["log_loss"]["value"] == pytest.approx(expected, rel=1e-12)
     assert classes.query("split == 'test'")["support"].sum() == 4
+
+
+def test_without_clusters_a_random_split_is_not_tried(
+    features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    found = compare_with_random_split(features, splits, PARAMETERS)
+    assert found == {"clusters": 0, "together": 0, "measured": None}
+
+
+def test_with_clusters_a_random_split_of_the_same_pictures_is_measured(
+    features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    pairs = splits.assign(cluster=splits.index // 2)
+    found = compare_with_random_split(features, pairs, PARAMETERS)
+    assert (found["clusters"], found["together"]) == (7, 14)
+    assert (found["measured"]["train"], found["measured"]["test"]) == (10, 4)
+    rows = np.r_[0:10, 14:18]
+    vectors = np.concatenate([block for _, block in features.read_blocks()])[rows]
+    labels = splits["label_index"].to_numpy()[rows]
+    assert found["measured"] == measure_flattery(
+        vectors, labels, rows // 2, rows >= 14, draws=2, confidence=0.95, seed=0
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,21 @@ from kedro.runner import SequentialRunner
 from graft.errors import GraftError
 from graft.images.decoding import PictureError
 from graft.images.sources import ImageSource
-from graft.pipelines.ingestion import create_pipeline
-from graft.pipelines.ingestion.nodes import check_images
+from graft.pipelines.ingestion import create_pipeline, nodes
+from graft.pipelines.ingestion.nodes import check_images, cluster_images
 from graft.pipelines.ingestion.parameters import IngestionParameters
 
-PARAMETERS = IngestionParameters(min_side=4, max_pixels=1000, workers=2)
+PARAMETERS = IngestionParameters(
+    min_side=4,
+    max_pixels=1000,
+    seconds_per_picture=0.5,
+    memory_mb=100,
+    workers=2,
+    near_duplicate_radius=4,
+    label_conflicts="drop",
+)
+# Where `misbehaving` lies, whose decoder does what the bytes say.
+DECODERS = Path(__file__).parents[2] / "images"
 
 
 def _break(source: ImageSource, broken: dict[str, bytes | PictureError]) -> ImageSource:
@@ -30,25 +41,33 @@ def _break(source: ImageSource, broken: dict[str, bytes | PictureError]) -> Imag
     return ImageSource(source.records, read)
 
 
+def ingest(source: ImageSource) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Index and quarantine of a source."""
+    index, quarantined, *_ = cluster_images(check_images(source, PARAMETERS), PARAMETERS)
+    return index, quarantined
+
+
 def test_the_pipeline_makes_the_index_and_the_quarantine(source: ImageSource) -> None:
     catalog = DataCatalog(
         {"raw_images": MemoryDataset(source, copy_mode="assign"),
          "params:ingestion": MemoryDataset(PARAMETERS)}
     )  # fmt: skip
     outputs = SequentialRunner().run(create_pipeline(), catalog)
-    assert set(outputs) == {"image_index", "quarantined_images"}
+    assert set(outputs) == {
+        "image_index", "quarantined_images", "unlabelled_images", "duplicates", "label_conflicts",
+    }  # fmt: skip
     assert len(outputs["image_index"].load()) == len(source.records)
     assert outputs["quarantined_images"].load().empty
 
 
 def test_the_index_keeps_the_order_of_the_source(source: ImageSource) -> None:
-    index, _ = check_images(source, PARAMETERS)
+    index = check_images(source, PARAMETERS)
     assert index["image_id"].tolist() == source.records["image_id"].tolist()
     assert index["label"].tolist() == source.records["label"].tolist()
 
 
 def test_the_index_describes_each_picture(source: ImageSource) -> None:
-    index, _ = check_images(source, PARAMETERS)
+    index = check_images(source, PARAMETERS)
     first = index.iloc[0]
     assert (first["width"], first["height"], first["mode"], first["format"]) == (
         12,
@@ -66,7 +85,7 @@ def test_whatever_is_wrong_with_a_file_it_is_quarantined_with_its_reason(
     broken = _break(
         source, {"03.png": b"", "05.png": b"text", "07.png": PictureError("cannot be read: no")}
     )
-    index, quarantined = check_images(broken, PARAMETERS)
+    index, quarantined = ingest(broken)
     assert dict(zip(quarantined["image_id"], quarantined["reason"], strict=True)) == {
         "03.png": "empty file (0 bytes)",
         "05.png": "not a picture, or of a format that Pillow cannot read",
@@ -75,8 +94,68 @@ def test_whatever_is_wrong_with_a_file_it_is_quarantined_with_its_reason(
     assert (index["status"] == "quarantined").sum() == 3
 
 
+def test_a_decoder_gone_wild_takes_only_its_own_picture_with_it(
+    source: ImageSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(DECODERS)
+    from misbehaving import check
+
+    monkeypatch.setattr(nodes, "check_picture", check)
+    wild = {"02.png": b"crash", "03.png": b"loop_in_c", "05.png": b"eat", "09.png": b"abort"}
+    index, quarantined = ingest(_break(source, wild))
+    assert dict(zip(quarantined["image_id"], quarantined["reason"], strict=True)) == {
+        "02.png": "crashes its decoder (Segmentation fault)",
+        "03.png": "takes longer to decode than the 0.5 s that seconds_per_picture allows",
+        "05.png": "takes more memory to decode than the 100 MB that memory_mb allows",
+        "09.png": "crashes its decoder (Aborted)",
+    }
+    wild_rows = index["image_id"].isin(wild)
+    # What the file holds is known even so.
+    assert index.loc[wild_rows, "bytes"].tolist() == [len(content) for content in wild.values()]
+    monkeypatch.undo()
+    expected = check_images(source, PARAMETERS)
+    pd.testing.assert_frame_equal(index[~wild_rows].drop(columns="cluster"), expected[~wild_rows])
+
+
+def test_a_part_of_a_picture_is_described_as_such(source: ImageSource) -> None:
+    records = source.records.copy()
+    records.loc[[0, 1], "crop"] = ["1,2,9,8", "1,2,99,8"]
+    index, quarantined = ingest(ImageSource(records, source.read))
+    whole = check_images(source, PARAMETERS)
+    assert (index["width"][0], index["height"][0], index["status"][0]) == (8, 6, "ok")
+    assert index["sha256"][0] == whole["sha256"][0]
+    assert index["pixel_sha256"][0] != whole["pixel_sha256"][0]
+    assert quarantined["reason"].tolist() == [
+        "its crop leaves the picture of 12×10 pixels: 1,2,99,8 (left, top, right, bottom)"
+    ]
+
+
+def test_the_index_tells_the_colours_of_each_picture(source: ImageSource) -> None:
+    index = check_images(_break(source, {"03.png": b""}), PARAMETERS)
+    looks = index[["brightness", "contrast", "red", "green", "blue"]]
+    assert (looks.dtypes == np.float32).all()
+    assert looks.iloc[0].tolist() == [255, 0, 255, 255, 255]
+    assert looks.iloc[3].isna().all()
+
+
+def test_two_runs_give_the_same_index_bit_for_bit(source: ImageSource) -> None:
+    one, other = (
+        check_images(source, PARAMETERS.model_copy(update={"workers": workers}))
+        for workers in (1, 2)
+    )
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seconds_per_picture": 0}, {"seconds_per_picture": np.inf}, {"memory_mb": 1}]
+)
+def test_limits_that_no_picture_could_keep_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(GraftError, match=next(iter(wrong))):
+        IngestionParameters.model_validate(PARAMETERS.model_dump() | wrong)
+
+
 def test_a_quarantined_row_survives_parquet(source: ImageSource, tmp_path) -> None:
-    index, _ = check_images(_break(source, {"03.png": b""}), PARAMETERS)
+    index = check_images(_break(source, {"03.png": b""}), PARAMETERS)
     index.to_parquet(tmp_path / "index.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "index.parquet"), index)
 
@@ -85,19 +164,21 @@ def test_the_log_closes_with_the_reasons(
     source: ImageSource, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="graft"):
-        check_images(_break(source, {"03.png": b"", "05.png": b""}), PARAMETERS)
+        ingest(_break(source, {"03.png": b"", "05.png": b""}))
     assert caplog.messages[-1] == "Quarantined  2: 2 × empty file (0 bytes)"
 
 
 def test_no_usable_picture_at_all_is_an_error(source: ImageSource) -> None:
     nothing = ImageSource(source.records, lambda _: b"nothing")
     with pytest.raises(GraftError, match=r"none of the 18 files .* '00.png' \(not a picture"):
-        check_images(nothing, PARAMETERS)
+        ingest(nothing)
 
 
 def test_unlabelled_pictures_are_indexed_as_such(source: ImageSource) -> None:
     records = source.records.copy()
     records.loc[0, "label"] = np.nan
-    index, _ = check_images(ImageSource(records, source.read), PARAMETERS)
+    index = check_images(ImageSource(records, source.read), PARAMETERS)
     assert index["label"].isna().sum() == 1
+    unlabelled = cluster_images(index, PARAMETERS)[2]
+    assert unlabelled["image_id"].tolist() == ["00.png"]
     assert index["status"].eq("ok").all()

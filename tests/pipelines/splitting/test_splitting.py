@@ -13,32 +13,12 @@ from pydantic import ValidationError
 
 from graft.errors import GraftError
 from graft.pipelines.splitting import create_pipeline
-from graft.pipelines.splitting.assignment import assign_splits, fill_splits, find_clusters
-from graft.pipelines.splitting.nodes import split_images
+from graft.pipelines.splitting.nodes import summarise_splits
 from graft.pipelines.splitting.parameters import SplittingParameters
 from graft.pipelines.splitting.validators import refuse_leaking_splits
+from helpers.splitting import PARAMETERS, make_index, regroup, split
 
 SPLITS = ["train", "dev", "test"]
-PARAMETERS = SplittingParameters(train=0.6, dev=0.2, test=0.2, seed=0)
-
-
-def make_index(labels, groups=None):
-    """An index of whole pictures, each of its own bytes and pixels."""
-    numbers = range(len(labels))
-    return pd.DataFrame(
-        {
-            "image_id": [f"{number}.png" for number in numbers],
-            "label": labels,
-            "group": groups if groups is not None else [None] * len(labels),
-            "sha256": [f"file {number}" for number in numbers],
-            "pixel_sha256": [f"pixels {number}" for number in numbers],
-            "status": "ok",
-        }
-    ).astype("str")
-
-
-def split(index, **changes):
-    return split_images(index, PARAMETERS.model_copy(update=changes))
 
 
 def get_splits(splits):
@@ -72,7 +52,7 @@ def make_tied_index(rows):
     )
     index["sha256"] = [f"file {row[2]}" for row in rows]
     index["pixel_sha256"] = [f"pixels {row[3]}" for row in rows]
-    return index
+    return regroup(index)
 
 
 @pytest.mark.parametrize("column", ["group", "sha256", "pixel_sha256"])
@@ -144,17 +124,11 @@ def test_the_same_seed_gives_the_same_splits_and_another_seed_others():
     assert first != other
 
 
-def test_most_pictures_keep_their_split_when_one_is_added():
-    # A hash of its name places a picture, whatever comes before it.
-    index = make_index(["cat", "dog"] * 50)
-    before = get_splits(split(index.iloc[:99])[0])
-    after = get_splits(split(index)[0])
-    assert sum(before[name] == after[name] for name in before) > 70
-
-
 def test_the_splits_hold_what_later_stages_need():
     splits, _ = split(make_index(["cat", "dog"] * 5, groups=[f"g{n}" for n in range(10)]))
-    assert list(splits.columns) == ["image_id", "label", "label_index", "group", "split"]
+    assert list(splits.columns) == [
+        "image_id", "label", "label_index", "group", "source", "sha256", "cluster", "split", "fold",
+    ]  # fmt: skip
     assert splits["label_index"].dtype == np.int32
     assert splits["group"].tolist() == [f"g{n}" for n in range(10)]
 
@@ -216,45 +190,20 @@ def test_three_pictures_of_a_class_are_enough():
     assert sorted(splits["split"]) == sorted(SPLITS * 2)
 
 
-def test_pictures_are_linked_by_chains():
-    index = make_index(["cat"] * 5, ["a", "a", None, None, None])
-    index.loc[[1, 2], "sha256"] = "the same bytes"
-    index.loc[[2, 3], "pixel_sha256"] = "the same pixels"
-    clusters = find_clusters(index)
-    assert len(set(clusters[:4])) == 1
-    assert clusters[4] not in clusters[:4]
-
-
-@pytest.mark.parametrize("column", ["group", "sha256", "pixel_sha256"])
-def test_missing_values_link_nothing(column):
-    index = make_index(["cat"] * 4)
-    index[column] = pd.Series([None] * 4, dtype="str")
-    assert len(set(find_clusters(index))) == 4
-
-
 def test_a_group_of_two_classes_counts_for_the_more_frequent_one():
-    labels = np.array(["cat", "cat", "dog", *["cat"] * 7, *["dog"] * 9])
-    clusters = np.array([0, 0, 0, *range(1, 17)])
-    names = np.array([f"{number}.png" for number in range(19)])
-    splits = assign_splits(labels, clusters, names, PARAMETERS.fractions, seed=0)
-    assert len(set(splits[:3])) == 1
+    labels = ["cat", "cat", "dog", *["cat"] * 7, *["dog"] * 9]
+    splits, _ = split(make_index(labels, ["pair"] * 3 + [None] * 16))
+    assert len(set(splits["split"].iloc[:3])) == 1
 
 
-@given(
-    sizes=st.lists(st.integers(1, 9), min_size=3, max_size=30),
-    shares=st.lists(st.integers(1, 9), min_size=3, max_size=3),
-)
-@settings(deadline=None)
-def test_no_split_stays_empty_whatever_the_sizes(sizes, shares):
-    lacking = np.array(shares) / sum(shares) * sum(sizes)
-    assert set(fill_splits(np.array(sizes), lacking)) == {0, 1, 2}
-
-
-def test_what_is_put_in_is_taken_off_what_is_lacking():
-    lacking = np.array([6.0, 2.0, 2.0])
-    splits = fill_splits(np.array([1] * 10), lacking)
-    assert np.bincount(splits).tolist() == [6, 2, 2]
-    assert lacking.tolist() == [0, 0, 0]
+def test_the_summary_tells_how_far_each_class_is_from_its_shares():
+    splits, _ = split(make_index(["cat"] * 10 + ["dog"] * 11))
+    summary = summarise_splits(splits, PARAMETERS).set_index(["label", "split"])
+    assert summary.loc[("cat", "train")].to_dict() == {
+        "pictures": 6, "share": 0.6, "wanted": 0.6, "deviation": 0.0,
+    }  # fmt: skip
+    assert summary.loc["dog", "pictures"].sum() == 11
+    assert summary["deviation"].abs().max() < 100 / 11
 
 
 @pytest.mark.parametrize(
@@ -267,6 +216,9 @@ def test_what_is_put_in_is_taken_off_what_is_lacking():
         ({"seed": -1}, "greater than or equal to 0"),
         ({"tset": 0.2}, "tset\n.*not permitted"),
         ({"train": "most"}, "valid number"),
+        ({"few": 100, "many": 100}, "many must be more than few; got many = 100, few = 100"),
+        ({"folds": 1}, "greater than or equal to 2"),
+        ({"near_duplicate_radius": 9}, "less than or equal to 8"),
     ],
 )
 def test_impossible_parameters_are_refused(changes, message):
@@ -275,12 +227,13 @@ def test_impossible_parameters_are_refused(changes, message):
 
 
 def test_shares_may_be_rounded():
-    parameters = SplittingParameters(train=0.3333333, dev=0.3333333, test=0.3333334, seed=0)
-    assert list(parameters.fractions) == SPLITS
+    thirds = {"train": 0.3333333, "dev": 0.3333333, "test": 0.3333334}
+    assert SplittingParameters(**{**PARAMETERS.model_dump(), **thirds}).train == 0.3333333
 
 
 def make_splits(rows):
-    return pd.DataFrame(rows, columns=["image_id", "group", "split"]).astype("str")
+    splits = pd.DataFrame(rows, columns=["image_id", "group", "split"]).astype("str")
+    return splits.assign(cluster=range(len(splits)))
 
 
 def test_splits_without_a_leak_pass():
@@ -304,15 +257,23 @@ def test_a_group_on_two_sides_is_refused():
         refuse_leaking_splits(splits)
 
 
+def test_a_cluster_on_two_sides_is_refused():
+    splits = make_splits([("a", None, "train"), ("b", None, "test")]).assign(cluster=7)
+    with pytest.raises(GraftError, match=r"1 clusters have pictures in two splits.*is '7'$"):
+        refuse_leaking_splits(splits)
+
+
 def test_the_pipeline_goes_from_the_index_to_the_splits():
     catalog = DataCatalog(
         {
             "image_index": MemoryDataset(make_index(["cat", "dog"] * 5)),
+            "former_splits": MemoryDataset(None),
             "params:splitting": MemoryDataset(PARAMETERS),
-            "splits": MemoryDataset(),
-            "class_names": MemoryDataset(),
+            **{name: MemoryDataset() for name in ("splits", "class_names", "split_summary")},
+            "split_check": MemoryDataset(),
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
     assert catalog.load("class_names") == ["cat", "dog"]
-    assert len(catalog.load("splits")) == 10
+    assert catalog.load("split_check")["leaking"] == 0
+    assert catalog.load("split_summary")["pictures"].sum() == 10

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from graft.errors import GraftError
-from graft.images.blocks import RowStream, count_workers, map_threaded
-from graft.images.decoding import PictureError, decode_picture
+from graft.images.blocks import RowStream, count_workers
+from graft.images.decoding import decode_picture
 from graft.images.sources import ImageSource
+from graft.images.workers import Failure, Limits, map_isolated, read_items
 from graft.pipelines.decoding.parameters import DecodingParameters
 from graft.progress import track
 
@@ -25,7 +28,8 @@ def decode_images(
         source's own order, in which a compressed archive is unpacked once.
 
     Raises:
-        GraftError: While the stream is stored, if a picture has changed since it was checked.
+        GraftError: While the stream is stored, if a picture has changed since it was checked,
+            or breaks a limit.
     """
     size = parameters.image_size
     return RowStream(
@@ -39,27 +43,23 @@ def _decode_rows(
     source: ImageSource, splits: pd.DataFrame, parameters: DecodingParameters
 ) -> Iterator[tuple[int, np.ndarray]]:
     row_of = dict(zip(splits["image_id"], range(len(splits)), strict=True))
-    wanted = [image_id for image_id in source.records["image_id"] if image_id in row_of]
+    wanted = source.records[source.records["image_id"].isin(row_of)]
     if len(wanted) < len(row_of):
-        missing = next(iter(row_of.keys() - set(wanted)))
+        missing = next(iter(row_of.keys() - set(wanted["image_id"])))
         raise _changed(missing, "it is no longer in the source")
-
-    def read(image_id: str) -> tuple[str, bytes]:
-        try:
-            return image_id, source.read(image_id)
-        except PictureError as error:
-            raise _changed(image_id, str(error)) from error
-
-    def decode(file: tuple[str, bytes]) -> tuple[int, np.ndarray]:
-        image_id, data = file
-        try:
-            pixels = decode_picture(data, parameters.image_size, parameters.max_pixels)
-        except PictureError as error:
-            raise _changed(image_id, str(error)) from error
-        return row_of[image_id], pixels
-
-    rows = map_threaded(decode, map(read, wanted), parameters.workers or count_workers())
-    return track(rows, total=len(wanted), activity="decoding", unit="pictures")
+    decode = partial(
+        decode_picture, image_size=parameters.image_size, max_pixels=parameters.max_pixels
+    )
+    limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
+    results = map_isolated(
+        decode, read_items(source, wanted), parameters.workers or count_workers(), limits
+    )
+    with closing(results):
+        tracked = track(results, total=len(wanted), activity="decoding", unit="pictures")
+        for image_id, result in zip(wanted["image_id"], tracked, strict=True):
+            if isinstance(result, Failure):
+                raise _changed(image_id, result.reason)
+            yield row_of[image_id], result
 
 
 def _changed(image_id: str, reason: str) -> GraftError:

@@ -11,9 +11,13 @@ class DecodingParameters(StageParameters):
     Attributes:
         image_size: Side of the square that every picture is resized to, in pixels.
         max_pixels: Largest allowed width × height of a picture file.
-        workers: Threads that decode; one a processor if None.
+        seconds_per_picture: Longest time that decoding one picture may take.
+        memory_mb: Most memory that decoding one picture may take, in MiB; enforced on Linux.
+        workers: Processes that decode; one a processor if None.
     """
 
     image_size: PositiveInt
     max_pixels: int = Field(gt=0, le=89_478_485)
+    seconds_per_picture: float = Field(gt=0, allow_inf_nan=False)
+    memory_mb: int = Field(ge=64)
     workers: PositiveInt | None

@@ -1,4 +1,4 @@
-"""Nodes of the evaluation stage, the only one that reads the test split."""
+"""Nodes of the evaluation stage that measure; it is the only stage that reads the test split."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.figures.confusion import draw_confusion
-from graft.figures.gallery import draw_gallery, select_wrong
-from graft.figures.learning_curves import draw_history
-from graft.figures.report import ReportContent, render_report
 from graft.images.blocks import copy_rows
-from graft.parameters import BackboneParameters
 from graft.pipelines.evaluation.parameters import EvaluationParameters
 from graft.scores.intervals import measure_with_intervals
-from graft.scores.tables import count_confusions, tabulate_classes
+from graft.scores.tables import tabulate_classes
 from graft.types import KerasModel
 
 FROZEN = "frozen"
@@ -31,7 +25,7 @@ logger = logging.getLogger(__name__)
 def predict_from_features(
     features: FeatureTable, head: KerasModel, splits: pd.DataFrame, class_names: list[str]
 ) -> pd.DataFrame:
-    """Classify the pictures of dev and test from their stored features.
+    """Classify the pictures of train_dev, dev and test from their stored features.
 
     The backbone is not run again: ``frozen_classifier`` is this very backbone and head, which
     :func:`check_frozen_classifier` proves on pictures.
@@ -53,7 +47,9 @@ def predict_from_features(
     table.insert(0, "predicted", np.array(class_names)[probabilities.argmax(axis=1)])
     table.insert(0, "image_id", features.keys["image_id"])
     table = table[features.keys["view"] == 0]
-    held_out = splits.loc[splits["split"].isin(["dev", "test"]), ["image_id", "split", "label"]]
+    held_out = splits.loc[
+        splits["split"].isin(["train_dev", "dev", "test"]), ["image_id", "split", "label"]
+    ]
     held_out.insert(2, "model", FROZEN)
     return held_out.merge(table, on="image_id", validate="one_to_one").astype(
         {"split": "str", "model": "str", "predicted": "str"}
@@ -120,77 +116,5 @@ def measure_predictions(
     return metrics, pd.concat(tables, ignore_index=True)
 
 
-def draw_confusion_matrices(
-    predictions: pd.DataFrame, class_names: list[str]
-) -> tuple[Figure, Figure]:
-    """Draw who is taken for whom on test, in numbers and on a log2 scale."""
-    test = predictions[predictions["split"] == "test"]
-    counts = count_confusions(test["label"], test["predicted"], class_names)
-    return draw_confusion(counts), draw_confusion(counts, log2=True)
-
-
-def draw_learning_curves(head_history: pd.DataFrame) -> Figure:
-    """Draw loss and accuracy of the head on train and dev, by epoch."""
-    return draw_history(head_history, "Training the head")
-
-
-def draw_wrong_pictures(
-    predictions: pd.DataFrame,
-    images: np.ndarray,
-    splits: pd.DataFrame,
-    parameters: EvaluationParameters,
-) -> Figure:
-    """Draw the wrong pictures of test, the most confident mistakes first."""
-    wrong = select_wrong(predictions, images, splits, parameters.gallery_size)
-    return draw_gallery(wrong)
-
-
-def write_report(
-    metrics: dict[str, Any],
-    class_metrics: pd.DataFrame,
-    predictions: pd.DataFrame,
-    classifier_check: dict[str, float],
-    confusion_matrix: bytes,
-    confusion_matrix_log2: bytes,
-    learning_curves: bytes,
-    quarantined_images: pd.DataFrame,
-    image_index: pd.DataFrame,
-    splits: pd.DataFrame,
-    images: np.ndarray,
-    backbone: BackboneParameters,
-    parameters: EvaluationParameters,
-) -> str:
-    """Write the report: one HTML page that needs nothing but itself.
-
-    Returns:
-        ``report``: HTML. The figures come in as PNG bytes.
-    """
-    wrong = select_wrong(predictions, images, splits, parameters.gallery_size)
-    content = ReportContent(
-        metrics=metrics[FROZEN],
-        class_metrics=class_metrics[class_metrics["split"] == "test"],
-        splits=splits,
-        wrong=wrong,
-        wrong_count=_count_wrong(predictions),
-        quarantined=quarantined_images,
-        file_count=len(image_index),
-        backbone=f"{backbone.name}, weights {backbone.weights.rpartition('/')[2]}",
-        image_size=images.shape[1],
-        confidence=parameters.confidence,
-        check=classifier_check,
-        figures={
-            "confusion_matrix": confusion_matrix,
-            "confusion_matrix_log2": confusion_matrix_log2,
-            "learning_curves": learning_curves,
-        },
-    )
-    return render_report(content)
-
-
 def _get_probabilities(predictions: pd.DataFrame) -> np.ndarray:
     return predictions.filter(regex="^probability_").to_numpy(np.float64)
-
-
-def _count_wrong(predictions: pd.DataFrame) -> int:
-    test = predictions[predictions["split"] == "test"]
-    return int((test["label"] != test["predicted"]).sum())

@@ -14,11 +14,15 @@ class EvaluationParameters(StageParameters):
         gallery_size: At most so many wrong pictures are shown.
         checked_pictures: Pictures of dev that go through the saved classifier too, to prove
             that it gives what was measured.
-        seed: Seed of the bootstrap.
+        flattery_pictures: Pictures on which splits are compared, about.
+        flattery_draws: Random splits that the real one is compared with.
+        seed: Seed of the bootstrap and of the random splits.
     """
 
     confidence: float = Field(gt=0, lt=1)
     bootstrap_draws: PositiveInt
     gallery_size: PositiveInt
     checked_pictures: PositiveInt
+    flattery_pictures: int = Field(ge=100)
+    flattery_draws: int = Field(ge=2)
     seed: int = Field(ge=0)

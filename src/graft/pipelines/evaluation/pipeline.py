@@ -2,13 +2,16 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from graft.pipelines.evaluation.flattery import compare_with_random_split
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
+    measure_predictions,
+    predict_from_features,
+)
+from graft.pipelines.evaluation.reporting import (
     draw_confusion_matrices,
     draw_learning_curves,
     draw_wrong_pictures,
-    measure_predictions,
-    predict_from_features,
     write_report,
 )
 
@@ -34,6 +37,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 outputs="classifier_check",
                 name="check_frozen_classifier",
+            ),
+            Node(
+                compare_with_random_split,
+                inputs=["features", "splits", "params:evaluation"],
+                outputs="flattery",
+                name="compare_with_random_split",
             ),
             Node(
                 measure_predictions,
@@ -72,6 +81,9 @@ def create_pipeline(**_: object) -> Pipeline:
                     "quarantined_images": "quarantined_images",
                     "image_index": "image_index",
                     "splits": "splits",
+                    "split_check": "split_check",
+                    "split_summary": "split_summary",
+                    "flattery": "flattery",
                     "images": "images",
                     "backbone": "params:backbone",
                     "parameters": "params:evaluation",

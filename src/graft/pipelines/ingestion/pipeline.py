@@ -2,19 +2,31 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.ingestion.nodes import check_images
+from graft.pipelines.ingestion.nodes import check_images, cluster_images
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``raw_images`` → ``image_index``, ``quarantined_images``."""
+    """``raw_images`` → ``image_index``, ``quarantined_images`` and the lists of copies."""
     return Pipeline(
         [
             Node(
                 check_images,
                 inputs=["raw_images", "params:ingestion"],
-                outputs=["image_index", "quarantined_images"],
+                outputs="checked_images",
                 name="check_images",
-            )
+            ),
+            Node(
+                cluster_images,
+                inputs=["checked_images", "params:ingestion"],
+                outputs=[
+                    "image_index",
+                    "quarantined_images",
+                    "unlabelled_images",
+                    "duplicates",
+                    "label_conflicts",
+                ],
+                name="cluster_images",
+            ),
         ],
         namespace="ingestion",
         prefix_datasets_with_namespace=False,

@@ -2,137 +2,113 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from graft.errors import GraftError
+from graft.pipelines.splitting.dealing import deal_units
+from graft.pipelines.splitting.fractions import choose_fractions
+from graft.pipelines.splitting.parameters import SplittingParameters
 
 
-def find_clusters(index: pd.DataFrame) -> np.ndarray:
-    """Number the clusters of pictures that belong together.
-
-    Two pictures do if they share a group, the bytes of their files or their pixels, or if a
-    chain of such pairs leads from one to the other.
-
-    Args:
-        index: Columns ``group``, ``sha256`` and ``pixel_sha256``; missing values link nothing.
-
-    Returns:
-        Cluster number of every row, int (n,).
-    """
-    count = len(index)
-    edges = []
-    for column in ("group", "sha256", "pixel_sha256"):
-        known = np.flatnonzero(index[column].notna())
-        codes, _ = pd.factorize(index[column].iloc[known])
-        _, first = np.unique(codes, return_index=True)
-        # A star around the first picture of each value links all of them in n edges.
-        edges.append(np.stack([known, known[first][codes]]))
-    ends = np.concatenate(edges, axis=1)
-    graph = coo_array((np.ones(ends.shape[1]), (ends[0], ends[1])), shape=(count, count))
-    return connected_components(graph, directed=False)[1]
-
-
-def assign_splits(
-    labels: np.ndarray,
-    clusters: np.ndarray,
-    names: np.ndarray,
-    fractions: dict[str, float],
-    seed: int,
-) -> np.ndarray:
+def assign_splits(pictures: pd.DataFrame, parameters: SplittingParameters) -> np.ndarray:
     """Give every picture a split.
 
-    Within each class, clusters come in the order of a salted hash of their name, which does
-    not depend on the order of the files; each goes to the split that lacks most pictures. A
-    cluster of several classes counts for the class most frequent in it.
+    With a target source, dev and test are drawn from clusters of that source alone, by their
+    share of its pictures; all others are for train, of which a part is held out as train_dev.
 
     Args:
-        labels: Class of every picture (n,).
-        clusters: Cluster of every picture, int (n,).
-        names: Unique name of every picture (n,); it decides where the hash puts it.
-        fractions: Share of each split; they sum to 1.
-        seed: Salt of the hash.
+        pictures: Columns ``label``, ``source``, ``cluster``, ``sha256`` and ``former``.
+        parameters: Shares, target source and seed.
 
     Returns:
-        Name of the split of every picture (n,).
+        Name of the split of every picture, str (n,).
 
     Raises:
-        GraftError: If a class has fewer clusters than there are splits.
+        GraftError: If there is no picture of the target source, or a class has too few clusters.
     """
-    units = _summarise_clusters(labels, clusters, names)
-    units["rank"] = [
-        hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in units["name"]
-    ]
-    chosen: dict[int, str] = {}
-    lacking = np.zeros(len(fractions))
-    for label, members in units.sort_values("rank").groupby("label", sort=True):
-        if len(members) < len(fractions):
-            raise GraftError(
-                f"class '{label}' is too small to split: of its {int(members['size'].sum())} "
-                f"usable pictures, {len(members)} are neither copies nor of one group; every "
-                f"class needs {len(fractions)}, one each for {', '.join(fractions)}; add "
-                "pictures or leave the class out"
-            )
-        sizes = members["size"].to_numpy()
-        # What rounding took from a split in one class, the next class gives back.
-        lacking += np.array(list(fractions.values())) * sizes.sum()
-        splits = fill_splits(sizes, lacking)
-        chosen |= dict(zip(members.index, np.array(list(fractions))[splits], strict=True))
-    splits = pd.Series(clusters).map(chosen).to_numpy()
-    _refuse_missing_class(labels, splits, fractions)
+    units = summarise_clusters(pictures, parameters.target_source)
+    eligible = units["eligible"]
+    if not eligible.any():
+        known = ", ".join(sorted(pictures["source"].dropna().unique())) or "no source at all"
+        raise GraftError(
+            f"no picture is of the source that the model is meant for; the pictures have {known}; "
+            f"got splitting.target_source='{parameters.target_source}'"
+        )
+    shares = choose_fractions(int(units.loc[eligible, "size"].sum()), parameters)
+    salt = str(parameters.seed)
+    as_train = units.assign(former=units["former"].replace("train_dev", "train"))
+    split = pd.Series("train", index=units.index, dtype="str")
+    split[eligible] = deal_units(as_train[eligible], shares, salt, fill_all=True)
+    if parameters.target_source is not None:
+        learning = split == "train"
+        former = units["former"].where(units["former"].isin(["train", "train_dev"]))
+        parts = {"train": 1 - parameters.train_dev, "train_dev": parameters.train_dev}
+        split[learning] = deal_units(
+            units.assign(former=former)[learning], parts, f"train_dev {salt}", fill_all=False
+        )
+    splits = pictures["cluster"].map(split).to_numpy()
+    _refuse_missing_class(pictures[pictures["cluster"].map(eligible)]["label"], splits, pictures)
     return splits
 
 
-def _refuse_missing_class(
-    labels: np.ndarray, splits: np.ndarray, fractions: dict[str, float]
-) -> None:
-    present = set(zip(labels, splits, strict=True))
-    for label, split in itertools.product(np.unique(labels), fractions):
-        if (label, split) in present:
-            continue
-        raise GraftError(
-            f"class '{label}' is too small to split: it has no picture in {split}, for its groups "
-            "are mostly of other classes; make smaller groups or leave the class out"
-        )
+def assign_folds(
+    pictures: pd.DataFrame, splits: np.ndarray, parameters: SplittingParameters
+) -> np.ndarray:
+    """Give every picture outside test one of k folds, for cross-validation.
+
+    Args:
+        pictures: Columns ``label``, ``source``, ``cluster``, ``sha256`` and ``former``, here the
+            fold that it had.
+        splits: Name of the split of every picture.
+        parameters: Number of folds and seed.
+
+    Returns:
+        Fold of every picture, from 0, int8 (n,); -1 in test.
+    """
+    used = splits != "test"
+    units = summarise_clusters(pictures[used], None)
+    shares = dict.fromkeys(range(parameters.folds), 1 / parameters.folds)
+    folds = deal_units(units, shares, f"fold {parameters.seed}", fill_all=False)
+    numbers = np.full(len(pictures), -1, dtype=np.int8)
+    numbers[used] = pictures.loc[used, "cluster"].map(folds)
+    return numbers
 
 
-def _summarise_clusters(
-    labels: np.ndarray, clusters: np.ndarray, names: np.ndarray
-) -> pd.DataFrame:
-    """A row a cluster: its most frequent ``label``, its ``size`` and its first ``name``."""
-    pictures = pd.DataFrame({"label": labels, "cluster": clusters, "name": names})
+def summarise_clusters(pictures: pd.DataFrame, target_source: str | None) -> pd.DataFrame:
+    """A row a cluster, in which it counts for the class most frequent in it.
+
+    Returns:
+        Indexed by cluster: ``label``, ``size`` (pictures), ``key`` (the smallest SHA-256 in it:
+        the same under any file name), ``former`` and ``eligible`` (all of the target source).
+    """
     votes = pictures.groupby(["cluster", "label"]).size().rename("votes").reset_index()
     votes = votes.sort_values(["votes", "label"], ascending=[False, True])
-    units = pictures.groupby("cluster").agg(size=("label", "size"), name=("name", "min"))
+    is_target = pictures["source"].eq(target_source) if target_source is not None else True
+    units = (
+        pictures.assign(eligible=is_target)
+        .groupby("cluster")
+        .agg(
+            size=("label", "size"),
+            key=("sha256", "min"),
+            former=("former", "first"),
+            eligible=("eligible", "all"),
+        )
+    )
     units["label"] = votes.drop_duplicates("cluster").set_index("cluster")["label"]
     return units
 
 
-def fill_splits(sizes: np.ndarray, lacking: np.ndarray) -> np.ndarray:
-    """Put units one by one where most is lacking; no split stays empty.
-
-    Args:
-        sizes: Pictures in each unit, int (m,), in the order in which they are dealt out.
-        lacking: Pictures that each split should get, float (s,) with s ≤ m; what was put in is
-            taken off it, so that it ends as what is still lacking.
-
-    Returns:
-        Split number of every unit, int (m,). With units of one picture every split gets its
-        share to within one picture, if no share is below one.
-    """
-    taken = np.zeros(len(lacking), dtype=np.int64)
-    splits = np.empty(len(sizes), dtype=np.int64)
-    for unit, size in enumerate(sizes):
-        empty = np.flatnonzero(taken == 0)
-        only_empty = len(sizes) - unit <= len(empty)
-        candidates = empty if only_empty else np.arange(len(lacking))
-        split = candidates[np.argmax(lacking[candidates])]
-        lacking[split] -= size
-        taken[split] += 1
-        splits[unit] = split
-    return splits
+def _refuse_missing_class(
+    eligible_labels: pd.Series, splits: np.ndarray, pictures: pd.DataFrame
+) -> None:
+    present = set(zip(pictures["label"], splits, strict=True))
+    for label, split in itertools.product(eligible_labels.unique(), ("train", "dev", "test")):
+        if (label, split) not in present:
+            raise GraftError(
+                f"class '{label}' is too small to split: it has no picture in {split}, for those "
+                "it has are tied to pictures of other classes or were divided before; add "
+                "pictures, make smaller groups or leave the class out"
+            )

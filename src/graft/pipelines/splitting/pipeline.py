@@ -2,19 +2,25 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.splitting.nodes import split_images
+from graft.pipelines.splitting.nodes import split_images, summarise_splits
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``image_index`` → ``splits``, ``class_names``."""
+    """``image_index``, ``former_splits`` → ``splits``, ``class_names`` and what was checked."""
     return Pipeline(
         [
             Node(
                 split_images,
-                inputs=["image_index", "params:splitting"],
-                outputs=["splits", "class_names"],
+                inputs=["image_index", "former_splits", "params:splitting"],
+                outputs=["splits", "class_names", "split_check"],
                 name="split_images",
-            )
+            ),
+            Node(
+                summarise_splits,
+                inputs=["splits", "params:splitting"],
+                outputs="split_summary",
+                name="summarise_splits",
+            ),
         ],
         namespace="splitting",
         prefix_datasets_with_namespace=False,

@@ -8,10 +8,10 @@ from graft.errors import GraftError
 
 
 def refuse_leaking_splits(splits: pd.DataFrame) -> pd.DataFrame:
-    """Let ``splits`` pass only if no picture and no group stands on two sides.
+    """Let ``splits`` pass only if no picture, group or cluster stands on two sides.
 
     Raises:
-        GraftError: Names the first picture or group that leaks.
+        GraftError: Names the first that does.
     """
     repeated = splits.loc[splits["image_id"].duplicated(), "image_id"]
     if not repeated.empty:
@@ -19,11 +19,12 @@ def refuse_leaking_splits(splits: pd.DataFrame) -> pd.DataFrame:
             f"{len(repeated)} pictures stand in splits more than once; each may be in one split "
             f"only; the first is '{repeated.iloc[0]}'"
         )
-    sides = splits.dropna(subset="group").groupby("group")["split"].nunique()
-    leaking = sides[sides > 1]
-    if not leaking.empty:
-        raise GraftError(
-            f"{len(leaking)} groups have pictures in two splits; a group may be in one only; "
-            f"the first is '{leaking.index[0]}'"
-        )
+    for unit in ("group", "cluster"):
+        sides = splits.dropna(subset=unit).groupby(unit)["split"].nunique()
+        leaking = sides[sides > 1]
+        if not leaking.empty:
+            raise GraftError(
+                f"{len(leaking)} {unit}s have pictures in two splits; a {unit} may be in one "
+                f"only; the first is '{leaking.index[0]}'"
+            )
     return splits

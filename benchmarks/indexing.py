@@ -1,0 +1,77 @@
+"""Pictures/s of `check_images`, whole decode included, and of Pillow that only decodes.
+
+Both take the same JPEG files in two processes, in turn, five times. Pillow's processes run
+before the clock does; those of `check_images` start within it, as in a run.
+
+Usage: python benchmarks/indexing.py FOLDER
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from graft.images.layouts.labelled_file_names import read_labelled_file_names
+from graft.pipelines.ingestion.nodes import check_images
+from graft.pipelines.ingestion.parameters import IngestionParameters
+
+WORKERS, ROUNDS = 2, 5
+PARAMETERS = IngestionParameters(
+    min_side=4,
+    max_pixels=80_000_000,
+    seconds_per_picture=20.0,
+    memory_mb=1536,
+    near_duplicate_radius=None,
+    label_conflicts="keep",
+    workers=WORKERS,
+)
+
+
+def decode(path: Path) -> None:
+    """What Pillow alone does."""
+    Image.open(io.BytesIO(path.read_bytes())).convert("RGB")
+
+
+def measure(work: Callable[[], object], count: int) -> float:
+    """Pictures/s."""
+    started = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Measure in turn and print the medians as JSON."""
+    folder = Path(sys.argv[1])
+    source = read_labelled_file_names(folder, r"(?P<label>\w+)\.\d+\.jpg")
+    paths = [folder / image_id for image_id in source.records["image_id"]]
+    with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
+
+        def decode_all() -> None:
+            for _ in pool.imap(decode, paths, chunksize=8):
+                pass
+
+        def index_all() -> None:
+            check_images(source, PARAMETERS)
+
+        decode_all(), index_all()
+        rates = [
+            (measure(index_all, len(paths)), measure(decode_all, len(paths))) for _ in range(ROUNDS)
+        ]
+    result = {
+        "indexing": statistics.median(rate for rate, _ in rates),
+        "pillow": statistics.median(rate for _, rate in rates),
+        "ratio": statistics.median(rate / limit for rate, limit in rates),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Catalog type for what the last run left of an output that the next run makes anew."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from kedro.io import DatasetError
+
+from graft.datasets.atomic import AtomicDataset
+
+
+class FormerDataset(AtomicDataset):
+    """Another entry's file, read before it is written anew; None before the first run.
+
+    Kedro's graph has no way back, so an output that depends on its former self is read under a
+    second name. A file that was cut short or altered counts as absent.
+    """
+
+    def load(self) -> Any:
+        return super().load() if self._exists() else None
+
+    def save(self, data: Any) -> NoReturn:
+        raise DatasetError(f"{self} is read, never written: the entry of the same file is")

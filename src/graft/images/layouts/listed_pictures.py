@@ -1,0 +1,151 @@
+"""From a row of a table of labels to what it says of one picture."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from graft.errors import GraftError
+from graft.images.crops import format_crop
+from graft.images.file_names import leaves_folder
+from graft.images.layouts.class_folders import join_group
+from graft.images.layouts.patterns import FileNamePattern
+from graft.images.layouts.table_columns import TableColumns
+from graft.images.layouts.table_rows import Row
+from graft.images.layouts.text_files import show
+
+
+@dataclass(frozen=True)
+class ListedPicture:
+    """One row of a table.
+
+    Attributes:
+        place: The row, for messages.
+        file: Name of the file in its store.
+        label: None if the cell is empty.
+        group: None if there is none.
+        source: None if the cell is empty.
+        crop: As text; None for the whole picture.
+        size: Width and height of the picture that the crop was measured in; None if unknown.
+    """
+
+    place: str
+    file: str
+    label: str | None = None
+    group: str | None = None
+    source: str | None = None
+    crop: str | None = None
+    size: tuple[int, int] | None = None
+
+    @property
+    def meaning(self) -> dict[str, str]:
+        """What two rows about the same part of the same file must agree in."""
+        facts = {"label": self.label, "group": self.group, "source": self.source}
+        return {name: text for name, text in facts.items() if text is not None}
+
+
+@dataclass
+class RowReader:
+    """Reads rows by the meaning of their columns.
+
+    Args:
+        columns: That meaning.
+        names: Names of the files that are there.
+    """
+
+    columns: TableColumns
+    names: list[str]
+    _names: dict[str, str] = field(init=False)
+    _pattern: FileNamePattern | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        # A Mac writes ä as a and two dots; the table beside it may have the one letter.
+        self._names = {unicodedata.normalize("NFC", name): name for name in self.names}
+        self._names.update((name, name) for name in self.names)
+        if self.columns.group_pattern is not None:
+            self._pattern = FileNamePattern(self.columns.group_pattern, needed="group")
+
+    def read(self, row: Row, folder: str) -> ListedPicture:
+        """Read one row; its file name is relative to ``folder``.
+
+        Raises:
+            GraftError: Names the row and the value that is wrong.
+        """
+        file = self._find_file(row, folder)
+        label = self._find_label(row)
+        source = self.columns.source_column
+        return ListedPicture(
+            row.place,
+            file,
+            label,
+            self._find_group(row, file, label),
+            (row.cells[source].strip() or None) if source else None,
+            self._find_crop(row),
+            self._find_size(row),
+        )
+
+    def refuse_idle_pattern(self, files: Iterable[str], place: str) -> None:
+        """Refuse a pattern for groups that finds none.
+
+        Raises:
+            GraftError: Shows the first file name.
+        """
+        if self._pattern:
+            self._pattern.refuse_unless_any(files, place)
+
+    def _find_file(self, row: Row, folder: str) -> str:
+        cell = row.cells[self.columns.file_column]
+        if not cell.strip():
+            raise GraftError(
+                f"every row must name a file; the cell '{self.columns.file_column}' of "
+                f"{row.place} is empty; got {show(cell)}"
+            )
+        if leaves_folder(cell.strip()):
+            raise GraftError(
+                "a file name in a table must stay in the folder of the pictures: no absolute "
+                f"path, no '..', no drive; correct {row.place}; got {show(cell)}"
+            )
+        written = [cell + self.columns.file_suffix, cell.strip() + self.columns.file_suffix]
+        written.append(written[-1].replace("\\", "/"))
+        candidates = [posixpath.normpath(posixpath.join(folder, text)) for text in written]
+        for name in candidates:
+            found = self._names.get(name) or self._names.get(unicodedata.normalize("NFC", name))
+            if found is not None:
+                return found
+        return candidates[-1]
+
+    def _find_label(self, row: Row) -> str | None:
+        label = row.cells[self.columns.label_column].strip()
+        if label.isascii() and label.isdigit():
+            label = label.zfill(self.columns.label_digits)
+        return label or None
+
+    def _find_group(self, row: Row, file: str, label: str | None) -> str | None:
+        if self._pattern:
+            group = self._pattern.find(file).get("group")
+            return join_group(label, group) if self.columns.group_within_class else group
+        column = self.columns.group_column
+        return (row.cells[column].strip() or None) if column else None
+
+    def _find_crop(self, row: Row) -> str | None:
+        if not self.columns.crop_columns:
+            return None
+        cells = [row.cells[column] for column in self.columns.crop_columns]
+        try:
+            return format_crop(cells)
+        except GraftError as error:
+            raise GraftError(f"{row.place}: {error}") from None
+
+    def _find_size(self, row: Row) -> tuple[int, int] | None:
+        if not self.columns.size_columns:
+            return None
+        cells = [row.cells[column].strip() for column in self.columns.size_columns]
+        if not all(re.fullmatch("[0-9]{1,9}", cell) and int(cell) for cell in cells):
+            raise GraftError(
+                f"{row.place}: the width and height of a picture are whole numbers of pixels; "
+                f"got {show(cells[0])} and {show(cells[1])}"
+            )
+        return int(cells[0]), int(cells[1])
