@@ -6,9 +6,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
+from kedro.io import AbstractDataset
 
 from graft.settings import CONFIG_LOADER_ARGS
 
@@ -79,6 +81,29 @@ def test_everything_but_the_pictures_is_saved_atomically(environment: str) -> No
     former = {name for name in types if name.startswith("former_")}
     assert all(types[name] == "graft.datasets.FormerDataset" for name in former)
     assert {types[name] for name in types.keys() - former} == {"graft.datasets.AtomicDataset"}
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("quarantined_images", "image_id"),
+        ("unlabelled_images", "image_id"),
+        ("duplicates", "label"),
+        ("label_conflicts", "other_label"),
+        ("split_summary", "label"),
+        ("class_summary", "label"),
+        ("outliers", "label"),
+        ("class_metrics", "class"),
+    ],
+)
+def test_names_that_look_like_numbers_or_gaps_stay_text(
+    name: str, column: str, tmp_path: Path
+) -> None:
+    entry = {**_load("base", "catalog")[name], "filepath": str(tmp_path / "table.csv")}
+    dataset = AbstractDataset.from_config(name, entry)
+    names = ["007", "NA", "1e5", "nan", "true"]
+    dataset.save(pd.DataFrame({column: names}))
+    assert dataset.load()[column].tolist() == names
 
 
 def test_the_whole_way_begins_with_the_backbone(registered: dict) -> None:
