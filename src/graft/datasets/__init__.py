@@ -13,6 +13,7 @@ from graft.datasets.image_sources import (
     LabelledFileNamesDataset,
 )
 from graft.datasets.keras_model import KerasModelDataset
+from graft.datasets.training_folders import LogFolderDataset, TrainingBackupDataset
 
 __all__ = [
     "AtomicDataset",
@@ -23,6 +24,8 @@ __all__ = [
     "HTMLDataset",
     "KerasModelDataset",
     "LabelledFileNamesDataset",
+    "LogFolderDataset",
     "NumpyArrayDataset",
+    "TrainingBackupDataset",
     "WeightsDataset",
 ]

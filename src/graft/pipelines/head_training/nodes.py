@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from graft.datasets.features import FeatureTable
 from graft.pipelines.head_training.parameters import HeadTrainingParameters
+from graft.training_backup import TrainingBackup
 from graft.types import KerasModel
 
 logger = logging.getLogger(__name__)
@@ -19,6 +21,8 @@ def train_head(
     splits: pd.DataFrame,
     class_names: list[str],
     parameters: HeadTrainingParameters,
+    backup: TrainingBackup | None = None,
+    logs: Path | None = None,
 ) -> tuple[KerasModel, pd.DataFrame]:
     """Train a head on the features of train, and stop by the loss on dev.
 
@@ -27,34 +31,37 @@ def train_head(
         best epoch. ``head_history``: a row an epoch.
 
     Raises:
-        GraftError: If the loss is no longer a number.
+        GraftError: If the loss does not fit the classes or is no longer a number, or another
+            run trains the same head.
     """
-    from graft.models import training
-    from graft.models.feature_batches import FeaturePools
+    from graft.models.fitting import fit
     from graft.models.heads import build_head
+    from graft.models.losses import check_outputs
+    from graft.models.row_pools import RowPools
     from graft.models.runtime import seed_everything
 
+    output_count = parameters.count_outputs(len(class_names))
+    check_outputs(parameters.loss, output_count, len(class_names), parameters.stage)
     seed_everything(parameters.seed)
+    # `fit` adds the weight decay, in the way of the optimizer.
     head = build_head(
         features.dimension,
         len(class_names),
         parameters.dropout,
-        parameters.weight_decay,
-        parameters.seed,
+        weight_decay=0.0,
+        seed=parameters.seed,
+        output_count=output_count,
     )
     keys = features.keys.merge(splits, on="image_id", how="left", validate="many_to_one")
-    rows, labels = _select(keys, "train")
-    weights = training.weigh_pictures(labels, len(class_names), parameters.class_weights)
-    dev_rows, dev_labels = _select(keys[keys["view"] == 0], "dev")
-    history = training.train_head(
+    train = keys[keys["split"] == "train"]
+    dev = keys[(keys["split"] == "dev") & (keys["view"] == 0)]
+    history = fit(
         head,
-        FeaturePools(features, rows, labels, weights),
-        FeaturePools(features, dev_rows, dev_labels, np.ones(len(dev_rows), np.float32)),
-        parameters.learning_rate,
-        parameters.batch_size,
-        parameters.epochs,
-        parameters.patience,
-        parameters.seed,
+        RowPools(features, *_list_rows(train), _weigh(train, len(class_names), parameters)),
+        RowPools(features, *_list_rows(dev), np.ones(len(dev), np.float32)),
+        parameters,
+        backup=backup,
+        logs=logs,
     )
     _log_outcome(history)
     return head, history
@@ -71,10 +78,20 @@ def join_frozen_classifier(backbone: KerasModel, head: KerasModel) -> KerasModel
     return join_classifier(backbone, head)
 
 
-def _select(keys: pd.DataFrame, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers in the feature table, and class indices, of the pictures of a split."""
-    chosen = keys[keys["split"] == split]
+def _list_rows(chosen: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers in the feature table, and class indices."""
     return chosen.index.to_numpy(), chosen["label_index"].to_numpy(np.int64)
+
+
+def _weigh(train: pd.DataFrame, class_count: int, parameters: HeadTrainingParameters) -> np.ndarray:
+    """Weight of every row, float32: of its class, times its own."""
+    from graft.models.class_weights import read_sample_weights, weigh_pictures
+
+    labels = train["label_index"].to_numpy(np.int64)
+    weights = weigh_pictures(labels, class_count, parameters.class_weights)
+    if parameters.sample_weights is None:
+        return weights
+    return weights * read_sample_weights(train, parameters.sample_weights, parameters.stage)
 
 
 def _log_outcome(history: pd.DataFrame) -> None:

@@ -1,31 +1,29 @@
 """Parameters of the head training stage."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
-from graft.parameters import StageParameters
+from graft.training_parameters import TrainingParameters
 
 
-class HeadTrainingParameters(StageParameters):
-    """How the head is trained.
+class HeadTrainingParameters(TrainingParameters):
+    """How the head is trained; what goes for every training is described in the base class.
 
     Attributes:
         dropout: Share of features dropped in training.
-        weight_decay: Factor of the L2 penalty on the weights.
-        learning_rate: Of Adam.
-        batch_size: Pictures a step.
-        epochs: At most so many.
-        patience: Stop after so many epochs without a lower loss on dev.
-        class_weights: ``none``, ``balanced`` (∝ 1/n) or ``sqrt`` (∝ n^-0.5).
-        seed: Seed of the order of the batches and of the dropout.
+        outputs: Outputs of the dense layer: ``auto`` (1 with the loss ``binary_crossentropy``,
+            otherwise one a class) or their number. The classifier gives one probability a
+            class in either case.
     """
 
+    stage: ClassVar[str] = "head_training"
+
     dropout: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)
-    learning_rate: PositiveFloat
-    batch_size: PositiveInt
-    epochs: PositiveInt
-    patience: PositiveInt
-    class_weights: Literal["none", "balanced", "sqrt"]
-    seed: int = Field(ge=0)
+    outputs: Literal["auto"] | int = "auto"
+
+    def count_outputs(self, class_count: int) -> int:
+        """Outputs of the dense layer for so many classes."""
+        if self.outputs != "auto":
+            return self.outputs
+        return 1 if self.loss == "binary_crossentropy" else class_count

@@ -11,7 +11,14 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 train_head,
-                inputs=["features", "splits", "class_names", "params:head_training"],
+                inputs=[
+                    "features",
+                    "splits",
+                    "class_names",
+                    "params:head_training",
+                    "head_training_backup",
+                    "head_training_logs",
+                ],
                 outputs=["head", "head_history"],
                 name="train_head",
             ),
