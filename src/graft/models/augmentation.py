@@ -36,9 +36,11 @@ class AugmentationSettings(Protocol):
     shift: float
     shear: float
     horizontal_flip: bool
-    fill_mode: str
     brightness: float
     contrast: float
+
+    @property
+    def fill_mode(self) -> str: ...
 
 
 class Augmentation(keras.layers.Layer):

@@ -60,8 +60,33 @@ def cut_classifier(backbone: keras.Model, head: keras.Model, unfreeze: str | int
     else:
         boundary = blocks[first - 1].output
         trunk = keras.Model(backbone.input, boundary, name="trunk")
+        trunk.trainable = False
         tail = keras.Model(boundary, whole.output, name="tail")
     return CutClassifier(whole, trunk, tail, blocks[first:], blocks[:first])
+
+
+def join_for_training(cut: CutClassifier) -> keras.Model:
+    """The whole with a trunk in inference mode, for training on pictures.
+
+    Frozen layers that drop out at random, as in EfficientNet, would do so in training too. The
+    trunk is nested, so that it can be called as a whole; the layers of the tail lie beside it.
+    """
+    if cut.trunk is None:
+        return cut.whole
+    pictures = keras.Input(cut.trunk.input_shape[1:], dtype="uint8", name="pictures")
+    outputs: list[keras.KerasTensor] = []
+
+    def call(layer: keras.Layer, *tensors: object, **options: object) -> object:
+        outputs.append(layer(*tensors, **options))
+        return outputs[-1]
+
+    keras.models.clone_model(
+        cut.tail,
+        input_tensors=cut.trunk(pictures, training=False),
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+    return keras.Model(pictures, outputs[-1], name="classifier")
 
 
 def find_first_unfrozen(blocks: list[Block], unfreeze: str | int) -> int:
