@@ -48,7 +48,7 @@ def tune(
         GraftError: If the loss becomes infinite or not a number.
     """
     model = join_for_training(cut) if train.input_dtype == "uint8" else cut.tail
-    seed_random_layers(model, settings.seed)
+    seed_random_layers(cut.tail, settings.seed)
     weights = [np.array(variable) for variable in model.trainable_variables]
     before = measure_log_loss(model, dev)
     strategy = choose_strategy()
