@@ -146,7 +146,8 @@ class TrainingBackup:
 
     def _divide(self, fingerprint: str) -> tuple[list[Path], list[Path]]:
         """Snapshots of this training and those of others, the newest first."""
-        own, others = [], []
+        own: list[Path] = []
+        others: list[Path] = []
         for path in self._list():
             (own if path.name[9:25] == fingerprint[:16] else others).append(path)
         return own, others

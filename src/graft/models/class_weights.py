@@ -76,7 +76,7 @@ def read_sample_weights(pictures: pd.DataFrame, column: str, stage: str) -> np.n
         raise GraftError(
             f"{stage}.sample_weights: a weight is a number of at least 0; {wrong.sum()} in "
             f"column '{column}' are not, the first is picture "
-            f"'{pictures['image_id'].iloc[int(wrong.argmax())]}'; got {first!r}"
+            f"'{pictures['image_id'].iloc[int(wrong.argmax())]}'; got '{first}'"
         )
     if not weights.any():
         raise GraftError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,7 +10,7 @@ import keras
 from graft.models.schedules import Rate
 from graft.training_parameters import TrainingParameters
 
-OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
+OPTIMIZERS: dict[str, type] = {
     "adam": keras.optimizers.Adam,
     "adamw": keras.optimizers.AdamW,
     "sgd": keras.optimizers.SGD,
@@ -65,7 +65,7 @@ def make_optimizer(
     construct = OPTIMIZERS[settings.optimizer]
     factors = _by_variable(model, rate_factors or {})
     if set(factors) - {1.0}:
-        construct = type("LayerWise", (_LayerWise, construct), {})  # type: ignore[assignment]
+        construct = type("LayerWise", (_LayerWise, construct), {})
     optimizer = construct(learning_rate=learning_rate, **arguments)
     if settings.optimizer == "adamw":
         biases = [variable for variable in model.trainable_variables if not _is_kernel(variable)]
@@ -115,6 +115,8 @@ class _LayerWise:
 
     Scaling gradients instead would do nothing, since Adam divides by their size.
     """
+
+    weight_decay: float | None
 
     def set_factors(self, variables: Sequence[keras.Variable], factors: Sequence[float]) -> None:
         self._factors = {

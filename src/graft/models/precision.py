@@ -59,10 +59,11 @@ def clone_mixed(model: keras.Model) -> keras.Model:
     """A copy that computes in bfloat16 and keeps weights and probabilities in float32."""
     last = model.layers[-1].name
 
-    def convert(layer: keras.Layer) -> keras.Layer:
+    def convert(layer: keras.Operation) -> keras.Operation:
+        if not isinstance(layer, keras.Layer):
+            return layer  # an operation has no weights, and its dtype may be what it does
         config = layer.get_config()
-        if not isinstance(layer, keras.layers.InputLayer):
-            config["dtype"] = "float32" if layer.name == last else "mixed_bfloat16"
+        config["dtype"] = "float32" if layer.name == last else "mixed_bfloat16"
         return layer.__class__.from_config(config)
 
     clone = keras.models.clone_model(model, clone_function=convert)

@@ -11,7 +11,8 @@ from graft.errors import GraftError
 from graft.models.dotted_paths import load_by_path
 from graft.training_parameters import SCHEDULES, TrainingParameters
 
-Rate = float | keras.optimizers.schedules.LearningRateSchedule
+# A number, or a keras.optimizers.schedules.LearningRateSchedule.
+Rate = float | Callable[[Any], Any]
 
 
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):

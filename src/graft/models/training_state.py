@@ -44,7 +44,8 @@ def capture_callback(callback: keras.callbacks.Callback, number: int) -> tuple[d
     Returns:
         Plain values by name, and arrays by the number of the callback, name and place.
     """
-    plain, arrays = {}, {}
+    plain: dict[str, Any] = {}
+    arrays: Arrays = {}
     for name, value in vars(callback).items():
         if name.startswith("_") or name in _KERAS_OWN:
             continue
