@@ -1,6 +1,7 @@
 """Kills trainings at random moments and compares what they end with when they are run again.
 
 Every trial is a process of its own, ended by SIGKILL, and another one with the same command.
+Every second kill waits for a backup that is being written and comes in its middle.
 "resumed" counts those that went on from an epoch and did not begin anew, "identical" those
 whose weights and history have the bits of an undisturbed training. A kill before the first
 finished epoch has nothing to resume and is drawn again.
@@ -81,9 +82,7 @@ def _train(
     inputs[..., 0] += labels.reshape(-1, *[1] * (len(shape) - 1))
     rows = np.arange(len(labels))
     sources = [
-        RowPools(
-            ArrayReader(inputs), part, labels[part], np.ones(len(part), np.float32), 16 << 10
-        )
+        RowPools(ArrayReader(inputs), part, labels[part], np.ones(len(part), np.float32), 16 << 10)
         for part in (rows[:160], rows[160:])
     ]
     backup = TrainingBackup(folder / "backup", seconds=0)
@@ -125,16 +124,25 @@ def run_to_end(train: Callable[[Path], None], folder: Path) -> tuple[bytes, floa
         return b"".join(archive[name].tobytes() for name in archive), time.monotonic() - began
 
 
-def kill_after(train: Callable[[Path], None], folder: Path, seconds: float) -> bool:
+def kill_after(
+    train: Callable[[Path], None], folder: Path, seconds: float, in_a_write: bool
+) -> bool:
     """Kill a training; whether it was still alive and had something to go on from."""
     process, deadline = start(train, folder), time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline or (in_a_write and not list_drafts(folder)):
         if os.waitpid(process, os.WNOHANG)[0]:
             return False
-        time.sleep(0.002)
+        if time.monotonic() < deadline:
+            time.sleep(0.002)
     os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
     return any((folder / "backup").glob("[0-9]*.npz"))
+
+
+def list_drafts(folder: Path) -> list[str]:
+    """Backups that are being written."""
+    backup = folder / "backup"
+    return [name for name in os.listdir(backup) if name[0] == "."] if backup.exists() else []
 
 
 def measure(name: str, kills: int, folder: Path) -> dict[str, int]:
@@ -144,10 +152,11 @@ def measure(name: str, kills: int, folder: Path) -> dict[str, int]:
     result = {"kills": 0, "inside_a_write": 0, "resumed": 0, "identical": 0}
     while result["kills"] < kills:
         place = make_empty(folder / "killed")
-        if not kill_after(train, place, draw.uniform(0.2, 1.0) * seconds):
+        in_a_write = result["kills"] % 2 == 0
+        if not kill_after(train, place, draw.uniform(0.2, 1.0) * seconds, in_a_write):
             continue
         result["kills"] += 1
-        result["inside_a_write"] += any((place / "backup").glob(".draft-*"))
+        result["inside_a_write"] += bool(list_drafts(place))
         outcome, _ = run_to_end(train, place)
         told = (place / "log").read_text()
         result["resumed"] += "goes on after epoch" in told or "has ended before" in told
@@ -172,9 +181,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = {name: measure(name, arguments.kills, Path(folder)) for name in names}
     print(json.dumps(result))
-    good = all(
-        part["kills"] == part["resumed"] == part["identical"] for part in result.values()
-    )
+    good = all(part["kills"] == part["resumed"] == part["identical"] for part in result.values())
     raise SystemExit(0 if good else 1)
 
 
