@@ -1,4 +1,4 @@
-"""Nodes of the evaluation stage, the only one that reads the test split."""
+"""Nodes of the evaluation stage that measure; it is the only stage that reads the test split."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.figures.confusion import draw_confusion
-from graft.figures.gallery import draw_gallery, select_wrong
-from graft.figures.learning_curves import draw_history
-from graft.figures.report import ReportContent, render_report
 from graft.images.blocks import copy_rows
-from graft.parameters import BackboneParameters
 from graft.pipelines.evaluation.parameters import EvaluationParameters
 from graft.scores.intervals import measure_with_intervals
-from graft.scores.tables import count_confusions, tabulate_classes
+from graft.scores.tables import tabulate_classes
 from graft.types import KerasModel
 
 FROZEN = "frozen"
@@ -37,7 +31,7 @@ def predict_from_features(
     :func:`check_frozen_classifier` proves on pictures.
 
     Returns:
-        ``predictions``, in the order of ``splits``: ``image_id``, ``split``, ``model``,
+        ``frozen_predictions``, in the order of ``splits``: ``image_id``, ``split``, ``model``,
         ``label``, ``predicted`` and ``probability_<class>`` for every class.
     """
     from graft.models.inference import compile_forward
@@ -104,7 +98,7 @@ def measure_predictions(
     """
     metrics: dict[str, Any] = {}
     tables = []
-    for (model, split), rows in predictions.groupby(["model", "split"]):
+    for (model, split), rows in predictions.groupby(["model", "split"], sort=False):
         figures = measure_with_intervals(
             pd.Categorical(rows["label"], categories=class_names).codes.astype(np.int64),
             _get_probabilities(rows),
@@ -120,77 +114,5 @@ def measure_predictions(
     return metrics, pd.concat(tables, ignore_index=True)
 
 
-def draw_confusion_matrices(
-    predictions: pd.DataFrame, class_names: list[str]
-) -> tuple[Figure, Figure]:
-    """Draw who is taken for whom on test, in numbers and on a log2 scale."""
-    test = predictions[predictions["split"] == "test"]
-    counts = count_confusions(test["label"], test["predicted"], class_names)
-    return draw_confusion(counts), draw_confusion(counts, log2=True)
-
-
-def draw_learning_curves(head_history: pd.DataFrame) -> Figure:
-    """Draw loss and accuracy of the head on train and dev, by epoch."""
-    return draw_history(head_history, "Training the head")
-
-
-def draw_wrong_pictures(
-    predictions: pd.DataFrame,
-    images: np.ndarray,
-    splits: pd.DataFrame,
-    parameters: EvaluationParameters,
-) -> Figure:
-    """Draw the wrong pictures of test, the most confident mistakes first."""
-    wrong = select_wrong(predictions, images, splits, parameters.gallery_size)
-    return draw_gallery(wrong)
-
-
-def write_report(
-    metrics: dict[str, Any],
-    class_metrics: pd.DataFrame,
-    predictions: pd.DataFrame,
-    classifier_check: dict[str, float],
-    confusion_matrix: bytes,
-    confusion_matrix_log2: bytes,
-    learning_curves: bytes,
-    quarantined_images: pd.DataFrame,
-    image_index: pd.DataFrame,
-    splits: pd.DataFrame,
-    images: np.ndarray,
-    backbone: BackboneParameters,
-    parameters: EvaluationParameters,
-) -> str:
-    """Write the report: one HTML page that needs nothing but itself.
-
-    Returns:
-        ``report``: HTML. The figures come in as PNG bytes.
-    """
-    wrong = select_wrong(predictions, images, splits, parameters.gallery_size)
-    content = ReportContent(
-        metrics=metrics[FROZEN],
-        class_metrics=class_metrics[class_metrics["split"] == "test"],
-        splits=splits,
-        wrong=wrong,
-        wrong_count=_count_wrong(predictions),
-        quarantined=quarantined_images,
-        file_count=len(image_index),
-        backbone=f"{backbone.name}, weights {backbone.weights.rpartition('/')[2]}",
-        image_size=images.shape[1],
-        confidence=parameters.confidence,
-        check=classifier_check,
-        figures={
-            "confusion_matrix": confusion_matrix,
-            "confusion_matrix_log2": confusion_matrix_log2,
-            "learning_curves": learning_curves,
-        },
-    )
-    return render_report(content)
-
-
 def _get_probabilities(predictions: pd.DataFrame) -> np.ndarray:
     return predictions.filter(regex="^probability_").to_numpy(np.float64)
-
-
-def _count_wrong(predictions: pd.DataFrame) -> int:
-    test = predictions[predictions["split"] == "test"]
-    return int((test["label"] != test["predicted"]).sum())
