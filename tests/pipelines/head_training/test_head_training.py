@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from graft.datasets import FeatureShardsDataset, KerasModelDataset
+from graft.datasets import (
+    FeatureShardsDataset,
+    KerasModelDataset,
+    LogFolderDataset,
+    TrainingBackupDataset,
+)
 from graft.datasets.features import FeatureBlock, FeatureTable
+from graft.errors import GraftError
 from graft.parameters import BackboneParameters
 from graft.pipelines.feature_extraction.nodes import build_backbone
 from graft.pipelines.head_training import create_pipeline
@@ -44,6 +51,8 @@ def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tm
             "class_names": MemoryDataset(CLASSES),
             "backbone": MemoryDataset(backbone, copy_mode="assign"),
             "params:head_training": MemoryDataset(PARAMETERS),
+            "head_training_backup": TrainingBackupDataset(filepath=str(tmp_path / "backup")),
+            "head_training_logs": LogFolderDataset(filepath=str(tmp_path / "logs")),
             "head": KerasModelDataset(filepath=str(tmp_path / "head.keras")),
             "frozen_classifier": KerasModelDataset(filepath=str(tmp_path / "classifier.keras")),
         }
@@ -70,6 +79,38 @@ def test_the_labels_of_test_make_no_difference(
     misled, _ = train_head(features, lies, CLASSES, PARAMETERS)
     for mine, other in zip(honest.get_weights(), misled.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+def test_two_classes_may_have_one_output_and_still_two_probabilities(
+    features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    parameters = PARAMETERS.model_copy(update={"loss": "binary_crossentropy"})
+    head, history = train_head(features, splits, CLASSES, parameters)
+    assert head.get_layer("logit").units == 1
+    assert head.output_shape == (None, 2)
+    assert history["dev_accuracy"].max() == 1
+
+
+def test_a_binary_loss_with_three_classes_is_refused(
+    features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    parameters = PARAMETERS.model_copy(update={"loss": "binary_crossentropy"})
+    with pytest.raises(GraftError, match=r"^head_training\.loss: .* two classes apart; with 3"):
+        train_head(features, splits, [*CLASSES, "grey"], parameters)
+
+
+def test_pictures_that_weigh_nothing_teach_nothing(
+    features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    # Half of the pictures are labelled wrong; their weight decides whether that matters.
+    wrong = splits.index < 6
+    lies = splits.assign(trust=np.where(wrong, 0.0, 1.0))
+    lies.loc[wrong, "label_index"] = 1 - lies.loc[wrong, "label_index"]
+    parameters = PARAMETERS.model_copy(update={"sample_weights": "trust"})
+    _, trusting = train_head(features, lies, CLASSES, PARAMETERS)
+    _, weighing = train_head(features, lies, CLASSES, parameters)
+    assert weighing["dev_loss"].min() < trusting["dev_loss"].min()
+    assert weighing["dev_accuracy"].max() == 1
 
 
 def test_another_seed_gives_another_head(features: FeatureTable, splits: pd.DataFrame) -> None:
