@@ -9,8 +9,20 @@ from types import SimpleNamespace
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
+from kedro.config import OmegaConfigLoader
+
+from graft.models.augmentation import PictureAugmenter
+from graft.models.backbones import build_backbone
+from graft.models.fitting import fit
+from graft.models.freezing import cut_classifier
+from graft.models.heads import build_head
+from graft.models.view_pools import FreshViews, ViewPools
+from graft.pipelines.fine_tuning.parameters import FineTuningParameters
+from graft.pipelines.head_training.parameters import HeadTrainingParameters
+from graft.settings import CONFIG_LOADER_ARGS
+
+ROOT = Path(__file__).parents[2]
 
 SMALL = "ingestion,splitting,decoding,feature_extraction,head_training"
 
@@ -97,24 +109,50 @@ def test_none_leaves_the_stage_out_of_the_whole_run(project: Path, run_kedro: Ca
         np.testing.assert_array_equal(mine, yours)
 
 
-@pytest.mark.parametrize("env", ["inception_frozen", "inception_all"])
-def test_the_experiments_with_inception_run_on_few_pictures_with_random_weights(
-    env: str, project: Path, tmp_path: Path, write_picture: Callable, run_kedro: Callable
-) -> None:
-    for number in range(6):
-        write_picture(tmp_path / "pets" / f"cat.{number}.jpg", (200 + number, 40, 60))
-        write_picture(tmp_path / "pets" / f"dog.{number}.jpg", (30, 150 + number, 50))
-    outcome = run_kedro(
-        f"--env={env}",
-        "--params",
-        f"source={tmp_path / 'pets'},weights=random,image_size=75,head_training.epochs=1,"
-        "head_training.patience=1,fine_tuning.epochs=1,fine_tuning.patience=1,"
-        "evaluation.bootstrap_draws=10",
+def read_parameters(env: str) -> dict[str, dict]:
+    loader = OmegaConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
+    return loader["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("env", "unfreeze"),
+    [("inception_frozen", "none"), ("inception_all", "all"), ("house_rooms", 2)],
+)
+def test_the_experiments_of_the_tutorials_are_environments(env: str, unfreeze: object) -> None:
+    parameters = read_parameters(env)
+    tuning = FineTuningParameters.model_validate(parameters["fine_tuning"])
+    head = HeadTrainingParameters.model_validate(parameters["head_training"])
+    assert tuning.unfreeze == unfreeze
+    if env == "house_rooms":
+        assert (head.learning_rate, head.patience) == (1e-3, 10)
+        assert (tuning.learning_rate, tuning.patience) == (1e-5, 20)
+    else:
+        assert parameters["backbone"]["name"] == "InceptionV3"
+        assert parameters["decoding"]["image_size"] == 200
+        assert (head.hidden_units, head.dropout, head.epochs) == (256, 0.5, 5)
+
+
+def test_all_of_inception_is_trained_with_random_weights_on_few_pictures() -> None:
+    # Its ImageNet weights are not at hand where these tests run.
+    parameters = read_parameters("inception_all")
+    settings = FineTuningParameters.model_validate(
+        parameters["fine_tuning"] | {"epochs": 1, "patience": 1}
     )
-    assert outcome.code == 0, outcome.err
-    history = pd.read_csv(project / f"data/06_models/{env}/fine_tuning_history.csv")
-    assert len(history) == (1 if env == "inception_all" else 0)
-    classifier = keras.models.load_model(
-        project / f"data/06_models/{env}/fine_tuned_classifier.keras", compile=False
+    backbone = build_backbone("InceptionV3", 75, "random", seed=0)
+    head = build_head(2048, 2, 0.5, 0.0, seed=0, hidden_units=256)
+    cut = cut_classifier(backbone, head, settings.unfreeze)
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 75, 75, 3), dtype=np.uint8)
+    labels, names = np.array([0, 1, 0, 1]), np.array(list("abcd"))
+    views = FreshViews(
+        pictures.__getitem__, np.arange(4), names, PictureAugmenter(settings.augmentation, 75)
     )
-    assert classifier.count_params() == 21_802_784 + 2048 * 256 + 256 + 256 * 2 + 2
+    pools = ViewPools(views, labels, np.ones(4, np.float32))
+    before = [np.array(variable) for variable in cut.whole.trainable_variables]
+    history = fit(cut.whole, pools, pools, settings)
+    assert len(history) == 1
+    moved = [
+        not np.array_equal(mine, variable)
+        for mine, variable in zip(before, cut.whole.trainable_variables, strict=True)
+    ]
+    assert sum(moved) > 90
+    assert cut.whole.count_params() == 21_802_784 + 2048 * 256 + 256 + 256 * 2 + 2

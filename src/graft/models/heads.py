@@ -12,8 +12,9 @@ def build_head(
     weight_decay: float,
     seed: int,
     output_count: int | None = None,
+    hidden_units: int = 0,
 ) -> keras.Model:
-    """Dropout and one dense layer with softmax.
+    """Dropout and one dense layer with softmax, after a hidden layer if that is asked for.
 
     The dense layer starts at zero: every class is equally likely before training, and the loss
     of the first batch is log(class_count) (Kumar et al. 2022, and the BiT recipe).
@@ -28,6 +29,7 @@ def build_head(
         weight_decay: Factor of the L2 penalty on the weights.
         seed: Seed of the dropout.
         output_count: Outputs of the dense layer, 1 (two classes only) or C; None is C.
+        hidden_units: Units of a dense layer with ReLU before the dropout; 0 for none.
 
     Returns:
         Model from (N, D) float32 to probabilities (N, C) float32.
@@ -43,11 +45,22 @@ def build_head(
     return keras.Sequential(
         [
             keras.Input((dimension,), name="feature"),
+            *([_make_hidden(hidden_units, weight_decay, seed)] if hidden_units else ()),
             keras.layers.Dropout(dropout, seed=seed, name="dropout"),
             dense,
             *(_make_both_probabilities() if is_single else ()),
         ],
         name="head",
+    )
+
+
+def _make_hidden(units: int, weight_decay: float, seed: int) -> keras.layers.Layer:
+    return keras.layers.Dense(
+        units,
+        activation="relu",
+        kernel_initializer=keras.initializers.HeNormal(seed=seed),
+        kernel_regularizer=keras.regularizers.L2(weight_decay) if weight_decay else None,
+        name="hidden",
     )
 
 

@@ -51,6 +51,7 @@ def train_head(
         weight_decay=0.0,
         seed=parameters.seed,
         output_count=output_count,
+        hidden_units=parameters.hidden_units,
     )
     keys = features.keys.merge(splits, on="image_id", how="left", validate="many_to_one")
     train = keys[keys["split"] == "train"]

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from graft.training_parameters import TrainingParameters
 
@@ -12,6 +12,7 @@ class HeadTrainingParameters(TrainingParameters):
 
     Attributes:
         dropout: Share of features dropped in training.
+        hidden_units: Units of a dense layer before the last one; 0 for none.
         outputs: Outputs of the dense layer: ``auto`` (1 with the loss ``binary_crossentropy``,
             otherwise one a class) or their number. The classifier gives one probability a
             class in either case.
@@ -20,6 +21,7 @@ class HeadTrainingParameters(TrainingParameters):
     stage: ClassVar[str] = "head_training"
 
     dropout: float = Field(ge=0, lt=1)
+    hidden_units: NonNegativeInt = 0
     outputs: Literal["auto"] | int = "auto"
 
     def count_outputs(self, class_count: int) -> int:
