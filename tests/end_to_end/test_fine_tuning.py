@@ -140,6 +140,8 @@ def test_all_of_inception_is_trained_with_random_weights_on_few_pictures() -> No
     )
     backbone = build_backbone("InceptionV3", 75, "random", seed=0)
     head = build_head(2048, 2, 0.5, 0.0, seed=0, hidden_units=256)
+    # Through a last layer of zeros no gradient would reach the backbone in the only step.
+    head.layers[-1].kernel.assign(np.random.default_rng(0).normal(size=(256, 2)))
     cut = cut_classifier(backbone, head, settings.unfreeze)
     pictures = np.random.default_rng(0).integers(0, 256, (4, 75, 75, 3), dtype=np.uint8)
     labels, names = np.array([0, 1, 0, 1]), np.array(list("abcd"))
