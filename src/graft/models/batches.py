@@ -76,6 +76,7 @@ def _batch_passes(
         tf.TensorSpec((None,), tf.float32),
     )
 
+    @tf.autograph.experimental.do_not_convert
     def draw_pass(number: tf.Tensor) -> tf.data.Dataset:
         return tf.data.Dataset.from_generator(
             lambda number: source.draw(make_random(number)),

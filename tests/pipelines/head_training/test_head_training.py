@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +23,7 @@ from graft.pipelines.feature_extraction.nodes import build_backbone
 from graft.pipelines.head_training import create_pipeline
 from graft.pipelines.head_training.nodes import train_head
 from graft.pipelines.head_training.parameters import HeadTrainingParameters
+from graft.training_backup import TrainingBackup
 
 CLASSES = ["dark", "light"]
 PARAMETERS = HeadTrainingParameters(
@@ -33,6 +36,18 @@ PARAMETERS = HeadTrainingParameters(
     class_weights="none",
     seed=7,
 )
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Trains without finding a backup of the training before."""
+    number = itertools.count()
+
+    def run(features, splits, class_names, parameters):
+        folder = tmp_path / f"training_{next(number)}"
+        return train_head(features, splits, class_names, TrainingBackup(folder), folder, parameters)
+
+    return run
 
 
 def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tmp_path) -> None:
@@ -64,56 +79,60 @@ def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tm
     )
 
 
-def test_a_head_learns_what_can_be_learnt(features: FeatureTable, splits: pd.DataFrame) -> None:
-    _, history = train_head(features, splits, CLASSES, PARAMETERS)
+def test_a_head_learns_what_can_be_learnt(
+    train, features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    _, history = train(features, splits, CLASSES, PARAMETERS)
     assert history["dev_accuracy"].max() == 1
     assert history["dev_loss"].min() < 0.1
 
 
 def test_the_labels_of_test_make_no_difference(
-    features: FeatureTable, splits: pd.DataFrame
+    train, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
     lies = splits.copy()
     lies.loc[lies["split"] == "test", "label_index"] = 0
-    honest, _ = train_head(features, splits, CLASSES, PARAMETERS)
-    misled, _ = train_head(features, lies, CLASSES, PARAMETERS)
+    honest, _ = train(features, splits, CLASSES, PARAMETERS)
+    misled, _ = train(features, lies, CLASSES, PARAMETERS)
     for mine, other in zip(honest.get_weights(), misled.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, other)
 
 
 def test_two_classes_may_have_one_output_and_still_two_probabilities(
-    features: FeatureTable, splits: pd.DataFrame
+    train, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
     parameters = PARAMETERS.model_copy(update={"loss": "binary_crossentropy"})
-    head, history = train_head(features, splits, CLASSES, parameters)
+    head, history = train(features, splits, CLASSES, parameters)
     assert head.get_layer("logit").units == 1
     assert head.output_shape == (None, 2)
     assert history["dev_accuracy"].max() == 1
 
 
 def test_a_binary_loss_with_three_classes_is_refused(
-    features: FeatureTable, splits: pd.DataFrame
+    train, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
     parameters = PARAMETERS.model_copy(update={"loss": "binary_crossentropy"})
     with pytest.raises(GraftError, match=r"^head_training\.loss: .* two classes apart; with 3"):
-        train_head(features, splits, [*CLASSES, "grey"], parameters)
+        train(features, splits, [*CLASSES, "grey"], parameters)
 
 
 def test_pictures_that_weigh_nothing_teach_nothing(
-    features: FeatureTable, splits: pd.DataFrame
+    train, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
     # Half of the pictures are labelled wrong; their weight decides whether that matters.
     wrong = splits.index < 6
     lies = splits.assign(trust=np.where(wrong, 0.0, 1.0))
     lies.loc[wrong, "label_index"] = 1 - lies.loc[wrong, "label_index"]
     parameters = PARAMETERS.model_copy(update={"sample_weights": "trust"})
-    _, trusting = train_head(features, lies, CLASSES, PARAMETERS)
-    _, weighing = train_head(features, lies, CLASSES, parameters)
+    _, trusting = train(features, lies, CLASSES, PARAMETERS)
+    _, weighing = train(features, lies, CLASSES, parameters)
     assert weighing["dev_loss"].min() < trusting["dev_loss"].min()
     assert weighing["dev_accuracy"].max() == 1
 
 
-def test_another_seed_gives_another_head(features: FeatureTable, splits: pd.DataFrame) -> None:
-    first, _ = train_head(features, splits, CLASSES, PARAMETERS)
-    second, _ = train_head(features, splits, CLASSES, PARAMETERS.model_copy(update={"seed": 8}))
+def test_another_seed_gives_another_head(
+    train, features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    first, _ = train(features, splits, CLASSES, PARAMETERS)
+    second, _ = train(features, splits, CLASSES, PARAMETERS.model_copy(update={"seed": 8}))
     assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])

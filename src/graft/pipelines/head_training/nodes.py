@@ -20,9 +20,9 @@ def train_head(
     features: FeatureTable,
     splits: pd.DataFrame,
     class_names: list[str],
+    backup: TrainingBackup,
+    logs: Path,
     parameters: HeadTrainingParameters,
-    backup: TrainingBackup | None = None,
-    logs: Path | None = None,
 ) -> tuple[KerasModel, pd.DataFrame]:
     """Train a head on the features of train, and stop by the loss on dev.
 
