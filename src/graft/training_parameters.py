@@ -70,6 +70,11 @@ class TrainingParameters(StageParameters):
     callbacks: tuple[dict[str, Any], ...] = ()
     seed: int = Field(ge=0)
 
+    @property
+    def uses_tensorboard(self) -> bool:
+        """Whether a callback writes for TensorBoard."""
+        return any(callback["class"] == "tensorboard" for callback in self.callbacks)
+
     @field_validator("schedule")
     @classmethod
     def _check_schedule(cls, schedule: str) -> str:

@@ -26,6 +26,7 @@ from graft.pipelines.head_training.parameters import HeadTrainingParameters
 from graft.training_backup import TrainingBackup
 
 CLASSES = ["dark", "light"]
+IMAGES = np.zeros((18, 8, 8, 3), np.uint8)
 PARAMETERS = HeadTrainingParameters(
     dropout=0.1,
     weight_decay=1e-4,
@@ -45,7 +46,8 @@ def train(tmp_path):
 
     def run(features, splits, class_names, parameters):
         folder = tmp_path / f"training_{next(number)}"
-        return train_head(features, splits, class_names, TrainingBackup(folder), folder, parameters)
+        backup = TrainingBackup(folder / "backup")
+        return train_head(features, IMAGES, splits, class_names, backup, folder, parameters)
 
     return run
 
@@ -62,6 +64,7 @@ def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tm
     catalog = DataCatalog(
         {
             "features": shards,
+            "images": MemoryDataset(images),
             "splits": MemoryDataset(splits),
             "class_names": MemoryDataset(CLASSES),
             "backbone": MemoryDataset(backbone, copy_mode="assign"),
@@ -136,3 +139,25 @@ def test_another_seed_gives_another_head(
     first, _ = train(features, splits, CLASSES, PARAMETERS)
     second, _ = train(features, splits, CLASSES, PARAMETERS.model_copy(update={"seed": 8}))
     assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
+
+
+def test_tensorboard_shows_the_mistakes_on_dev_and_its_features(
+    train, features: FeatureTable, splits: pd.DataFrame, tmp_path
+) -> None:
+    parameters = PARAMETERS.model_copy(
+        update={"callbacks": ({"class": "tensorboard"},), "epochs": 2, "patience": 2}
+    )
+    lies = splits.copy()
+    lies.loc[splits["split"] == "dev", "label_index"] = 0
+    train(features, lies, CLASSES, parameters)
+    board = tmp_path / "training_0/tensorboard"
+    assert sorted(path.name for path in board.iterdir() if path.is_dir()) == [
+        "dev",
+        "train",
+        "validation",
+    ]
+    pictures = pd.read_csv(board / "pictures.tsv", sep="\t")
+    expected = splits.loc[splits["split"] == "dev", "image_id"]
+    assert pictures["image_id"].tolist() == expected.tolist()
+    told = b"".join(path.read_bytes() for path in (board / "dev").iterdir())
+    assert b"dark taken for light" in told

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graft.datasets.features import FeatureTable
+from graft.images.blocks import copy_rows
 from graft.pipelines.head_training.parameters import HeadTrainingParameters
 from graft.training_backup import TrainingBackup
 from graft.types import KerasModel
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 def train_head(
     features: FeatureTable,
+    images: np.ndarray,
     splits: pd.DataFrame,
     class_names: list[str],
     backup: TrainingBackup,
@@ -25,6 +27,8 @@ def train_head(
     parameters: HeadTrainingParameters,
 ) -> tuple[KerasModel, pd.DataFrame]:
     """Train a head on the features of train, and stop by the loss on dev.
+
+    The pictures are only looked at for TensorBoard, if a callback writes for it.
 
     Returns:
         ``head``: model from features (N, D) to probabilities (N, C), with the weights of its
@@ -53,17 +57,18 @@ def train_head(
         output_count=output_count,
         hidden_units=parameters.hidden_units,
     )
-    keys = features.keys.merge(splits, on="image_id", how="left", validate="many_to_one")
+    rows = splits.assign(image_row=np.arange(len(splits)))
+    keys = features.keys.merge(rows, on="image_id", how="left", validate="many_to_one")
     train = keys[keys["split"] == "train"]
     dev = keys[(keys["split"] == "dev") & (keys["view"] == 0)]
-    history = fit(
-        head,
+    pools = (
         RowPools(features, *_list_rows(train), _weigh(train, len(class_names), parameters)),
         RowPools(features, *_list_rows(dev), np.ones(len(dev), np.float32)),
-        parameters,
-        backup=backup,
-        logs=logs,
     )
+    history = fit(head, *pools, parameters, backup=backup, logs=logs)
+    if parameters.uses_tensorboard:
+        vectors = np.concatenate([pool[0] for pool in pools[1].draw()])
+        _show_dev(head, vectors, images, dev, class_names, logs)
     _log_outcome(history)
     return head, history
 
@@ -77,6 +82,28 @@ def join_frozen_classifier(backbone: KerasModel, head: KerasModel) -> KerasModel
     from graft.models.heads import join_classifier
 
     return join_classifier(backbone, head)
+
+
+def _show_dev(
+    head: KerasModel,
+    vectors: np.ndarray,
+    images: np.ndarray,
+    dev: pd.DataFrame,
+    class_names: list[str],
+    logs: Path,
+) -> None:
+    from graft.models.tensorboard import show_dev
+
+    rows = dev["image_row"].to_numpy()
+    probabilities = head.predict(vectors, verbose=0)
+    show_dev(
+        logs,
+        dev,
+        probabilities,
+        class_names,
+        lambda chosen: copy_rows(images, rows[chosen]),
+        vectors,
+    )
 
 
 def _list_rows(chosen: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

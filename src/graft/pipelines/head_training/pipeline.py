@@ -13,6 +13,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 train_head,
                 inputs=[
                     "features",
+                    "images",
                     "splits",
                     "class_names",
                     "head_training_backup",
