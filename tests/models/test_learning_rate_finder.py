@@ -40,6 +40,13 @@ def test_the_rates_grow_by_the_same_factor_from_the_lowest(tested):
     np.testing.assert_allclose(rates[1:] / rates[:-1], 1e7 ** (1 / 49), rtol=1e-6)
 
 
+def test_a_whole_pass_ends_at_the_highest_rate():
+    head = build_head(6, 2, 0.2, 0.0, seed=0)
+    table = find_learning_rate(head, make_train(42), SETTINGS, lowest=1e-4, highest=1e-2).table
+    assert len(table) == 11
+    assert table["learning_rate"].iloc[-1] == pytest.approx(1e-2)
+
+
 def test_it_ends_when_the_loss_has_left_its_lowest_point_far_below(tested):
     table = tested[2].table
     assert len(table) < 50

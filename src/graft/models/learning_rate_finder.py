@@ -141,6 +141,7 @@ def _pass_once(
         )
     trained.fit(
         shuffle_batches(train, settings.batch_size, 1, settings.seed),
+        steps_per_epoch=math.ceil(train.row_count / settings.batch_size),
         callbacks=[ramp],
         shuffle=False,
         verbose=0,

@@ -22,8 +22,8 @@ from graft.parameters import BackboneParameters
 from graft.pipelines.feature_extraction.nodes import build_backbone
 from graft.pipelines.head_training import create_pipeline
 from graft.pipelines.head_training.nodes import train_head
-from graft.pipelines.head_training.parameters import HeadTrainingParameters
 from graft.training_backup import TrainingBackup
+from graft.training_parameters import HeadTrainingParameters
 
 CLASSES = ["dark", "light"]
 IMAGES = np.zeros((18, 8, 8, 3), np.uint8)
