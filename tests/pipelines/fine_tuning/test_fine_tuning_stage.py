@@ -125,9 +125,11 @@ def test_pictures_and_labels_of_test_make_no_difference(images, splits, tmp_path
 
 @pytest.mark.parametrize("changes", [{"activation_cache": False}, {"unfreeze": "all"}])
 def test_without_stored_activations_it_trains_on_fresh_pictures(
-    changes, images, splits, tmp_path
+    changes, images, splits, tmp_path, caplog
 ) -> None:
-    classifier, history, stored = run(images, splits, change(**changes), tmp_path)
+    with caplog.at_level(logging.INFO):
+        classifier, history, stored = run(images, splits, change(**changes), tmp_path)
+    assert "the whole network runs in every epoch, on fresh views" in caplog.text
     assert len(stored) == 0
     assert len(history) == 3
     assert history["dev_accuracy"].max() == 1

@@ -50,7 +50,7 @@ def store_boundary_activations(
     prepare_devices(parameters.gpu_memory)
     seed_everything(parameters.seed)
     cut = cut_classifier(backbone, head, parameters.unfreeze)
-    tell_blocks(cut)
+    tell_blocks(cut, is_stored(cut, parameters))
     if cut.trunk is None or not is_stored(cut, parameters):
         return np.zeros((0, 1), parameters.activation_dtype)
     plan = make_plan(splits, parameters)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def tell_blocks(cut: CutClassifier) -> None:
-    """Say what is trained and what share of the work that is."""
+def tell_blocks(cut: CutClassifier, stored: bool) -> None:
+    """Say what is trained, what share of the work that is, and if all work is done every epoch."""
     if not cut.unfrozen:
         logger.info("Fine-tuning  left out (unfreeze: none)")
         return
@@ -32,6 +32,8 @@ def tell_blocks(cut: CutClassifier) -> None:
         f"{sum(block.parameters for block in blocks):,}",
         100 * share,
     )
+    if not stored:
+        logger.info("             the whole network runs in every epoch, on fresh views")
 
 
 def tell_preview(plan: BoundaryPlan, shape: tuple[int, ...], dtype: str, seconds: float) -> None:
