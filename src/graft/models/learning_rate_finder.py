@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+from scipy.ndimage import gaussian_filter1d
 
 from graft.errors import GraftError
 from graft.models.batches import BatchSource, shuffle_batches
@@ -19,8 +20,8 @@ from graft.models.precision import open_for_training
 from graft.models.training_state import capture_variables, restore_variables
 from graft.training_parameters import TrainingParameters
 
-_SMOOTHING = 0.9
-_DIVERGED = 4.0
+_WIDTH = 0.03  # of the smoothing, as a share of the steps
+_MEMORY, _DIVERGED = 0.7, 4.0
 _FEWEST_STEPS = 10
 
 
@@ -30,7 +31,8 @@ class LearningRateTest:
 
     Attributes:
         table: A row a step: ``step`` (from 1), ``learning_rate``, ``loss`` of the batch, and
-            ``smoothed_loss``, the exponential mean with bias correction.
+            ``smoothed_loss``. The mean is around each step: one over the steps before, as is
+            often seen, lags behind by a decade where a pass is short.
         steepest: Rate at which the smoothed loss falls fastest: the suggestion.
         tenth_of_lowest: A tenth of the rate with the lowest smoothed loss, the other common rule.
     """
@@ -51,7 +53,7 @@ def find_learning_rate(
 ) -> LearningRateTest:
     """Train one pass while the learning rate grows exponentially (Smith 2017).
 
-    The pass ends early when the smoothed loss is four times its lowest value. Afterwards all
+    The pass ends early when the running mean of the loss is four times its lowest. Afterwards all
     weights and seeds are what they were.
 
     Args:
@@ -103,7 +105,7 @@ def suggest_rates(rates: np.ndarray, losses: np.ndarray) -> LearningRateTest:
     rates, losses = rates[keep], losses[keep]
     if not len(losses):
         raise GraftError("the loss of the first step is not a number; look into the inputs")
-    smoothed = _smooth(losses)
+    smoothed = gaussian_filter1d(losses, max(1.0, _WIDTH * len(losses)), mode="nearest")
     slopes = np.gradient(smoothed, np.log(rates)) if len(rates) > 1 else np.zeros(1)
     lowest = int(smoothed.argmin())
     # Beyond its lowest point the smoothed loss may fall again by chance.
@@ -117,14 +119,6 @@ def suggest_rates(rates: np.ndarray, losses: np.ndarray) -> LearningRateTest:
         }
     )
     return LearningRateTest(table, float(rates[steepest]), float(rates[lowest] / 10))
-
-
-def _smooth(losses: np.ndarray) -> np.ndarray:
-    mean, smoothed = 0.0, np.empty(len(losses))
-    for number, loss in enumerate(losses):
-        mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
-        smoothed[number] = mean / (1 - _SMOOTHING ** (number + 1))
-    return smoothed
 
 
 def _pass_once(
@@ -157,6 +151,7 @@ class _Ramp(keras.callbacks.Callback):
         self.rates: list[float] = []
         self.losses: list[float] = []
         self._growth = growth
+        self._mean: float | None = None
         self._best = float("inf")
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -167,7 +162,8 @@ class _Ramp(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.losses.append(float((logs or {})["loss"]))
-        smoothed = _smooth(np.array(self.losses))[-1]
-        self._best = min(self._best, smoothed)
-        if not math.isfinite(smoothed) or smoothed > _DIVERGED * self._best:
+        before = self.losses[-1] if self._mean is None else self._mean
+        self._mean = _MEMORY * before + (1 - _MEMORY) * self.losses[-1]
+        self._best = min(self._best, self._mean)
+        if not math.isfinite(self._mean) or self._mean > _DIVERGED * self._best:
             self.model.stop_training = True

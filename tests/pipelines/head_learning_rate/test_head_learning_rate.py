@@ -33,7 +33,7 @@ def test_it_gives_table_and_figure_and_tells_what_it_suggests(
     assert table["learning_rate"].iloc[0] == pytest.approx(1e-4)
     assert len(table) <= 10
     assert "adam" in figure.axes[0].get_title()
-    assert "where the loss falls fastest" in caplog.text
+    assert "the loss falls fastest at" in caplog.text
     assert "head_training.learning_rate is 1.0e-02" in caplog.text
 
 

@@ -40,10 +40,8 @@ def find_head_learning_rate(
         head, train, head_training, lowest=parameters.lowest, highest=parameters.highest
     )
     logger.info(
-        "Learn. rate  %.1e where the loss falls fastest, %.1e by a tenth of its lowest point; "
-        "head_training.learning_rate is %.1e",
+        "Learn. rate  the loss falls fastest at %.1e; head_training.learning_rate is %.1e",
         found.steepest,
-        found.tenth_of_lowest,
         head_training.learning_rate,
     )
     title = f"Learning-rate test of the head ({head_training.optimizer})"
