@@ -93,6 +93,18 @@ def test_tensorboard_gets_losses_and_graph(tmp_path):
     assert list_names(tmp_path / "tensorboard") == ["train", "validation"]
 
 
+@pytest.mark.parametrize("name", ["csv_logger", "model_checkpoint"])
+def test_a_full_disk_is_told_in_one_line_and_leaves_what_was_there(name, tmp_path, monkeypatch):
+    def fill_up(*_):
+        raise OSError(28, "No space left on device")
+
+    [callback] = make([{"class": name}], tmp_path)
+    monkeypatch.setattr("os.replace", fill_up)
+    with pytest.raises(GraftError, match=r"\(No space left on device\); free some space"):
+        go_through(callback)
+    assert list_names(tmp_path / name) == []
+
+
 @pytest.fixture
 def my_callbacks(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,10 +116,7 @@ class EpochLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {name.replace("val_", "dev_"): float(v) for name, v in (logs or {}).items()}
         self.rows.append({"epoch": epoch + 1, **values})
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_suffix(".draft")
-        pd.DataFrame(self.rows).to_csv(draft, index=False)
-        os.replace(draft, self._path)
+        _write_whole(self._path, lambda path: pd.DataFrame(self.rows).to_csv(path, index=False))
 
 
 @_callback("model_checkpoint")
@@ -147,15 +145,11 @@ class Checkpoints(keras.callbacks.Callback):
         values = {name.replace("val_", "dev_"): float(v) for name, v in (logs or {}).items()}
         if self._keep == "best" and values["dev_loss"] >= self.best_loss:
             return
-        folder = self._watched.folder
-        folder.mkdir(parents=True, exist_ok=True)
         name = f"{_format(self._name, values, epoch + 1)}.keras"
         self._watched.model.set_weights(self._watched.trained.get_weights())
-        draft = folder / f".draft-{name}"
-        self._watched.model.save(draft)
-        os.replace(draft, folder / name)
+        _write_whole(self._watched.folder / name, self._watched.model.save)
         if self._keep == "best" and self.last_name not in ("", name):
-            (folder / self.last_name).unlink(missing_ok=True)
+            (self._watched.folder / self.last_name).unlink(missing_ok=True)
         self.best_loss, self.last_name = values["dev_loss"], name
 
 
@@ -163,6 +157,23 @@ class Checkpoints(keras.callbacks.Callback):
 def make_tensorboard(watched: Watched, **arguments: Any) -> keras.callbacks.Callback:
     """Keras' TensorBoard callback: losses, metrics and the graph; takes all its arguments."""
     return keras.callbacks.TensorBoard(log_dir=str(watched.folder), **arguments)
+
+
+def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file beside its place and move it there, so that it is never seen half written."""
+    draft = path.with_name(f".draft-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(draft)
+        os.replace(draft, path)
+    except OSError as error:
+        raise GraftError(
+            f"a callback cannot write ({error.strerror or error}); free some space or make the "
+            f"folder writable, then run again: the training goes on where it was; got '{path}'"
+        ) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _format(pattern: str, values: dict[str, float], epoch: int) -> str:
