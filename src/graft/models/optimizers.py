@@ -123,19 +123,20 @@ class _LayerWise:
             self._var_key(variable): factor  # type: ignore[attr-defined]
             for variable, factor in zip(variables, factors, strict=True)
         }
+        self._decay = self.weight_decay
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         factor = self._factors[self._var_key(variable)]  # type: ignore[attr-defined]
         super().update_step(gradient, variable, learning_rate * factor)  # type: ignore[misc]
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
-        decay = self.weight_decay
-        if decay is None:
+        if self._decay is None:
             return
         try:
             for variable in variables:
                 factor = self._factors[self._var_key(variable)]  # type: ignore[attr-defined]
-                self.weight_decay = decay * factor
+                # On several devices this runs once on each, in turn, up to the next line.
+                self.weight_decay = self._decay * factor
                 super()._apply_weight_decay([variable])  # type: ignore[misc]
         finally:
-            self.weight_decay = decay
+            self.weight_decay = self._decay
