@@ -9,7 +9,15 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 # Small modules at the top that every room may use.
-COMMON = {"graft.errors", "graft.progress", "graft.types", "graft.parameters", "graft.quiet"}
+COMMON = {
+    "graft.errors",
+    "graft.parameters",
+    "graft.progress",
+    "graft.quiet",
+    "graft.training_backup",
+    "graft.training_parameters",
+    "graft.types",
+}
 ALLOWED = {
     "images": set(),
     "datasets": {"images"},

@@ -82,6 +82,15 @@ def test_the_result_has_a_line_a_metric_of_test():
     assert "0.980   0.961 – 0.991" in lines[3]
 
 
+def test_several_models_are_named():
+    metrics = make_metrics()
+    metrics["fine_tuned"] = metrics["frozen"]
+    lines = format_result(metrics)
+    assert lines[1] == "Frozen"
+    assert lines[3 + len(METRICS) :][:2] == ["", "Fine-tuned"]
+    assert len(lines) == 2 * (3 + len(METRICS))
+
+
 @pytest.mark.parametrize("value", [0.5, 12.345, 123.456])
 def test_the_result_fits_into_80_columns(value):
     figure = {"value": value, "low": value, "high": value}

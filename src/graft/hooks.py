@@ -100,7 +100,7 @@ def _tell_place(title: str, catalog: DataCatalog, name: str) -> None:
 
 
 def format_result(metrics: dict[str, Any]) -> list[str]:
-    r"""The result table as lines of at most 80 columns.
+    r"""The result table as lines of at most 80 columns; it names the models if there are several.
 
     Examples:
         >>> figure = {"value": 0.98, "low": 0.96, "high": 0.99}
@@ -110,10 +110,11 @@ def format_result(metrics: dict[str, Any]) -> list[str]:
           accuracy                       0.980   0.960 – 0.990
     """
     lines = []
-    for splits in metrics.values():
+    for model, splits in metrics.items():
         test = dict(splits["test"])
         count = f"On {test.pop('n'):,} pictures of test"
-        lines += ["", f"{count:<33}value   95 % interval"]
+        model_line = [model.replace("_", "-").capitalize()] if len(metrics) > 1 else []
+        lines += ["", *model_line, f"{count:<33}value   95 % interval"]
         for name, figure in test.items():
             title = name.replace("_", " ")
             lines.append(

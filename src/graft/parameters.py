@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
@@ -46,10 +46,13 @@ class BackboneParameters(StageParameters):
         name: A network of ``keras.applications``, or ``small_cnn``.
         weights: ``imagenet``, ``random``, ``printed_letters`` (of ``small_cnn``), or a file.
         image_size: Side of the pictures that it takes, in pixels.
+        match: ``exact``: all weights of a file, or none; ``by_name``: those of the layers whose
+            names the file has, for a network that differs from the file's in others.
         seed: Seed of random weights.
     """
 
     name: str
     weights: str
+    match: Literal["exact", "by_name"] = "exact"
     image_size: PositiveInt
     seed: int = Field(ge=0)

@@ -18,6 +18,7 @@ STAGES = (
     "decoding",
     "feature_extraction",
     "head_training",
+    "fine_tuning",
     "evaluation",
 )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from kedro.io import DatasetError
 
-from graft.datasets import NumpyArrayDataset, WeightsDataset
+from graft.datasets import AtomicDataset, NumpyArrayDataset, WeightsDataset
+from graft.errors import GraftError
 from graft.images.blocks import RowStream
 
 
@@ -39,6 +43,51 @@ def test_an_array_is_mapped_and_cannot_be_changed(dataset):
     assert isinstance(loaded, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         loaded[0] = 1
+
+
+def test_an_array_without_rows_comes_back(dataset):
+    dataset.save(np.zeros((0, 3), np.float16))
+    assert dataset.load().shape == (0, 3)
+
+
+@pytest.fixture
+def large_stream():
+    """A stream that complains when its rows are asked for."""
+
+    def refuse():
+        raise AssertionError("rows are made although there is no room for them")
+        yield
+
+    return RowStream((1000, 1000), "float16", refuse())
+
+
+def test_what_the_disk_has_no_room_for_is_refused_before_its_first_row(
+    tmp_path, monkeypatch, large_stream
+):
+    usage = SimpleNamespace(free=1_500_000)
+    monkeypatch.setattr("graft.datasets.arrays.shutil.disk_usage", lambda _: usage)
+    dataset = AtomicDataset(
+        filepath=tmp_path / "rows.npy", dataset="graft.datasets.NumpyArrayDataset"
+    )
+    with pytest.raises(DatasetError) as error:
+        dataset.save(large_stream)
+    assert isinstance(error.value.__cause__, GraftError)
+    assert "too small for 'rows.npy': it needs 2.0 MB" in str(error.value.__cause__)
+    assert str(error.value.__cause__).endswith("got 1.5 MB free")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_fills_up_meanwhile_or_a_quota_is_told(
+    dataset, monkeypatch, large_stream, code
+):
+    def fail(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    with pytest.raises(DatasetError) as error:
+        dataset.save(large_stream)
+    assert "the disk is too small" in str(error.value.__cause__)
 
 
 @settings(

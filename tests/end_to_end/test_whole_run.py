@@ -13,7 +13,7 @@ import pytest
 
 SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
-    "evaluation.bootstrap_draws=50"
+    "head_training.patience=3,evaluation.bootstrap_draws=50"
 )
 
 
@@ -33,11 +33,14 @@ def test_the_test_environment_goes_from_pictures_to_report(
 
 def test_a_run_tells_what_a_newcomer_wants_to_know_in_this_order(run_kedro: Callable) -> None:
     out = run_kedro("--env=test").out
-    expected = ["Found ", "Quarantined ", "Split ", "Head ", "accuracy ", "Report ", "Next"]
+    expected = ["Found ", "Quarantined ", "Split ", "Head ", "Fine-tuning ", "Report ", "Next"]
     assert sorted(expected, key=out.index) == expected
+    assert (
+        out.index("Fine-tuning ") < out.index("accuracy ", out.index("On ")) < out.index("Report ")
+    )
     assert max(map(len, out.splitlines())) <= 100
     table = [line for line in out.splitlines() if " – " in line]
-    assert len(table) == 5
+    assert len(table) == 10
     assert max(map(len, table)) <= 80
 
 

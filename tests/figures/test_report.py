@@ -96,6 +96,23 @@ def read_page(**changes):
     return Page(render_report(make_content(**changes)))
 
 
+FOUND = {"n": 1020, "only_first": 1, "only_second": 9, "p_value": 0.0213, "difference": 8 / 1020,
+         "low": 0.001, "high": 0.016}  # fmt: skip
+
+
+def make_comparison(**changes):
+    """A frozen and a fine-tuned model, which the details are about."""
+    metrics = make_content().metrics
+    figures = ["confusion_matrix", "confusion_matrix_log2", "learning_curves",
+               "fine_tuning_curves", "augmented_pictures"]  # fmt: skip
+    return {
+        "model": "fine_tuned",
+        "models": {"frozen": metrics, "fine_tuned": metrics},
+        "comparison": {"first": "frozen", "second": "fine_tuned", "test": FOUND | changes},
+        "figures": dict.fromkeys(figures, PNG),
+    }
+
+
 VARIANTS = {
     "as usual": {},
     "nothing wrong": {"wrong": [], "wrong_count": 0},
@@ -106,6 +123,7 @@ VARIANTS = {
         )
     },
     "small pictures": {"image_size": 8},
+    "fine-tuned": make_comparison(),
 }
 
 
@@ -289,3 +307,22 @@ def test_the_page_tells_the_largest_deviation_of_a_class():
 def test_pictures_that_were_set_aside_are_counted():
     check = {"pairs": 1, "leaking": 0, "set_aside": ["new.png"], "moved": []}
     assert "1 new pictures were left out" in read_page(split_check=check).text
+
+
+def test_a_difference_that_is_real_is_told():
+    text = read_page(**make_comparison()).text
+    assert "1 is right with the frozen classifier alone and 9 with the fine-tuned one" in text
+    assert "The fine-tuned classifier is really better" in text
+    assert "exact McNemar test, p = 0.021" in text
+    assert "accuracy +0.8 points, 95 % interval +0.1 to +1.6" in text
+    assert "Fine-tuned: the last blocks were trained too" in text
+
+
+def test_a_difference_that_is_chance_is_told():
+    text = read_page(**make_comparison(only_second=2, p_value=1.0)).text
+    assert "That is no evidence of a difference" in text
+    assert "really better" not in text
+
+
+def test_without_fine_tuning_nothing_is_said_about_it():
+    assert "fine-tun" not in read_page().text.lower()

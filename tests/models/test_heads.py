@@ -52,6 +52,15 @@ def test_large_weights_are_penalised():
     assert float(sum(head.losses)) == pytest.approx(0.01 * 24 * 4)
 
 
+def test_a_hidden_layer_stands_before_the_dropout_and_is_the_same_for_the_same_seed():
+    heads = [build_head(6, 4, 0.5, 0.0, seed, hidden_units=3) for seed in (0, 0, 1)]
+    assert [layer.name for layer in heads[0].layers] == ["hidden", "dropout", "probabilities"]
+    first, second, third = (head.get_weights()[0] for head in heads)
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, third)
+    assert heads[0].count_params() == 6 * 3 + 3 + 3 * 4 + 4
+
+
 @pytest.fixture(scope="module")
 def classifier():
     backbone = build_backbone("MobileNetV2", 32, "random", seed=0)

@@ -16,6 +16,7 @@ from graft.datasets.image_sources import (
 )
 from graft.datasets.keras_model import KerasModelDataset
 from graft.datasets.label_sources import LabelLineDataset, LabelTableDataset
+from graft.datasets.training_folders import LogFolderDataset, TrainingBackupDataset
 
 __all__ = [
     "AtomicDataset",
@@ -32,7 +33,9 @@ __all__ = [
     "LabelLineDataset",
     "LabelTableDataset",
     "LabelledFileNamesDataset",
+    "LogFolderDataset",
     "NumpyArrayDataset",
     "TrackFoldersDataset",
+    "TrainingBackupDataset",
     "WeightsDataset",
 ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 
 from graft.datasets.local import LocalDataset
+from graft.errors import GraftError
 from graft.images.blocks import RowStream
 
 
@@ -14,7 +18,8 @@ class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
     """A ``.npy`` file: loaded as a read-only memory map, saved whole or row by row.
 
     A :class:`~graft.images.blocks.RowStream` is written as its rows arrive, each to its place,
-    so the array never stands in memory.
+    so the array never stands in memory. A stream that the disk has no room for is refused before
+    its first row is made.
     """
 
     def load(self) -> np.ndarray:
@@ -38,7 +43,7 @@ class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
             np.lib.format.write_array_header_1_0(file, header)
             file.flush()
             start, row_bytes = file.tell(), dtype.itemsize * int(np.prod(data.shape[1:]))
-            os.ftruncate(file.fileno(), start + row_bytes * data.shape[0])
+            self._reserve(file.fileno(), start + row_bytes * data.shape[0])
             for number, row in data.rows:
                 if number not in missing or np.shape(row) != data.shape[1:]:
                     raise ValueError(
@@ -50,6 +55,35 @@ class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
                 os.pwrite(file.fileno(), content, start + row_bytes * number)
         if missing:
             raise ValueError(f"{len(missing)} rows never came; the first is {min(missing)}")
+
+    def _reserve(self, descriptor: int, size: int) -> None:
+        """Give the file its size; on a disk that is too small nothing is left of it.
+
+        Raises:
+            GraftError: If the disk is too small.
+        """
+        free = shutil.disk_usage(self._filepath.parent).free
+        try:
+            if free < size:
+                raise OSError(errno.ENOSPC, "too small")
+            if hasattr(os, "posix_fallocate"):
+                # Takes the blocks now: no other program can have them while the rows come.
+                os.posix_fallocate(descriptor, 0, size)
+            else:
+                os.ftruncate(descriptor, size)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise GraftError(
+                f"the disk is too small for '{_final_name(self._filepath)}': it needs "
+                f"{size / 1e6:,.1f} MB; free some space, or let the data folder be on another "
+                f"disk; got {free / 1e6:,.1f} MB free"
+            ) from error
+
+
+def _final_name(path: Path) -> str:
+    """The name that a draft of :class:`AtomicDataset` will have."""
+    return path.name.removeprefix(".").partition(".draft-")[0]
 
 
 class WeightsDataset(LocalDataset[dict[str, np.ndarray], dict[str, np.ndarray]]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,11 @@ METRIC_TITLES = {
     "macro_f1": "Macro F1",
     "roc_auc": "ROC AUC",
     "log_loss": "Log loss (lower is better)",
+}
+
+MODEL_TITLES = {
+    "frozen": "Frozen backbone with a trained head",
+    "fine_tuned": "Fine-tuned: the last blocks were trained too",
 }
 
 
@@ -45,6 +50,10 @@ class ReportContent:
         confidence: Coverage of the intervals.
         check: Outcome of the comparison with the saved classifier.
         figures: Name to PNG bytes.
+        model: The model that the details are about.
+        models: Every model to its metrics; splits and figures as in ``metrics``.
+        comparison: ``first`` and ``second`` model and how they compare on each split; empty if
+            there is one model only.
     """
 
     metrics: Mapping[str, Mapping[str, Any]]
@@ -62,6 +71,9 @@ class ReportContent:
     confidence: float
     check: Mapping[str, float]
     figures: Mapping[str, bytes]
+    model: str = "frozen"
+    models: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    comparison: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_report(content: ReportContent) -> str:
@@ -72,6 +84,7 @@ def render_report(content: ReportContent) -> str:
         "report.html",
         content=content,
         metric_titles=METRIC_TITLES,
+        model_titles=MODEL_TITLES,
         sizes=content.splits["split"].value_counts(),
         commonest=shares.index[0],
         commonest_share=float(shares.iloc[0]),

@@ -15,6 +15,14 @@ def make_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, 
     return figure, list(axes)
 
 
+def draw_note(text: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    figure, (axes,) = make_figure(6, 1)
+    axes.axis("off")
+    axes.text(0, 0.5, text, va="center")
+    return figure
+
+
 def clean_axes(axes: Axes) -> None:
     """Leave only what carries information: no box, a faint horizontal grid."""
     axes.spines[["top", "right"]].set_visible(False)

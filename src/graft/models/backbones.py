@@ -17,6 +17,7 @@ import keras
 from graft.errors import GraftError
 from graft.models.pretrained import find_bundled_weights, load_imagenet, load_weights_file
 from graft.models.small_cnn import build_small_cnn
+from graft.models.weights_by_name import load_weights_by_name
 
 BackboneBuilder = Callable[[int, int], keras.Model]
 _OWN_BACKBONES: dict[str, BackboneBuilder] = {}
@@ -40,7 +41,9 @@ def list_backbones() -> list[str]:
     return [*_OWN_BACKBONES, *_find_applications()]
 
 
-def build_backbone(name: str, image_size: int, weights: str, seed: int) -> keras.Model:
+def build_backbone(
+    name: str, image_size: int, weights: str, seed: int, match: str = "exact"
+) -> keras.Model:
     """Build a backbone with its weights.
 
     Args:
@@ -49,6 +52,8 @@ def build_backbone(name: str, image_size: int, weights: str, seed: int) -> keras
         weights: ``"imagenet"``, ``"random"``, the name of weights that come with this package
             (``"printed_letters"``), or the path of a weights file of this very network.
         seed: Seed of random weights.
+        match: ``"exact"``, or ``"by_name"``: the file may be of another network, and layers whose
+            names it has get their weights from it.
 
     Returns:
         Model from (N, H, W, 3) uint8 to (N, D) float32, not trainable.
@@ -61,12 +66,13 @@ def build_backbone(name: str, image_size: int, weights: str, seed: int) -> keras
         >>> build_backbone("small_cnn", 8, "printed_letters", seed=0).input_shape
         (None, 8, 8, 3)
     """
+    source = "random" if match == "by_name" else weights
     if name in _OWN_BACKBONES:
         backbone = _OWN_BACKBONES[name](image_size, seed)
-        _load_own_weights(backbone, name, weights)
+        _load_own_weights(backbone, name, source)
     elif name in _find_applications():
         keras.utils.set_random_seed(seed)
-        backbone = _build_application(name, image_size, weights)
+        backbone = _build_application(name, image_size, source)
     else:
         close = get_close_matches(name, list_backbones(), n=3, cutoff=0.4)
         raise GraftError(
@@ -74,6 +80,8 @@ def build_backbone(name: str, image_size: int, weights: str, seed: int) -> keras
             f"All of keras.applications and {', '.join(_OWN_BACKBONES)} are allowed for "
             f"backbone.name; got '{name}'"
         )
+    if match == "by_name":
+        load_weights_by_name(backbone, name, weights)
     backbone.trainable = False
     return backbone
 

@@ -13,9 +13,15 @@ from sklearn.metrics import accuracy_score, log_loss
 from graft.datasets import FigureDataset
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
+from graft.figures.style import draw_note
 from graft.models.heads import build_head, join_classifier
 from graft.parameters import BackboneParameters
 from graft.pipelines.evaluation import create_pipeline
+from graft.pipelines.evaluation.fine_tuned import (
+    collect_predictions,
+    compare_models,
+    predict_from_pictures,
+)
 from graft.pipelines.evaluation.flattery import compare_with_random_split
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
@@ -67,7 +73,8 @@ def test_the_pipeline_ends_in_a_report(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, tmp_path
 ) -> None:
     classifier, images = _classifier(features, head)
-    figures = ["confusion_matrix", "confusion_matrix_log2", "learning_curves", "wrong_pictures"]
+    made = ["confusion_matrix", "confusion_matrix_log2", "learning_curves", "wrong_pictures"]
+    given = ["fine_tuning_curves", "augmented_pictures"]
     history = pd.DataFrame(
         {"epoch": [1, 2], "loss": [1, 0.5], "accuracy": [0.5, 1], "dev_loss": [1, 0.6],
          "dev_accuracy": [0.5, 1]}
@@ -76,6 +83,7 @@ def test_the_pipeline_ends_in_a_report(
     inputs = {
         "features": features, "head": head, "splits": splits, "class_names": CLASSES,
         "frozen_classifier": classifier, "images": images, "head_history": history,
+        "fine_tuned_classifier": classifier, "fine_tuning_history": history,
         "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
         "split_check": {"pairs": 0, "leaking": 0, "set_aside": [], "moved": []},
         "split_summary": pd.DataFrame(
@@ -85,12 +93,15 @@ def test_the_pipeline_ends_in_a_report(
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
-        | {name: FigureDataset(filepath=str(tmp_path / f"{name}.png")) for name in figures}
+        | {name: FigureDataset(filepath=str(tmp_path / f"{name}.png")) for name in made + given}
     )
+    for name in given:
+        catalog.save(name, draw_note(name))
     SequentialRunner().run(create_pipeline(), catalog)
     page = catalog.load("report")
     assert "4</b> pictures that it had never seen" in page
-    assert page.count("data:image/png;base64") >= 3
+    assert page.count("data:image/png;base64") >= 5
+    assert "no evidence of a difference" in page
 
 
 def test_predictions_stand_beside_the_names_of_held_out_pictures(
@@ -163,3 +174,64 @@ def test_with_clusters_a_random_split_of_the_same_pictures_is_measured(
     assert found["measured"] == measure_flattery(
         vectors, labels, rows // 2, rows >= 14, draws=2, confidence=0.95, seed=0
     )
+
+
+HISTORY = pd.DataFrame({"epoch": [1]})
+
+
+def test_the_fine_tuned_classifier_is_measured_on_the_same_pictures(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
+) -> None:
+    classifier, images = _classifier(features, head)
+    tuned = predict_from_pictures(classifier, HISTORY, images, splits, CLASSES)
+    assert tuned.columns.tolist() == predictions.columns.tolist()
+    assert set(tuned["model"]) == {"fine_tuned"}
+    pd.testing.assert_frame_equal(
+        tuned.drop(columns="model"), predictions.drop(columns="model"), rtol=1e-4
+    )
+
+
+def test_without_fine_tuning_there_is_one_model(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
+) -> None:
+    classifier, images = _classifier(features, head)
+    tuned = predict_from_pictures(classifier, HISTORY[:0], images, splits, CLASSES)
+    assert tuned.empty
+    both, chosen = collect_predictions(predictions, tuned)
+    pd.testing.assert_frame_equal(both, predictions)
+    pd.testing.assert_frame_equal(chosen, predictions)
+    assert compare_models(both, PARAMETERS) == {}
+
+
+def _contradict(predictions: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Predictions of a model that says the opposite on one split."""
+    other = predictions.assign(model="fine_tuned")
+    rows = other["split"] == split
+    names = ["probability_dark", "probability_light"]
+    other.loc[rows, names] = other.loc[rows, names[::-1]].to_numpy()
+    other.loc[rows, "predicted"] = np.where(other.loc[rows, "predicted"] == "dark", "light", "dark")
+    return other
+
+
+def test_the_model_is_chosen_by_dev_and_never_by_test(predictions: pd.DataFrame) -> None:
+    worse_on_dev = _contradict(predictions, "dev")
+    _, chosen = collect_predictions(predictions, worse_on_dev)
+    assert set(chosen["model"]) == {"frozen"}
+    _, chosen = collect_predictions(_swap_names(worse_on_dev), _swap_names(predictions))
+    assert set(chosen["model"]) == {"fine_tuned"}
+    _, chosen = collect_predictions(predictions, _contradict(predictions, "test"))
+    assert set(chosen["model"]) == {"frozen"}
+
+
+def _swap_names(predictions: pd.DataFrame) -> pd.DataFrame:
+    other = {"frozen": "fine_tuned", "fine_tuned": "frozen"}
+    return predictions.assign(model=predictions["model"].map(other))
+
+
+def test_models_are_compared_picture_by_picture(predictions: pd.DataFrame) -> None:
+    both = pd.concat([predictions, _contradict(predictions, "test").sample(frac=1, random_state=0)])
+    found = compare_models(both, PARAMETERS)
+    right = (predictions["label"] == predictions["predicted"])[predictions["split"] == "test"]
+    assert found["test"]["only_first"] == right.sum()
+    assert found["test"]["only_second"] == (~right).sum()
+    assert found["dev"]["p_value"] == 1

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
+import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from graft.datasets import FeatureShardsDataset, KerasModelDataset
+from graft.datasets import (
+    FeatureShardsDataset,
+    KerasModelDataset,
+    LogFolderDataset,
+    TrainingBackupDataset,
+)
 from graft.datasets.features import FeatureBlock, FeatureTable
+from graft.errors import GraftError
 from graft.parameters import BackboneParameters
 from graft.pipelines.feature_extraction.nodes import build_backbone
 from graft.pipelines.head_training import create_pipeline
 from graft.pipelines.head_training.nodes import train_head
-from graft.pipelines.head_training.parameters import HeadTrainingParameters
+from graft.training_backup import TrainingBackup
+from graft.training_parameters import HeadTrainingParameters
 
 CLASSES = ["dark", "light"]
+IMAGES = np.zeros((18, 8, 8, 3), np.uint8)
 PARAMETERS = HeadTrainingParameters(
     dropout=0.1,
     weight_decay=1e-4,
@@ -26,6 +37,19 @@ PARAMETERS = HeadTrainingParameters(
     class_weights="none",
     seed=7,
 )
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Trains without finding a backup of the training before."""
+    number = itertools.count()
+
+    def run(features, splits, class_names, parameters):
+        folder = tmp_path / f"training_{next(number)}"
+        backup = TrainingBackup(folder / "backup")
+        return train_head(features, IMAGES, splits, class_names, backup, folder, parameters)
+
+    return run
 
 
 def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tmp_path) -> None:
@@ -40,10 +64,13 @@ def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tm
     catalog = DataCatalog(
         {
             "features": shards,
+            "images": MemoryDataset(images),
             "splits": MemoryDataset(splits),
             "class_names": MemoryDataset(CLASSES),
             "backbone": MemoryDataset(backbone, copy_mode="assign"),
             "params:head_training": MemoryDataset(PARAMETERS),
+            "head_training_backup": TrainingBackupDataset(filepath=str(tmp_path / "backup")),
+            "head_training_logs": LogFolderDataset(filepath=str(tmp_path / "logs")),
             "head": KerasModelDataset(filepath=str(tmp_path / "head.keras")),
             "frozen_classifier": KerasModelDataset(filepath=str(tmp_path / "classifier.keras")),
         }
@@ -55,24 +82,82 @@ def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tm
     )
 
 
-def test_a_head_learns_what_can_be_learnt(features: FeatureTable, splits: pd.DataFrame) -> None:
-    _, history = train_head(features, splits, CLASSES, PARAMETERS)
+def test_a_head_learns_what_can_be_learnt(
+    train, features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    _, history = train(features, splits, CLASSES, PARAMETERS)
     assert history["dev_accuracy"].max() == 1
     assert history["dev_loss"].min() < 0.1
 
 
 def test_the_labels_of_test_make_no_difference(
-    features: FeatureTable, splits: pd.DataFrame
+    train, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
     lies = splits.copy()
     lies.loc[lies["split"] == "test", "label_index"] = 0
-    honest, _ = train_head(features, splits, CLASSES, PARAMETERS)
-    misled, _ = train_head(features, lies, CLASSES, PARAMETERS)
+    honest, _ = train(features, splits, CLASSES, PARAMETERS)
+    misled, _ = train(features, lies, CLASSES, PARAMETERS)
     for mine, other in zip(honest.get_weights(), misled.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, other)
 
 
-def test_another_seed_gives_another_head(features: FeatureTable, splits: pd.DataFrame) -> None:
-    first, _ = train_head(features, splits, CLASSES, PARAMETERS)
-    second, _ = train_head(features, splits, CLASSES, PARAMETERS.model_copy(update={"seed": 8}))
+def test_two_classes_may_have_one_output_and_still_two_probabilities(
+    train, features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    parameters = PARAMETERS.model_copy(update={"loss": "binary_crossentropy"})
+    head, history = train(features, splits, CLASSES, parameters)
+    assert head.get_layer("logit").units == 1
+    assert head.output_shape == (None, 2)
+    assert history["dev_accuracy"].max() == 1
+
+
+def test_a_binary_loss_with_three_classes_is_refused(
+    train, features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    parameters = PARAMETERS.model_copy(update={"loss": "binary_crossentropy"})
+    with pytest.raises(GraftError, match=r"^head_training\.loss: .* two classes apart; with 3"):
+        train(features, splits, [*CLASSES, "grey"], parameters)
+
+
+def test_pictures_that_weigh_nothing_teach_nothing(
+    train, features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    # Half of the pictures are labelled wrong; their weight decides whether that matters.
+    wrong = splits.index < 6
+    lies = splits.assign(trust=np.where(wrong, 0.0, 1.0))
+    lies.loc[wrong, "label_index"] = 1 - lies.loc[wrong, "label_index"]
+    parameters = PARAMETERS.model_copy(update={"sample_weights": "trust"})
+    _, trusting = train(features, lies, CLASSES, PARAMETERS)
+    _, weighing = train(features, lies, CLASSES, parameters)
+    assert weighing["dev_loss"].min() < trusting["dev_loss"].min()
+    assert weighing["dev_accuracy"].max() == 1
+
+
+def test_another_seed_gives_another_head(
+    train, features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    first, _ = train(features, splits, CLASSES, PARAMETERS)
+    second, _ = train(features, splits, CLASSES, PARAMETERS.model_copy(update={"seed": 8}))
     assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
+
+
+def test_tensorboard_shows_the_mistakes_on_dev_and_its_features(
+    train, features: FeatureTable, splits: pd.DataFrame, tmp_path
+) -> None:
+    parameters = PARAMETERS.model_copy(
+        update={"callbacks": ({"class": "tensorboard"},), "epochs": 2, "patience": 2}
+    )
+    lies = splits.copy()
+    lies.loc[splits["split"] == "dev", "label_index"] = 0
+    train(features, lies, CLASSES, parameters)
+    board = tmp_path / "training_0/tensorboard"
+    assert sorted(path.name for path in board.iterdir() if path.is_dir()) == [
+        "dev",
+        "train",
+        "validation",
+    ]
+    pictures = pd.read_csv(board / "pictures.tsv", sep="\t")
+    expected = splits.loc[splits["split"] == "dev", "image_id"]
+    assert pictures["image_id"].tolist() == expected.tolist()
+    told = b"".join(path.read_bytes() for path in (board / "dev").iterdir())
+    assert b"dark taken for light" in told

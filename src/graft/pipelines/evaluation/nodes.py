@@ -31,7 +31,7 @@ def predict_from_features(
     :func:`check_frozen_classifier` proves on pictures.
 
     Returns:
-        ``predictions``, in the order of ``splits``: ``image_id``, ``split``, ``model``,
+        ``frozen_predictions``, in the order of ``splits``: ``image_id``, ``split``, ``model``,
         ``label``, ``predicted`` and ``probability_<class>`` for every class.
     """
     from graft.models.inference import compile_forward
@@ -100,7 +100,7 @@ def measure_predictions(
     """
     metrics: dict[str, Any] = {}
     tables = []
-    for (model, split), rows in predictions.groupby(["model", "split"]):
+    for (model, split), rows in predictions.groupby(["model", "split"], sort=False):
         figures = measure_with_intervals(
             pd.Categorical(rows["label"], categories=class_names).codes.astype(np.int64),
             _get_probabilities(rows),

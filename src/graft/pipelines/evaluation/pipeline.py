@@ -2,6 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from graft.pipelines.evaluation.fine_tuned import (
+    collect_predictions,
+    compare_models,
+    predict_from_pictures,
+)
 from graft.pipelines.evaluation.flattery import compare_with_random_split
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
@@ -17,14 +22,38 @@ from graft.pipelines.evaluation.reporting import (
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``features``, ``head``, ``frozen_classifier``, ``images`` → figures and ``report``."""
+    """Both classifiers, ``features``, ``images`` → figures and ``report``."""
     return Pipeline(
         [
             Node(
                 predict_from_features,
                 inputs=["features", "head", "splits", "class_names"],
-                outputs="predictions",
+                outputs="frozen_predictions",
                 name="predict_from_features",
+            ),
+            Node(
+                predict_from_pictures,
+                inputs=[
+                    "fine_tuned_classifier",
+                    "fine_tuning_history",
+                    "images",
+                    "splits",
+                    "class_names",
+                ],
+                outputs="fine_tuned_predictions",
+                name="predict_from_pictures",
+            ),
+            Node(
+                collect_predictions,
+                inputs=["frozen_predictions", "fine_tuned_predictions"],
+                outputs=["predictions", "chosen_predictions"],
+                name="collect_predictions",
+            ),
+            Node(
+                compare_models,
+                inputs=["predictions", "params:evaluation"],
+                outputs="comparison",
+                name="compare_models",
             ),
             Node(
                 check_frozen_classifier,
@@ -32,7 +61,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "frozen_classifier",
                     "images",
                     "splits",
-                    "predictions",
+                    "frozen_predictions",
                     "params:evaluation",
                 ],
                 outputs="classifier_check",
@@ -52,7 +81,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 draw_confusion_matrices,
-                inputs=["predictions", "class_names"],
+                inputs=["chosen_predictions", "class_names"],
                 outputs=["confusion_matrix", "confusion_matrix_log2"],
                 name="draw_confusion_matrices",
             ),
@@ -64,7 +93,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 draw_wrong_pictures,
-                inputs=["predictions", "images", "splits", "params:evaluation"],
+                inputs=["chosen_predictions", "images", "splits", "params:evaluation"],
                 outputs="wrong_pictures",
                 name="draw_wrong_pictures",
             ),
@@ -73,11 +102,14 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs={
                     "metrics": "metrics",
                     "class_metrics": "class_metrics",
-                    "predictions": "predictions",
+                    "predictions": "chosen_predictions",
+                    "comparison": "comparison",
                     "classifier_check": "classifier_check",
                     "confusion_matrix": "confusion_matrix",
                     "confusion_matrix_log2": "confusion_matrix_log2",
                     "learning_curves": "learning_curves",
+                    "fine_tuning_curves": "fine_tuning_curves",
+                    "augmented_pictures": "augmented_pictures",
                     "quarantined_images": "quarantined_images",
                     "image_index": "image_index",
                     "splits": "splits",

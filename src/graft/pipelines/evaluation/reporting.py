@@ -13,7 +13,6 @@ from graft.figures.gallery import draw_gallery, select_wrong
 from graft.figures.learning_curves import draw_history
 from graft.figures.report import ReportContent, render_report
 from graft.parameters import BackboneParameters
-from graft.pipelines.evaluation.nodes import FROZEN
 from graft.pipelines.evaluation.parameters import EvaluationParameters
 from graft.scores.tables import count_confusions
 
@@ -47,10 +46,13 @@ def write_report(
     metrics: dict[str, Any],
     class_metrics: pd.DataFrame,
     predictions: pd.DataFrame,
+    comparison: dict[str, Any],
     classifier_check: dict[str, float],
     confusion_matrix: bytes,
     confusion_matrix_log2: bytes,
     learning_curves: bytes,
+    fine_tuning_curves: bytes,
+    augmented_pictures: bytes,
     quarantined_images: pd.DataFrame,
     image_index: pd.DataFrame,
     splits: pd.DataFrame,
@@ -63,13 +65,16 @@ def write_report(
 ) -> str:
     """Write the report: one HTML page that needs nothing but itself.
 
+    The details are those of the one model whose ``predictions`` are given.
+
     Returns:
         ``report``: HTML. The figures come in as PNG bytes.
     """
     wrong = select_wrong(predictions, images, splits, parameters.gallery_size)
+    model = predictions["model"].iloc[0]
     content = ReportContent(
-        metrics=metrics[FROZEN],
-        class_metrics=class_metrics[class_metrics["split"] == "test"],
+        metrics=metrics[model],
+        class_metrics=class_metrics.query("split == 'test' and model == @model"),
         splits=splits,
         split_check=split_check,
         split_summary=split_summary,
@@ -86,7 +91,12 @@ def write_report(
             "confusion_matrix": confusion_matrix,
             "confusion_matrix_log2": confusion_matrix_log2,
             "learning_curves": learning_curves,
+            "fine_tuning_curves": fine_tuning_curves,
+            "augmented_pictures": augmented_pictures,
         },
+        model=model,
+        models=metrics,
+        comparison=comparison,
     )
     return render_report(content)
 

@@ -31,7 +31,13 @@ def build_backbone(parameters: BackboneParameters) -> KerasModel:
     from graft.models.runtime import seed_everything
 
     seed_everything(parameters.seed)
-    backbone = build(parameters.name, parameters.image_size, parameters.weights, parameters.seed)
+    backbone = build(
+        parameters.name,
+        parameters.image_size,
+        parameters.weights,
+        parameters.seed,
+        parameters.match,
+    )
     logger.info(
         "Backbone     %s, weights %s, %s parameters, %d features a picture",
         parameters.name,

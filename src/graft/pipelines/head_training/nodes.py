@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from graft.datasets.features import FeatureTable
-from graft.pipelines.head_training.parameters import HeadTrainingParameters
+from graft.images.blocks import copy_rows
+from graft.training_backup import TrainingBackup
+from graft.training_parameters import HeadTrainingParameters
 from graft.types import KerasModel
 
 logger = logging.getLogger(__name__)
@@ -16,46 +19,34 @@ logger = logging.getLogger(__name__)
 
 def train_head(
     features: FeatureTable,
+    images: np.ndarray,
     splits: pd.DataFrame,
     class_names: list[str],
+    backup: TrainingBackup,
+    logs: Path,
     parameters: HeadTrainingParameters,
 ) -> tuple[KerasModel, pd.DataFrame]:
     """Train a head on the features of train, and stop by the loss on dev.
+
+    The pictures are only looked at for TensorBoard, if a callback writes for it.
 
     Returns:
         ``head``: model from features (N, D) to probabilities (N, C), with the weights of its
         best epoch. ``head_history``: a row an epoch.
 
     Raises:
-        GraftError: If the loss is no longer a number.
+        GraftError: If the loss does not fit the classes or is no longer a number, or another
+            run trains the same head.
     """
-    from graft.models import training
-    from graft.models.feature_batches import FeaturePools
-    from graft.models.heads import build_head
-    from graft.models.runtime import seed_everything
+    from graft.models.fitting import fit
+    from graft.models.head_preparation import prepare_features, prepare_head
 
-    seed_everything(parameters.seed)
-    head = build_head(
-        features.dimension,
-        len(class_names),
-        parameters.dropout,
-        parameters.weight_decay,
-        parameters.seed,
-    )
-    keys = features.keys.merge(splits, on="image_id", how="left", validate="many_to_one")
-    rows, labels = _select(keys, "train")
-    weights = training.weigh_pictures(labels, len(class_names), parameters.class_weights)
-    dev_rows, dev_labels = _select(keys[keys["view"] == 0], "dev")
-    history = training.train_head(
-        head,
-        FeaturePools(features, rows, labels, weights),
-        FeaturePools(features, dev_rows, dev_labels, np.ones(len(dev_rows), np.float32)),
-        parameters.learning_rate,
-        parameters.batch_size,
-        parameters.epochs,
-        parameters.patience,
-        parameters.seed,
-    )
+    head = prepare_head(features.dimension, len(class_names), parameters)
+    train, dev, pictures = prepare_features(features, splits, len(class_names), parameters)
+    history = fit(head, train, dev, parameters, backup=backup, logs=logs)
+    if parameters.uses_tensorboard:
+        vectors = np.concatenate([pool[0] for pool in dev.draw()])
+        _show_dev(head, vectors, images, pictures, class_names, logs)
     _log_outcome(history)
     return head, history
 
@@ -71,10 +62,26 @@ def join_frozen_classifier(backbone: KerasModel, head: KerasModel) -> KerasModel
     return join_classifier(backbone, head)
 
 
-def _select(keys: pd.DataFrame, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers in the feature table, and class indices, of the pictures of a split."""
-    chosen = keys[keys["split"] == split]
-    return chosen.index.to_numpy(), chosen["label_index"].to_numpy(np.int64)
+def _show_dev(
+    head: KerasModel,
+    vectors: np.ndarray,
+    images: np.ndarray,
+    dev: pd.DataFrame,
+    class_names: list[str],
+    logs: Path,
+) -> None:
+    from graft.models.tensorboard import show_dev
+
+    rows = dev["image_row"].to_numpy()
+    probabilities = head.predict(vectors, verbose=0)
+    show_dev(
+        logs,
+        dev,
+        probabilities,
+        class_names,
+        lambda chosen: copy_rows(images, rows[chosen]),
+        vectors,
+    )
 
 
 def _log_outcome(history: pd.DataFrame) -> None:

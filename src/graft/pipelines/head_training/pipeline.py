@@ -11,7 +11,15 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 train_head,
-                inputs=["features", "splits", "class_names", "params:head_training"],
+                inputs=[
+                    "features",
+                    "images",
+                    "splits",
+                    "class_names",
+                    "head_training_backup",
+                    "head_training_logs",
+                    "params:head_training",
+                ],
                 outputs=["head", "head_history"],
                 name="train_head",
             ),

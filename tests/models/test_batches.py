@@ -1,4 +1,4 @@
-"""Batches of features: every row once an epoch, in an order that the seed alone decides."""
+"""Batches of rows: every row once an epoch, in an order that the seed alone decides."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.models.feature_batches import FeaturePools, batch_in_order, shuffle_batches
+from graft.models.batches import batch_in_order, shuffle_batches
+from graft.models.row_pools import ArrayReader, RowPools
 
 
 class Table:
     """Features in memory whose value is the number of their row; counts what is read."""
-
-    dimension = 2
 
     def __init__(self, count, block_rows):
         starts = range(0, count, block_rows)
@@ -31,11 +30,13 @@ class Table:
         return np.stack([rows, -rows], axis=1)
 
 
+ROW_BYTES = 8
+
+
 def make_pools(count=50, block_rows=7, pool_rows=1000, rows=None):
     rows = np.arange(count) if rows is None else np.asarray(rows)
-    return FeaturePools(
-        Table(count, block_rows), rows, rows % 3, (rows / 8).astype("float32"), pool_rows
-    )
+    weights = (rows / 8).astype("float32")
+    return RowPools(Table(count, block_rows), rows, rows % 3, weights, pool_rows * ROW_BYTES)
 
 
 IN_MEMORY, STREAMED = 1000, 15
@@ -132,8 +133,10 @@ def test_only_the_last_batch_of_an_epoch_is_shorter(pool_rows, batch_size):
 
 def test_rows_that_fit_into_one_pool_are_read_once():
     pools = make_pools(pool_rows=IN_MEMORY)
+    list_epochs(pools, epochs=1)
+    reads = pools._reader.reads
     list_epochs(pools, epochs=3)
-    assert pools._table.reads == len(pools._table.blocks)
+    assert pools._reader.reads == reads
 
 
 def test_streaming_holds_little_more_than_a_pool():
@@ -145,8 +148,9 @@ def test_streaming_holds_little_more_than_a_pool():
 
 def test_blocks_without_a_wanted_row_are_not_read():
     pools = make_pools(rows=[0, 1, 49])
+    before = pools._reader.reads
     list_epochs(pools)
-    assert pools._table.reads == 2
+    assert pools._reader.reads == before + 2
 
 
 def test_streaming_mixes_rows_of_distant_blocks():
@@ -191,3 +195,50 @@ def test_measuring_leaves_the_rows_as_they_are():
     model.evaluate(batch_in_order(pools, 200, passes=3), steps=9, verbose=0)
     for array, expected in zip(pools._only_pool, before, strict=True):
         np.testing.assert_array_equal(array, expected)
+
+
+@POOLS
+def test_a_training_that_goes_on_sees_the_epochs_it_would_have_seen(pool_rows):
+    pools = make_pools(pool_rows=pool_rows)
+    whole = collect(shuffle_batches(pools, 8, epochs=3, seed=0))
+    rest = collect(shuffle_batches(pools, 8, epochs=3, seed=0, first_epoch=2))
+    assert list_rows(rest) == list_rows(whole)[100:]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
+def test_rows_may_be_pictures_or_activations_of_any_dtype(dtype, tmp_path):
+    array = np.arange(6 * 2 * 2 * 3).reshape(6, 2, 2, 3).astype(dtype)
+    np.save(tmp_path / "array.npy", array)
+    mapped = np.load(tmp_path / "array.npy", mmap_mode="r")
+    rows = np.array([1, 4])
+    pools = RowPools(ArrayReader(mapped, 2), rows, rows, np.ones(2, "float32"))
+    assert (pools.input_shape, pools.input_dtype) == ((2, 2, 3), dtype)
+    [(inputs, labels, _)] = collect(batch_in_order(pools, 8, passes=1))
+    assert inputs.dtype == dtype
+    np.testing.assert_array_equal(inputs, array[rows])
+    np.testing.assert_array_equal(labels, rows)
+
+
+def test_pools_of_the_same_content_have_the_same_fingerprint():
+    assert make_pools().fingerprint() == make_pools(pool_rows=STREAMED).fingerprint()
+
+
+@pytest.mark.parametrize("change", ["rows", "labels", "weights", "inputs"])
+def test_any_other_content_has_another_fingerprint(change):
+    rows = np.arange(8)
+    content = {
+        "rows": rows,
+        "labels": rows % 2,
+        "weights": np.ones(8, "float32"),
+        "inputs": np.eye(10, dtype="float32"),
+    }
+
+    def name():
+        reader = ArrayReader(content["inputs"])
+        return RowPools(
+            reader, content["rows"], content["labels"], content["weights"]
+        ).fingerprint()
+
+    before = name()
+    content[change] = content[change] + 1
+    assert name() != before

@@ -1,0 +1,175 @@
+"""Augmentation: pictures changed as a camera might, without changing what is on them.
+
+What happens to a picture depends on a seed, the picture's name and the number of its view alone:
+not on the other pictures of its batch, nor on their order. All geometry is one resampling.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_BATCH = 64
+
+
+class AugmentationSettings(Protocol):
+    """How far a picture may be changed; 0 leaves it as it is.
+
+    Attributes:
+        rotation: Up to so many degrees either way.
+        zoom: Share: 0.2 shows from 0.8 to 1.2 of the picture's side.
+        shift: Share of the side, each way.
+        shear: Degrees either way.
+        horizontal_flip: Mirrors every second picture.
+        fill_mode: What lies outside: ``nearest``, ``reflect``, ``wrap`` or ``constant`` (black).
+        brightness: Share of the whole range, added or taken.
+        contrast: Share: 0.2 spreads the values around their mean by 0.8 to 1.2.
+    """
+
+    rotation: float
+    zoom: float
+    shift: float
+    shear: float
+    horizontal_flip: bool
+    brightness: float
+    contrast: float
+
+    @property
+    def fill_mode(self) -> str: ...
+
+
+class Augmentation(keras.layers.Layer):
+    """Resamples pictures by given maps, and spreads and moves their values.
+
+    It is never part of a classifier: where it is used, it stands before one.
+
+    Args:
+        fill_mode: As in :class:`AugmentationSettings`.
+    """
+
+    def __init__(self, fill_mode: str, **options: object) -> None:
+        super().__init__(trainable=False, dtype="float32", **options)
+        self.fill_mode = fill_mode
+
+    def call(
+        self, pictures: keras.KerasTensor, maps: keras.KerasTensor, tones: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        """Change pictures.
+
+        Args:
+            pictures: (n, H, W, 3), 0 to 255.
+            maps: (n, 8): from places in the result to places in the picture, see
+                ``keras.ops.image.affine_transform``.
+            tones: (n, 2): factor and summand of all values of a picture.
+        """
+        moved = keras.ops.image.affine_transform(
+            pictures, maps, interpolation="bilinear", fill_mode=self.fill_mode
+        )
+        factor, summand = tones[:, 0, None, None, None], tones[:, 1, None, None, None]
+        return keras.ops.clip(moved * factor + summand, 0.0, 255.0)
+
+
+class PictureAugmenter:
+    """Makes views of pictures.
+
+    Args:
+        settings: How far they may be changed.
+        image_size: Side of the pictures, in pixels.
+    """
+
+    def __init__(self, settings: AugmentationSettings, image_size: int) -> None:
+        self._settings = settings
+        self._size = image_size
+        layer = Augmentation(settings.fill_mode)
+        self._change = tf.function(
+            lambda pictures, maps, tones: tf.cast(
+                tf.round(layer(tf.cast(pictures, tf.float32), maps, tones)), tf.uint8
+            ),
+            autograph=False,
+            reduce_retracing=True,
+        )
+
+    def make_views(
+        self, pictures: np.ndarray, names: Sequence[str], views: Sequence[int], seed: int
+    ) -> np.ndarray:
+        """One view of every picture.
+
+        Args:
+            pictures: (n, H, W, 3), uint8.
+            names: The name of every picture.
+            views: The number of the view wanted of every picture.
+            seed: Seed of all views.
+
+        Returns:
+            Array like ``pictures``.
+        """
+        if not is_active(self._settings):
+            return pictures
+        result = np.empty_like(pictures)
+        for start in range(0, len(pictures), _BATCH):
+            rows = slice(start, start + _BATCH)
+            numbers = draw_uniform(names[rows], views[rows], seed)
+            maps = find_maps(self._settings, self._size, numbers)
+            tones = find_tones(self._settings, pictures[rows], numbers)
+            result[rows] = self._change(pictures[rows], maps, tones).numpy()
+        return result
+
+
+def is_active(settings: AugmentationSettings) -> bool:
+    """Whether the settings change any picture at all."""
+    return settings.horizontal_flip or any(
+        getattr(settings, name) > 0
+        for name in ("rotation", "zoom", "shift", "shear", "brightness", "contrast")
+    )
+
+
+def draw_uniform(names: Sequence[str], views: Sequence[int], seed: int) -> np.ndarray:
+    """Eight numbers in [-1, 1) for every view, (n, 8): of its name, number and seed alone."""
+    keys = [zlib.crc32(name.encode()) for name in names]
+    return np.array(
+        [
+            np.random.default_rng([seed, key, view]).uniform(-1, 1, 8)
+            for key, view in zip(keys, views, strict=True)
+        ]
+    ).reshape(-1, 8)
+
+
+def find_maps(settings: AugmentationSettings, size: int, numbers: np.ndarray) -> np.ndarray:
+    """Affine maps from places in the result to places in the picture, float32 (n, 8).
+
+    Args:
+        settings: How far pictures may be changed.
+        size: Side of the pictures, in pixels.
+        numbers: In [-1, 1), (n, 8).
+    """
+    angle, shear = np.radians(settings.rotation) * numbers[:, 0], numbers[:, 1]
+    shear = np.tan(np.radians(settings.shear) * shear)
+    zoom = 1 + settings.zoom * numbers[:, 2]
+    mirror = np.where(settings.horizontal_flip & (numbers[:, 5] < 0), -1.0, 1.0)
+    linear = np.empty((len(numbers), 2, 2))
+    linear[:, 0, 0], linear[:, 0, 1] = np.cos(angle), -np.sin(angle)
+    linear[:, 1, 0], linear[:, 1, 1] = np.sin(angle), np.cos(angle)
+    linear[:, :, 1] += linear[:, :, 0] * shear[:, None]
+    linear[:, :, 0] *= mirror[:, None]
+    linear *= zoom[:, None, None]
+    centre = (size - 1) / 2
+    shift = centre - linear.sum(axis=2) * centre + settings.shift * size * numbers[:, 3:5]
+    maps = np.zeros((len(numbers), 8), np.float32)
+    maps[:, [0, 1, 3, 4]] = linear.reshape(-1, 4)
+    maps[:, [2, 5]] = shift
+    return maps
+
+
+def find_tones(
+    settings: AugmentationSettings, pictures: np.ndarray, numbers: np.ndarray
+) -> np.ndarray:
+    """Factor and summand of the values of every picture, float32 (n, 2)."""
+    means = pictures.sum(axis=(1, 2, 3), dtype=np.int64) / pictures[0].size
+    factor = 1 + settings.contrast * numbers[:, 6]
+    summand = means * (1 - factor) + 255 * settings.brightness * numbers[:, 7]
+    return np.stack([factor, summand], axis=1).astype(np.float32)

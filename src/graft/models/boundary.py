@@ -1,0 +1,119 @@
+"""What arrives at the boundary between a frozen trunk and the tail that is trained.
+
+A trunk whose weights and statistics stay as they are gives the same output for the same picture
+in every epoch. Computed once and stored, it need not be computed again: training the tail on it is
+the same as training the tail within the whole network.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from graft.errors import GraftError
+from graft.models.augmentation import PictureAugmenter
+from graft.models.inference import compile_forward
+
+
+@dataclass(frozen=True)
+class BoundaryPlan:
+    """Which activations are stored, in which order.
+
+    First all pictures to train on, each followed by its augmented views; then those of dev.
+
+    Attributes:
+        train: Rows of the pictures to train on, int (n,).
+        dev: Rows of the pictures of dev.
+        views: Augmented views of every picture to train on.
+    """
+
+    train: np.ndarray
+    dev: np.ndarray
+    views: int
+
+    def __len__(self) -> int:
+        return len(self.train) * (1 + self.views) + len(self.dev)
+
+    def list_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row of the picture and number of the view, of everything stored."""
+        pictures = np.concatenate([np.repeat(self.train, 1 + self.views), self.dev])
+        numbers = np.tile(np.arange(1 + self.views), len(self.train))
+        return pictures, np.concatenate([numbers, np.zeros(len(self.dev), np.int64)])
+
+
+class BoundaryRun:
+    """Passes pictures and their views through a trunk.
+
+    Args:
+        trunk: From pictures (N, H, W, 3) uint8 to the boundary.
+        read: Copies rows, given by their numbers, of the pictures of all splits.
+        names: Name of every picture.
+        augmenter: Makes the views.
+        batch_size: Pictures a forward pass.
+        seed: Seed of the views.
+        dtype: ``float16`` or ``float32``, of what is stored.
+    """
+
+    def __init__(
+        self,
+        trunk: keras.Model,
+        read: Callable[[np.ndarray], np.ndarray],
+        names: np.ndarray,
+        augmenter: PictureAugmenter,
+        batch_size: int,
+        seed: int,
+        dtype: str,
+    ) -> None:
+        self._forward = compile_forward(trunk, batch_size)
+        self._read, self._names, self._augmenter = read, names, augmenter
+        self._batch_size, self._seed, self._dtype = batch_size, seed, dtype
+
+    def measure_seconds(self, plan: BoundaryPlan) -> float:
+        """Estimated duration, from a batch that is timed after one that is not."""
+        pictures, numbers = plan.list_rows()
+        rows = slice(0, self._batch_size)
+        self._compute(pictures[rows], numbers[rows])
+        started = time.perf_counter()
+        self._compute(pictures[rows], numbers[rows])
+        return (time.perf_counter() - started) * len(plan) / len(pictures[rows])
+
+    def compute(self, plan: BoundaryPlan) -> Iterator[tuple[int, np.ndarray]]:
+        """Number and activations of every row of the plan, in order.
+
+        Raises:
+            GraftError: If an activation is too large for float16.
+        """
+        pictures, numbers = plan.list_rows()
+        for start in range(0, len(plan), self._batch_size):
+            rows = slice(start, start + self._batch_size)
+            yield from enumerate(self._compute(pictures[rows], numbers[rows]), start=start)
+
+    def _compute(self, pictures: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        pixels = self._read(pictures)
+        changed = numbers > 0
+        if changed.any():
+            pixels[changed] = self._augmenter.make_views(
+                pixels[changed],
+                self._names[pictures[changed]].tolist(),
+                numbers[changed].tolist(),
+                self._seed,
+            )
+        with np.errstate(over="ignore"):
+            activations = self._forward(pixels).astype(self._dtype)
+        if not np.isfinite(activations).all():
+            raise GraftError(
+                "an activation of the frozen blocks is not a finite number in "
+                f"{self._dtype}; set fine_tuning.activation_dtype to float32, or "
+                f"fine_tuning.activation_cache to false; got the picture "
+                f"'{self._names[pictures[_find_infinite(activations)]]}'"
+            )
+        return activations
+
+
+def _find_infinite(activations: np.ndarray) -> int:
+    finite = np.isfinite(activations.reshape(len(activations), -1)).all(axis=1)
+    return int(np.argmin(finite))

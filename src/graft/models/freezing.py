@@ -1,0 +1,142 @@
+"""Freezing a network up to a block, and cutting it there into a trunk and a tail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import keras
+
+from graft.errors import GraftError
+from graft.models.blocks import Block, find_blocks
+from graft.models.heads import join_classifier
+
+
+@dataclass(frozen=True)
+class CutClassifier:
+    """A classifier in two parts that share their layers with the whole.
+
+    Attributes:
+        whole: From pictures (N, H, W, 3) uint8 to probabilities (N, C).
+        trunk: The frozen part, from pictures to the boundary; None if nothing is frozen.
+        tail: The rest, head included; the whole if nothing is frozen.
+        unfrozen: The blocks of ``tail``, from input to output.
+        frozen: The blocks of ``trunk``.
+    """
+
+    whole: keras.Model
+    trunk: keras.Model | None
+    tail: keras.Model
+    unfrozen: list[Block]
+    frozen: list[Block]
+
+
+def cut_classifier(backbone: keras.Model, head: keras.Model, unfreeze: str | int) -> CutClassifier:
+    """Join backbone and head, and cut the result before the first unfrozen block.
+
+    Afterwards exactly the weights of the unfrozen blocks and of the head are trainable, apart
+    from those of BatchNormalization: it stays in inference mode, statistics and scale as they
+    are (LP-FT, Kumar et al. 2022, and the guide to transfer learning of Keras).
+
+    Args:
+        backbone: From pictures to features (N, D).
+        head: From features to probabilities; trained.
+        unfreeze: Name of the first block to train, the number of last blocks, ``"all"`` or
+            ``"none"``.
+
+    Raises:
+        GraftError: If there is no such block.
+    """
+    blocks = find_blocks(backbone)
+    first = find_first_unfrozen(blocks, unfreeze)
+    whole = join_classifier(backbone, head)
+    trainable = {name for block in blocks[first:] for name in block.layers}
+    for layer in backbone.layers:
+        _set_trainable(layer, layer.name in trainable)
+    for layer in head.layers:
+        layer.trainable = True
+    if first == 0:
+        trunk, tail = None, whole
+    else:
+        boundary = blocks[first - 1].output
+        trunk = keras.Model(backbone.input, boundary, name="trunk")
+        trunk.trainable = False
+        tail = keras.Model(boundary, whole.output, name="tail")
+    return CutClassifier(whole, trunk, tail, blocks[first:], blocks[:first])
+
+
+def join_for_training(cut: CutClassifier) -> keras.Model:
+    """The whole with a trunk in inference mode, for training on pictures.
+
+    Frozen layers that drop out at random, as in EfficientNet, would do so in training too. The
+    trunk is nested, so that it can be called as a whole; the layers of the tail lie beside it.
+    """
+    if cut.trunk is None:
+        return cut.whole
+    pictures = keras.Input(cut.trunk.input_shape[1:], dtype="uint8", name="pictures")
+    outputs: list[keras.KerasTensor] = []
+
+    def call(layer: keras.Layer, *tensors: object, **options: object) -> object:
+        outputs.append(layer(*tensors, **options))
+        return outputs[-1]
+
+    keras.models.clone_model(
+        cut.tail,
+        input_tensors=cut.trunk(pictures, training=False),
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+    return keras.Model(pictures, outputs[-1], name="classifier")
+
+
+def find_first_unfrozen(blocks: list[Block], unfreeze: str | int) -> int:
+    """Place of the first block to train; the number of blocks if none is.
+
+    Raises:
+        GraftError: If there is no such block; names the closest and all others.
+
+    Examples:
+        >>> from graft.models.small_cnn import build_small_cnn
+        >>> blocks = find_blocks(build_small_cnn(8, seed=0))
+        >>> find_first_unfrozen(blocks, "block3"), find_first_unfrozen(blocks, 2)
+        (2, 1)
+    """
+    names = [block.name for block in blocks]
+    if isinstance(unfreeze, int):
+        if unfreeze > len(blocks):
+            raise GraftError(
+                f"unfreeze: the backbone has {len(blocks)} blocks ({_list_shortly(names)}); give "
+                f"at most so many, or 'all'; got {unfreeze}"
+            )
+        return len(blocks) - unfreeze
+    if unfreeze in names:
+        return names.index(unfreeze)
+    if unfreeze in ("all", "none"):
+        return 0 if unfreeze == "all" else len(blocks)
+    around = [block.name for block in blocks if unfreeze in block.layers]
+    if around:
+        raise GraftError(
+            f"unfreeze: this is a layer inside the block {around[0]}, and a network is unfrozen "
+            f"by whole blocks; give unfreeze={around[0]}; got '{unfreeze}'"
+        )
+    close = get_close_matches(unfreeze, names, n=1, cutoff=0.4)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    raise GraftError(
+        f"unfreeze: unknown block; {hint}allowed are {_list_shortly(names)}, the number of last "
+        f"blocks, 'all' and 'none'; got '{unfreeze}'"
+    )
+
+
+def _set_trainable(layer: keras.Layer, trainable: bool) -> None:
+    if isinstance(layer, keras.Model):
+        # The switch of a nested model would reach its BatchNormalization too.
+        for inner in layer.layers:
+            _set_trainable(inner, trainable)
+    elif not isinstance(layer, keras.layers.InputLayer):
+        layer.trainable = trainable and not isinstance(layer, keras.layers.BatchNormalization)
+
+
+def _list_shortly(names: list[str]) -> str:
+    if len(names) <= 30:
+        return ", ".join(names)
+    return f"{', '.join(names[:5])}, …, {', '.join(names[-20:])}"

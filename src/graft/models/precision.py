@@ -1,0 +1,71 @@
+"""The precision that a network is trained in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+from graft.errors import GraftError
+
+
+@contextmanager
+def open_for_training(model: keras.Model, precision: str, stage: str) -> Iterator[keras.Model]:
+    """A model to compile and train in place of ``model``, which gets its weights.
+
+    The model itself stays as it is, float32 and not compiled: what is saved has no optimizer
+    and no class of our own in it, and opens anywhere Keras is.
+
+    Args:
+        model: The model to be trained.
+        precision: ``"float32"``; ``"mixed_bfloat16"``; ``"auto"``, which is the latter on
+            devices that compute faster with it.
+        stage: Name of the stage, for the message.
+
+    Raises:
+        GraftError: If bfloat16 is asked for where it only makes things slower.
+    """
+    with model.distribute_strategy.scope():
+        if choose_precision(precision, stage) == "float32":
+            yield keras.Model(model.inputs, model.outputs, name=model.name)
+            return
+        clone = clone_mixed(model)
+    yield clone
+    model.set_weights(clone.get_weights())
+
+
+def choose_precision(precision: str, stage: str) -> str:
+    """``"float32"`` or ``"mixed_bfloat16"``, whichever was meant; see `open_for_training`."""
+    if precision == "float32":
+        return precision
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    # NVIDIA computes bfloat16 in hardware since compute capability 8.0.
+    is_fast = bool(gpus) and all(d.get("compute_capability", (0,)) >= (8,) for d in details)
+    if precision == "auto":
+        return "mixed_bfloat16" if is_fast else "float32"
+    if not is_fast:
+        device = ", ".join(d.get("device_name", "GPU") for d in details) or "CPU"
+        raise GraftError(
+            f"{stage}.precision: this device ({device}) computes bfloat16 more slowly than "
+            "float32; take float32, or auto to choose by the device; got 'mixed_bfloat16'"
+        )
+    return precision
+
+
+def clone_mixed(model: keras.Model) -> keras.Model:
+    """A copy that computes in bfloat16 and keeps weights and probabilities in float32."""
+    last = model.layers[-1].name
+
+    def convert(layer: keras.Operation) -> keras.Operation:
+        if not isinstance(layer, keras.Layer):
+            return layer  # an operation has no weights, and its dtype may be what it does
+        config = layer.get_config()
+        config["dtype"] = "float32" if layer.name == last else "mixed_bfloat16"
+        return layer.__class__.from_config(config)
+
+    clone = keras.models.clone_model(model, clone_function=convert)
+    clone.set_weights(model.get_weights())
+    return clone

@@ -1,0 +1,85 @@
+"""What the fine-tuning is trained on: stored activations, or pictures."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from graft.errors import GraftError
+from graft.images.blocks import copy_rows
+from graft.pipelines.fine_tuning.parameters import FineTuningParameters
+
+if TYPE_CHECKING:
+    from graft.models.boundary import BoundaryPlan
+    from graft.models.freezing import CutClassifier
+    from graft.models.view_pools import ViewPools
+
+
+def is_stored(cut: CutClassifier, parameters: FineTuningParameters) -> bool:
+    """Whether the tail is trained on stored activations, and not the whole on pictures."""
+    return bool(cut.frozen and cut.unfrozen and parameters.activation_cache)
+
+
+def make_plan(splits: pd.DataFrame, parameters: FineTuningParameters) -> BoundaryPlan:
+    """Which activations are stored; nothing of the test split is."""
+    from graft.models.boundary import BoundaryPlan
+
+    train, dev = (np.flatnonzero(splits["split"] == split) for split in ("train", "dev"))
+    return BoundaryPlan(train, dev, parameters.views)
+
+
+def make_pools(
+    cut: CutClassifier,
+    activations: np.ndarray,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    parameters: FineTuningParameters,
+) -> tuple[ViewPools, ViewPools]:
+    """The batches of train and dev, from stored activations or from pictures.
+
+    Raises:
+        GraftError: If the activations were stored with other parameters.
+    """
+    from graft.models.augmentation import PictureAugmenter, is_active
+    from graft.models.class_weights import read_sample_weights, weigh_pictures
+    from graft.models.view_pools import FreshViews, StoredViews, ViewPools, ViewReader
+
+    plan = make_plan(splits, parameters)
+    train: ViewReader
+    dev: ViewReader
+    if is_stored(cut, parameters):
+        _check_stored(activations, plan, cut)
+        read = partial(copy_rows, activations)
+        train = StoredViews(read, 0, len(plan.train), plan.views)
+        dev = StoredViews(read, len(plan) - len(plan.dev), len(plan.dev), views=0)
+    else:
+        augmenter = PictureAugmenter(parameters.augmentation, images.shape[1])
+        names = splits["image_id"].to_numpy()
+        active = augmenter if is_active(parameters.augmentation) else None
+        read = partial(copy_rows, images)
+        train = FreshViews(read, plan.train, names[plan.train], active)
+        dev = FreshViews(read, plan.dev, names[plan.dev], None)
+    labels = splits["label_index"].to_numpy(np.int64)
+    weights = weigh_pictures(labels[plan.train], len(class_names), parameters.class_weights)
+    if parameters.sample_weights is not None:
+        weights = weights * read_sample_weights(
+            splits.iloc[plan.train], parameters.sample_weights, parameters.stage
+        )
+    return (
+        ViewPools(train, labels[plan.train], weights),
+        ViewPools(dev, labels[plan.dev], np.ones(len(plan.dev), np.float32)),
+    )
+
+
+def _check_stored(activations: np.ndarray, plan: BoundaryPlan, cut: CutClassifier) -> None:
+    expected = (len(plan), *cut.tail.input_shape[1:])
+    if activations.shape != expected:
+        raise GraftError(
+            "the stored activations are of other parameters (unfreeze, views, image_size, "
+            f"splits) than now; run --pipelines=fine_tuning as a whole; they should be {expected}; "
+            f"got {activations.shape}"
+        )

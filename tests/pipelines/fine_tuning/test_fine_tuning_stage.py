@@ -1,0 +1,208 @@
+"""The fine-tuning stage: learns from train, stops by dev, never looks at test."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from graft.datasets import KerasModelDataset, NumpyArrayDataset
+from graft.errors import GraftError
+from graft.images.blocks import RowStream
+from graft.models.backbones import build_backbone
+from graft.models.heads import build_head
+from graft.pipelines.fine_tuning import create_pipeline
+from graft.pipelines.fine_tuning.nodes import (
+    draw_augmented_pictures,
+    draw_fine_tuning_curves,
+    fine_tune,
+    store_boundary_activations,
+)
+from graft.pipelines.fine_tuning.parameters import AugmentationParameters, FineTuningParameters
+from graft.training_backup import TrainingBackup
+
+CLASSES = ["dark", "light"]
+OFF = {"rotation": 0, "zoom": 0, "shift": 0, "shear": 0, "horizontal_flip": False,
+       "fill_mode": "nearest", "brightness": 0, "contrast": 0}  # fmt: skip
+PARAMETERS = FineTuningParameters(
+    unfreeze="block3",
+    activation_cache=True,
+    views=1,
+    activation_dtype="float16",
+    activation_batch_size=4,
+    augmentation=AugmentationParameters(**{**OFF, "rotation": 10, "brightness": 0.1}),
+    layer_decay=1.0,
+    gpu_memory="growth",
+    learning_rate=1e-2,
+    batch_size=4,
+    epochs=3,
+    patience=3,
+    seed=7,
+)
+
+
+def change(**parameters) -> FineTuningParameters:
+    return PARAMETERS.model_copy(update=parameters)
+
+
+@pytest.fixture
+def images(splits: pd.DataFrame) -> np.ndarray:
+    random = np.random.default_rng(0).integers(0, 60, (len(splits), 8, 8, 3))
+    return (random + 180 * splits["label_index"].to_numpy()[:, None, None, None]).astype(np.uint8)
+
+
+def make_models() -> tuple[keras.Model, keras.Model]:
+    backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
+    return backbone, build_head(384, 2, dropout=0.2, weight_decay=0.0, seed=0)
+
+
+def run(images, splits, parameters, folder: Path) -> tuple[keras.Model, pd.DataFrame, np.ndarray]:
+    """Both nodes with a file in between, as in a run."""
+    folder.mkdir(exist_ok=True)
+    file = NumpyArrayDataset(filepath=str(folder / "activations.npy"))
+    file.save(store_boundary_activations(*make_models(), images, splits, parameters))
+    stored = file.load()
+    backup = TrainingBackup(folder / "backup")
+    classifier, history = fine_tune(
+        *make_models(), stored, images, splits, CLASSES, backup, folder, parameters
+    )
+    return classifier, history, stored
+
+
+def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_path) -> None:
+    backbone, head = make_models()
+    inputs = {
+        "backbone": backbone, "head": head, "images": images, "splits": splits,
+        "class_names": CLASSES, "params:fine_tuning": PARAMETERS,
+        "fine_tuning_backup": TrainingBackup(tmp_path / "backup"), "fine_tuning_logs": tmp_path,
+    }  # fmt: skip
+    catalog = DataCatalog(
+        {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
+        | {
+            "boundary_activations": NumpyArrayDataset(filepath=str(tmp_path / "activations.npy")),
+            "fine_tuned_classifier": KerasModelDataset(filepath=str(tmp_path / "tuned.keras")),
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    classifier = catalog.load("fine_tuned_classifier")
+    assert classifier.input_shape == (None, 8, 8, 3)
+    assert classifier.inputs[0].dtype == "uint8"
+    assert not [layer for layer in classifier.layers if isinstance(layer, keras.Model)]
+    assert not [layer for layer in classifier.layers if "ugment" in type(layer).__name__]
+    probabilities = classifier.predict(images, verbose=0)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert (probabilities.argmax(axis=1) == splits["label_index"]).mean() == 1
+
+
+def test_what_is_stored_are_pictures_and_views_of_train_then_dev(images, splits, tmp_path) -> None:
+    _, history, stored = run(images, splits, PARAMETERS, tmp_path)
+    assert stored.shape == (10 * 2 + 4, 2, 2, 96)
+    assert stored.dtype == np.float16
+    assert isinstance(stored, np.memmap)
+    assert history["dev_accuracy"].max() == 1
+
+
+def test_the_activations_come_as_a_stream(images, splits) -> None:
+    made = store_boundary_activations(*make_models(), images, splits, PARAMETERS)
+    assert isinstance(made, RowStream)
+
+
+def test_pictures_and_labels_of_test_make_no_difference(images, splits, tmp_path) -> None:
+    honest, _, _ = run(images, splits, PARAMETERS, tmp_path / "honest")
+    other, lies = images.copy(), splits.copy()
+    other[splits["split"] == "test"] = 255
+    lies.loc[lies["split"] == "test", "label_index"] = 0
+    misled, _, _ = run(other, lies, PARAMETERS, tmp_path / "misled")
+    for mine, yours in zip(honest.get_weights(), misled.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, yours)
+
+
+@pytest.mark.parametrize("changes", [{"activation_cache": False}, {"unfreeze": "all"}])
+def test_without_stored_activations_it_trains_on_fresh_pictures(
+    changes, images, splits, tmp_path, caplog
+) -> None:
+    with caplog.at_level(logging.INFO):
+        classifier, history, stored = run(images, splits, change(**changes), tmp_path)
+    assert "the whole network runs in every epoch, on fresh views" in caplog.text
+    assert len(stored) == 0
+    assert len(history) == 3
+    assert history["dev_accuracy"].max() == 1
+    frozen = make_models()[0].get_weights()
+    moved = not all(map(np.array_equal, classifier.get_weights()[:1], frozen[:1]))
+    assert moved == ("unfreeze" in changes)
+
+
+def test_nothing_unfrozen_leaves_everything_as_it_is(images, splits, tmp_path, caplog) -> None:
+    with caplog.at_level(logging.INFO):
+        classifier, history, stored = run(images, splits, change(unfreeze="none"), tmp_path)
+    assert "left out" in caplog.text
+    assert len(stored) == len(history) == 0
+    assert not classifier.predict(images, verbose=0).std()
+    draw_fine_tuning_curves(history)
+
+
+def test_it_tells_what_it_will_do_before_the_work(images, splits, caplog) -> None:
+    with caplog.at_level(logging.INFO):
+        store_boundary_activations(*make_models(), images, splits, PARAMETERS)
+    lines = [record.getMessage() for record in caplog.records]
+    assert "Fine-tuning  block3, 83,328 of 181,920 parameters, 13 %" in lines[0]
+    assert lines[1] == "Activations  10 pictures × (1 + 1 views) and 4 of dev, 2×2×96 float16 each"
+    assert lines[2].startswith("             18 kB on disk, about ")
+    assert max(map(len, lines)) <= 80
+
+
+def test_activations_of_other_parameters_are_refused(images, splits, tmp_path) -> None:
+    _, _, stored = run(images, splits, PARAMETERS, tmp_path)
+    with pytest.raises(GraftError, match=r"run --pipelines=fine_tuning as a whole; .* got \(24,"):
+        fine_tune(
+            *make_models(), stored, images, splits, CLASSES,
+            TrainingBackup(tmp_path / "other"), tmp_path, change(views=2),
+        )  # fmt: skip
+
+
+def test_a_class_may_weigh_more(images, splits, tmp_path) -> None:
+    uneven = splits[splits["image_id"] != "00.png"].reset_index(drop=True)
+    rows = images[1:]
+    plain, _, _ = run(rows, uneven, PARAMETERS, tmp_path / "plain")
+    weighed, _, _ = run(rows, uneven, change(class_weights="balanced"), tmp_path / "weighed")
+    assert not np.array_equal(plain.get_weights()[-1], weighed.get_weights()[-1])
+
+
+def test_the_contact_sheet_shows_pictures_beside_their_views(images, splits) -> None:
+    figure = draw_augmented_pictures(images, splits, PARAMETERS)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert len(figure.axes) == 6 * 6
+    assert titles[:2] == ["00.png", "view 1"]
+    plain = draw_augmented_pictures(
+        images, splits, change(augmentation=AugmentationParameters(**OFF))
+    )
+    assert len(plain.axes) == 6
+    assert "augmentation is off" in plain.get_suptitle()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"views": -1}, "views: Input should be greater than or equal to 0; got -1"),
+        ({"unfreeze": 0}, "number of blocks from 1, 'all' and 'none'; got 0"),
+        ({"unfreeze": True}, "'all' and 'none'; got True"),
+        ({"unfreeze": None}, "'all' and 'none'; got None"),
+        ({"layer_decay": 0}, "layer_decay: Input should be greater than 0"),
+        ({"activation_dtype": "int8"}, "'float16' or 'float32'; got 'int8'"),
+        ({"gpu_memory": "half"}, "got 'half'"),
+        ({"augmentation": {**OFF, "zoom": 1}}, "zoom: Input should be less than 1; got 1"),
+        ({"augmentation": {**OFF, "flip": True}}, "flip"),
+        ({"patience": 4}, "patience is longer than the training"),
+    ],
+)
+def test_wrong_parameters_are_told_in_one_line(wrong, message) -> None:
+    with pytest.raises(GraftError) as error:
+        FineTuningParameters.model_validate({**PARAMETERS.model_dump(), **wrong})
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
