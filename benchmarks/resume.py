@@ -172,7 +172,7 @@ def make_empty(folder: Path) -> Path:
 
 
 def main() -> None:
-    """Measure and print JSON; exit code 1 if a kill made a difference."""
+    """Measure and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--only", choices=TRAININGS)
@@ -181,8 +181,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = {name: measure(name, arguments.kills, Path(folder)) for name in names}
     print(json.dumps(result))
-    good = all(part["kills"] == part["resumed"] == part["identical"] for part in result.values())
-    raise SystemExit(0 if good else 1)
 
 
 if __name__ == "__main__":
