@@ -19,8 +19,8 @@ from graft.models.freezing import cut_classifier
 from graft.models.heads import build_head
 from graft.models.view_pools import FreshViews, ViewPools
 from graft.pipelines.fine_tuning.parameters import FineTuningParameters
-from graft.training_parameters import HeadTrainingParameters
 from graft.settings import CONFIG_LOADER_ARGS
+from graft.training_parameters import HeadTrainingParameters
 
 ROOT = Path(__file__).parents[2]
 
