@@ -79,9 +79,19 @@ def _batch_passes(
     @tf.autograph.experimental.do_not_convert
     def draw_pass(number: tf.Tensor) -> tf.data.Dataset:
         return tf.data.Dataset.from_generator(
-            lambda number: source.draw(make_random(number)),
+            lambda number: lend_copies(source.draw(make_random(number))),
             args=(number,),
             output_signature=signature,
         ).rebatch(batch_size)
 
     return tf.data.Dataset.range(passes.start, passes.stop).flat_map(draw_pass).prefetch(2)
+
+
+def lend_copies(pools: Iterator[Rows]) -> Iterator[Rows]:
+    """Copies of pools, for TensorFlow to do with as it likes.
+
+    It takes NumPy arrays that are aligned to 64 bytes as they are, believes that it owns them,
+    and reuses their memory for results. A pool that is kept for the next pass would be changed.
+    """
+    for inputs, labels, weights in pools:
+        yield np.array(inputs), np.array(labels), np.array(weights)
