@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -228,6 +229,19 @@ def gtsrb(project: Path, shared: Path) -> Iterator[Row]:
 
 
 @measurement
+def resume(project: Path, shared: Path) -> Iterator[Row]:
+    """Trainings that are killed and run again, against undisturbed ones."""
+    for name, found in run_script("resume.py").items():
+        yield (
+            f"resume of a {name}: killed (inside a write) / resumed / bit-identical",
+            f"{found['kills']} ({found['inside_a_write']}) / {found['resumed']} / "
+            f"{found['identical']}",
+            "all",
+            found["kills"] == found["resumed"] == found["identical"],
+        )
+
+
+@measurement
 def command_line(project: Path, shared: Path) -> Iterator[Row]:
     """Commands that must not import TensorFlow."""
     for command in (["registry", "list"], ["run", "--pipelines=ingestion"]):
@@ -248,7 +262,7 @@ def command_line(project: Path, shared: Path) -> Iterator[Row]:
         )
 
 
-def run_script(name: str, *arguments: str) -> dict[str, float]:
+def run_script(name: str, *arguments: str) -> dict[str, Any]:
     """Run another file of this folder, which prints its result as JSON in its last line."""
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name(name), *arguments],

@@ -324,5 +324,12 @@ def test_a_difference_that_is_chance_is_told():
     assert "really better" not in text
 
 
+def test_models_that_are_right_on_the_same_pictures_are_told():
+    found = {"only_first": 0, "only_second": 0, "p_value": 1.0, "difference": 0.0}
+    text = read_page(**make_comparison(**found)).text
+    assert "Both classifiers are right on the same of the 1,020 pictures of test" in text
+    assert "McNemar" not in text
+
+
 def test_without_fine_tuning_nothing_is_said_about_it():
     assert "fine-tun" not in read_page().text.lower()

@@ -36,7 +36,10 @@ labels = np.tile([0, 1], 10)
 pictures = random.integers(0, 100, (20, 8, 8, 3)) + 100 * labels[:, None, None, None]
 pictures = pictures.astype("uint8")
 # The last batch of an epoch has 4 rows, the others 8.
-settings = TrainingParameters(learning_rate=1e-2, batch_size=8, epochs=4, patience=4, seed=1)
+settings = TrainingParameters(
+    optimizer="adamw", weight_decay=0.1, learning_rate=1e-2, batch_size=8, epochs=4, patience=4,
+    seed=1,
+)
 
 def train(devices, cached):
     seed_everything(0)

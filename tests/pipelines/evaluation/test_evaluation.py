@@ -101,7 +101,7 @@ def test_the_pipeline_ends_in_a_report(
     page = catalog.load("report")
     assert "4</b> pictures that it had never seen" in page
     assert page.count("data:image/png;base64") >= 5
-    assert "no evidence of a difference" in page
+    assert "Both classifiers are right on the same of the 4 pictures" in page
 
 
 def test_predictions_stand_beside_the_names_of_held_out_pictures(
