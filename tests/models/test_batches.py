@@ -242,28 +242,3 @@ def test_any_other_content_has_another_fingerprint(change):
     before = name()
     content[change] = content[change] + 1
     assert name() != before
-
-
-def align(array):
-    """A copy that begins at a multiple of 64 bytes, as one array in four does by chance."""
-    memory = np.empty(array.nbytes + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    aligned = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    aligned[...] = array
-    return aligned
-
-
-def test_measuring_leaves_the_rows_as_they_are():
-    # TensorFlow reuses the memory of an aligned array that it was lent.
-    pools = make_pools(count=500, pool_rows=IN_MEMORY)
-    pools._only_pool = tuple(map(align, pools._only_pool))
-    before = [array.copy() for array in pools._only_pool]
-    width = pools._only_pool[0].shape[1]
-    model = keras.Sequential([keras.Input((width,)), keras.layers.Dense(10, "softmax")])
-    model.compile(
-        loss="sparse_categorical_crossentropy",
-        weighted_metrics=[keras.metrics.SparseCategoricalAccuracy()],
-    )
-    model.evaluate(batch_in_order(pools, 200, passes=3), steps=9, verbose=0)
-    for array, expected in zip(pools._only_pool, before, strict=True):
-        np.testing.assert_array_equal(array, expected)
