@@ -9,7 +9,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 # Small modules at the top that every room may use.
-COMMON = {"graft.errors", "graft.progress", "graft.types", "graft.parameters", "graft.quiet"}
+COMMON = {
+    "graft.errors",
+    "graft.fingerprints",
+    "graft.parameters",
+    "graft.progress",
+    "graft.quiet",
+    "graft.types",
+}
 ALLOWED = {
     "images": set(),
     "datasets": {"images"},
