@@ -88,6 +88,6 @@ cli.add_command(
         "run",
         params=[*kedro_run.params, *OPTIONS],
         callback=run_what_is_stale,
-        help="Make what is stale, skip what is fresh.",
+        help="Run the pipeline: make what is stale, skip what is fresh.",
     )
 )

@@ -11,10 +11,12 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+_OTHER_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
 
 
 def hash_parts(*parts: bytes | str | float | None) -> str:
@@ -76,9 +78,27 @@ def list_libraries(name: str) -> dict[str, str]:
     modules = list_modules(name)
     imported = {other.partition(".")[0] for part in modules for other in _list_imports(part)}
     packages = imported - sys.stdlib_module_names - {name.partition(".")[0]}
-    owners = _list_owners()
-    libraries = {library for package in packages for library in owners.get(package, [])}
-    return {library: version(library) for library in sorted(libraries)}
+    found = {library: number for name in packages for library, number in find_libraries(name)}
+    return dict(sorted(found.items()))
+
+
+@cache
+def find_libraries(package: str) -> tuple[tuple[str, str], ...]:
+    """Names and versions of the libraries that a package to import comes with.
+
+    Examples:
+        >>> [name for name, _ in find_libraries("sklearn")]
+        ['scikit-learn']
+    """
+    if package in sys.stdlib_module_names:
+        return ()
+    likely = _OTHER_NAMES.get(package, package.replace("_", "-"))
+    try:
+        # Asking for a name is a hundred times quicker than reading what all libraries hold.
+        return ((likely, version(likely)),)
+    except PackageNotFoundError:
+        owners = _list_owners().get(package, [])
+        return tuple((owner, version(owner)) for owner in sorted(set(owners)))
 
 
 @cache

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+
 from helpers.caching import TinyProject
 
 _numbers = count()

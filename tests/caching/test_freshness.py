@@ -6,11 +6,11 @@ import logging
 import os
 
 import pytest
-from helpers.caching import CODE, OUTPUTS
 from kedro.io import DataCatalog
 from kedro.runner import ThreadRunner
 
 from graft.errors import GraftError
+from helpers.caching import CODE, OUTPUTS
 
 ALL = list(OUTPUTS)
 

@@ -133,9 +133,7 @@ class TinyProject:
 
         catalog.save = note_and_save
         try:
-            (runner or SequentialRunner()).run(
-                selected, catalog, only_missing_outputs=not force
-            )
+            (runner or SequentialRunner()).run(selected, catalog, only_missing_outputs=not force)
             hook.after_pipeline_run(catalog)
         except BaseException:
             hook.on_pipeline_error(catalog)

@@ -7,5 +7,6 @@ what was written then. ``kedro run`` makes what is stale and skips what is fresh
 
 from graft.caching.catalog import FreshCatalog
 from graft.caching.hooks import CachingHook
+from graft.caching.manifest import ManifestHook
 
-__all__ = ["CachingHook", "FreshCatalog"]
+__all__ = ["CachingHook", "FreshCatalog", "ManifestHook"]

@@ -98,6 +98,16 @@ class Ledger:
             _write(path, self._snapshots[digest])
 
 
+def describe_hash(dataset: AbstractDataset | None) -> str | None:
+    """SHA-256 of the file of an output, or over the list of files of a folder; None if none."""
+    if not isinstance(dataset, AtomicDataset):
+        return None
+    state = describe_state(dataset.filepath)
+    if state is None:
+        return None
+    return state[""][1] if [*state] == [""] else hash_parts(json.dumps(state))
+
+
 def _entry_path(filepath: Path) -> Path:
     return filepath.with_name(f".{filepath.name}.recipe.json")
 

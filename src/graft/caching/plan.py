@@ -9,7 +9,7 @@ from kedro.io import AbstractDataset, DataCatalog
 from kedro.io.core import is_parameter
 from kedro.pipeline import Node, Pipeline
 
-from graft.caching.ledger import Ledger
+from graft.caching.ledger import Ledger, describe_hash
 from graft.caching.reasons import compare_recipes
 from graft.caching.recipes import Recipe, describe_code, describe_parameters, describe_python
 from graft.datasets.atomic import AtomicDataset
@@ -92,6 +92,15 @@ class Plan:
         self._ledger.write_entry(dataset, {**verdict.recipe, "input": inputs})
         # A later node of this run reads it anew.
         self._contents.pop(output, None)
+
+    def find_content(self, name: str) -> str | None:
+        """Digest of what an input holds, as the plan knows it."""
+        return self._contents.get(name)
+
+    def describe_outputs(self) -> dict[str, str]:
+        """SHA-256 of every output that is there: of a file itself, of a folder over its files."""
+        found = {name: describe_hash(self._get(name)) for name in sorted(self._makers)}
+        return {name: sha256 for name, sha256 in found.items() if sha256}
 
     def close(self) -> None:
         """Keep for the next run what it need not read again."""

@@ -97,7 +97,9 @@ _TELL: dict[str, Callable[[str, Any, Any], str]] = {
 
 
 def _show(value: Any) -> str:
-    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}".replace("e-0", "e-")
+    return "null" if value is None else str(value)
 
 
 def _tell_pictures(

@@ -27,7 +27,6 @@ import platform
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -36,7 +35,7 @@ from kedro.io.core import is_parameter
 from kedro.pipeline import Node
 from pydantic import BaseModel
 
-from graft.fingerprints import hash_module, hash_parts, list_libraries, list_modules
+from graft.fingerprints import find_libraries, hash_module, hash_parts, list_libraries, list_modules
 
 Recipe = dict[str, dict[str, Any]]
 # A library that another one works through, though no module of the project may import it.
@@ -106,10 +105,11 @@ def describe_python() -> Recipe:
 @cache
 def _describe_module(name: str) -> tuple[dict[str, str], dict[str, str]]:
     """Hashes of a module and of what it imports of its package, and versions of libraries."""
-    parts, owners = name.split("."), _find_owners()
-    if parts[0] != PACKAGE and parts[0] in owners:
+    parts = name.split(".")
+    place = Path(str(getattr(sys.modules.get(parts[0]), "__file__", "")))
+    if {"site-packages", "dist-packages"} & {*place.parts} and parts[0] != PACKAGE:
         # `kedro_datasets.pandas.parquet_dataset` is of one library and for another one.
-        return {}, {owner: version(owner) for part in parts[:2] for owner in owners.get(part, [])}
+        return {}, dict(pair for part in parts[:2] for pair in find_libraries(part))
     modules = list_modules(name)
     code = {module: hash_module(module)[:_SHORT] for module in modules}
     for module in modules:
@@ -117,13 +117,8 @@ def _describe_module(name: str) -> tuple[dict[str, str], dict[str, str]]:
     libraries = dict(list_libraries(name))
     for library, other in _WORKS_THROUGH.items():
         if library in libraries:
-            libraries[other] = version(other)
+            libraries |= find_libraries(other)
     return code, libraries
-
-
-@cache
-def _find_owners() -> Mapping[str, list[str]]:
-    return packages_distributions()
 
 
 def _hash_templates(module: str) -> dict[str, str]:
