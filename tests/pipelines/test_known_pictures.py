@@ -237,6 +237,12 @@ def test_other_code_makes_everything_anew(tmp_path, decoded, monkeypatch):
     assert len(decoded) == 6
 
 
+def test_another_way_of_computing_gives_features_anew(backbone, monkeypatch):
+    before = inference.identify_forward(backbone, 4)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")  # other kernels, other last bits
+    assert inference.identify_forward(backbone, 4) != before
+
+
 def test_another_network_gives_features_anew():
     backbone = extraction.build_backbone(BACKBONE)
     before = inference.identify_forward(backbone, 4)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -46,7 +48,8 @@ def identify_forward(model: keras.Model, batch_size: int) -> str:
     """Digest of all that the outputs of :func:`compile_forward` are made of, but the inputs.
 
     Weights and layers of the model, the size of a batch, the code, the versions of the
-    libraries and the kinds of devices: where it is the same, so are the bits, on one machine.
+    libraries, the devices, and what the processor can do, for TensorFlow's kernels are chosen by
+    it: where the digest is the same, so are the bits.
 
     Args:
         model: As given to :func:`compile_forward`.
@@ -63,5 +66,15 @@ def identify_forward(model: keras.Model, batch_size: int) -> str:
     devices = sorted(device.device_type for device in tf.config.list_physical_devices())
     return hash_parts(
         fingerprint_code(compile_forward), model.to_json(), batch_size, str(devices),
-        platform.machine(), *weights,
+        _describe_processor(), os.environ.get("TF_ENABLE_ONEDNN_OPTS"), *weights,
     )  # fmt: skip
+
+
+def _describe_processor() -> str:
+    """Its extensions where Linux lists them (AVX-512 and the like), else its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    listed = (line for line in lines if line.startswith(("flags", "Features")))
+    return next(listed, f"{platform.machine()} {platform.processor()}")
