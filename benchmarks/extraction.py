@@ -50,7 +50,9 @@ def main() -> None:
         parameters = FeatureExtractionParameters(batch_size=BATCH)
 
         def extract() -> None:
-            features.save(extract_features(backbone, images.load(), splits, index, parameters))
+            features.save(
+                extract_features(backbone, images.load(), splits, index, None, parameters)
+            )
 
         def predict() -> None:
             backbone.predict(pictures, batch_size=BATCH, verbose=0)

@@ -92,7 +92,7 @@ def main() -> None:
         make_records(map(Record, names)), lambda name: mutate(whole, int(name.partition(".")[0]))
     )
     started = time.perf_counter()
-    checked = check_images(source, PARAMETERS)
+    checked = check_images(source, None, PARAMETERS)
     seconds = time.perf_counter() - started
     reasons = checked.loc[checked["status"] == QUARANTINED, "reason"]
     result = {

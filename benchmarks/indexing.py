@@ -59,7 +59,7 @@ def main() -> None:
                 pass
 
         def index_all() -> None:
-            check_images(source, PARAMETERS)
+            check_images(source, None, PARAMETERS)
 
         decode_all(), index_all()
         rates = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 import sys
@@ -44,7 +45,11 @@ def decode(folder: Path, count: int) -> None:
     images = AtomicDataset(
         filepath=folder / "images.npy", dataset="graft.datasets.NumpyArrayDataset"
     )
-    images.save(decode_images(source, source.records, parameters))
+    contents = [
+        hashlib.sha256(source.read(name)).hexdigest() for name in source.records["image_id"]
+    ]
+    splits = source.records[["image_id"]].assign(sha256=contents)
+    images.save(decode_images(source, splits, None, parameters))
 
 
 def extract(folder: Path, count: int) -> None:
@@ -71,6 +76,7 @@ def extract(folder: Path, count: int) -> None:
             images.load(),
             pd.DataFrame({"image_id": names}),
             pd.DataFrame({"image_id": names, "sha256": names}),
+            None,
             FeatureExtractionParameters(batch_size=32),
         )
     )

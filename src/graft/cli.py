@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import re
+from collections.abc import Callable
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.validation.exceptions import ParameterValidationError
 
+from graft.caching.lock import WAITS
 from graft.errors import GraftError
+
+_FULL = "the disk is full; make room and run again: what was finished before is kept"
+_DENIED = "no permission to read or write here; change the permissions and run again"
+_NO_WRITING = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: _DENIED,
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+}
 
 
 class OneLineErrors(click.Command):
@@ -34,6 +47,9 @@ def explain(error: BaseException) -> str | None:
             return str(cause)
         if isinstance(cause, ParameterValidationError):
             return _explain_parameters(str(cause))
+        if isinstance(cause, OSError) and cause.errno in _NO_WRITING:
+            place = f" '{cause.filename}'" if cause.filename else ""
+            return f"{_NO_WRITING[cause.errno]}; got {cause.strerror or cause}{place}"
         cause = cause.__cause__ or cause.__context__
     return None
 
@@ -49,6 +65,29 @@ def cli() -> None:
     """Commands of this project."""
 
 
+def run_what_is_stale(force: bool, plan: bool, wait: bool, **options: Any) -> Any:
+    """Kedro's own ``run``, which makes what is stale and skips what is fresh."""
+    options["only_missing_outputs"] = not force
+    if plan:
+        options["runner"] = "graft.caching.runner.PlanRunner"
+    token = WAITS.set(wait)
+    run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
+    try:
+        return run(**options)
+    finally:
+        WAITS.reset(token)
+
+
+OPTIONS = [
+    click.Option(["--force"], is_flag=True, help="Run all that is selected, fresh or not."),
+    click.Option(["--plan"], is_flag=True, help="Show what is fresh or stale, and run nothing."),
+    click.Option(["--wait"], is_flag=True, help="Wait for another run on the same outputs."),
+]
 cli.add_command(
-    OneLineErrors("run", params=kedro_run.params, callback=kedro_run.callback, help=kedro_run.help)
+    OneLineErrors(
+        "run",
+        params=[*kedro_run.params, *OPTIONS],
+        callback=run_what_is_stale,
+        help="Run the pipeline: make what is stale, skip what is fresh.",
+    )
 )

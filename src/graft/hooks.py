@@ -17,6 +17,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from omegaconf import OmegaConf
 
+from graft.caching.runner import is_plan_only
 from graft.datasets.atomic import AtomicDataset
 from graft.errors import GraftError
 
@@ -80,6 +81,8 @@ class RunSummaryHook:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Print the result table and the commands that make sense now."""
+        if is_plan_only(run_params):
+            return
         made = pipeline.all_outputs()
         if "metrics" in made:
             for line in format_result(catalog.load("metrics")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -26,6 +27,10 @@ class StageParameters(BaseModel):
             return super().model_validate(obj, **options)
         except ValidationError as error:
             raise GraftError("; ".join(cls._explain(fault) for fault in error.errors())) from error
+
+    def list_files(self) -> list[Path]:
+        """Files outside the catalog that the parameters name; their content counts with them."""
+        return []
 
     @classmethod
     def _explain(cls, fault: Any) -> str:
@@ -56,3 +61,8 @@ class BackboneParameters(StageParameters):
     match: Literal["exact", "by_name"] = "exact"
     image_size: PositiveInt
     seed: int = Field(ge=0)
+
+    def list_files(self) -> list[Path]:
+        own = Path(__file__).parent / "models" / "weights" / f"{self.name}_{self.weights}.npz"
+        candidates = (own, Path(self.weights).expanduser())
+        return [path for path in candidates if path.is_file()][:1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import pkgutil
 import re
+from collections.abc import Callable
 
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
@@ -45,3 +47,22 @@ def register_pipelines() -> dict[str, Pipeline]:
     if len(stages) == len(STAGES):
         pipelines["__default__"] = sum(stages, start=Pipeline([]))
     return pipelines
+
+
+def add_makers(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline:
+    """A pipeline with all nodes of the stages before it that make what it reads.
+
+    Args:
+        pipeline: Any selection of nodes.
+        is_made: Whether a dataset, by its name, is one that a node makes.
+    """
+    for stage in reversed(STAGES):
+        # The stages are in order: what a stage reads is made by those before it.
+        wanted = {name for name in pipeline.inputs() if is_made(name)}
+        if not wanted:
+            break
+        module = importlib.import_module(f"graft.pipelines.{stage}")
+        makers = module.create_pipeline()
+        if wanted & makers.all_outputs():
+            pipeline += makers
+    return pipeline

@@ -1,8 +1,11 @@
 """Settings of the Kedro project."""
 
+from graft.caching import CachingHook, FreshCatalog, ManifestHook
 from graft.hooks import CommandCheckHook, RunSummaryHook
+from graft.pipeline_registry import add_makers
 
-HOOKS = (CommandCheckHook(), RunSummaryHook())
+DATA_CATALOG_CLASS = FreshCatalog
+HOOKS = (CommandCheckHook(), RunSummaryHook(), ManifestHook(), CachingHook(add_makers))
 
 # Kedro's own way of merging drops every parameter that an environment or the command line
 # does not repeat.

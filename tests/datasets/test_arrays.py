@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from kedro.io import DatasetError
 
-from graft.datasets import AtomicDataset, NumpyArrayDataset, WeightsDataset
+from graft.datasets import (
+    AtomicDataset,
+    NumpyArrayDataset,
+    TracedArrayDataset,
+    WeightsDataset,
+)
 from graft.errors import GraftError
 from graft.images.blocks import RowStream
 
@@ -149,6 +154,36 @@ def test_an_array_exists_once_it_is_saved(dataset):
     assert not dataset.exists()
     dataset.save(np.zeros(3))
     assert dataset.exists()
+
+
+def trace(array, names):
+    return RowStream(array.shape, str(array.dtype), enumerate(array), names)
+
+
+@pytest.mark.parametrize("kind", [NumpyArrayDataset, TracedArrayDataset])
+def test_origins_come_back_with_the_rows(kind, tmp_path):
+    array = np.arange(6, dtype="uint8").reshape(3, 2)
+    names = [f"{number:064x}" for number in range(3)]
+    path = str(tmp_path / "rows.npy")
+    kind(filepath=path).save(trace(array, names))
+    loaded = TracedArrayDataset(filepath=path).load()
+    np.testing.assert_array_equal(loaded.rows, array)
+    assert isinstance(loaded.rows, np.memmap)
+    assert list(loaded.origins) == names
+
+
+@pytest.mark.parametrize("mmap_mode", [None, "r"])
+def test_whoever_does_not_ask_for_origins_sees_the_array_alone(mmap_mode, dataset, tmp_path):
+    array = np.arange(6, dtype="uint8").reshape(3, 2)
+    dataset.save(trace(array, ["a" * 64] * 3))
+    np.testing.assert_array_equal(dataset.load(), array)
+    np.testing.assert_array_equal(np.load(tmp_path / "rows.npy", mmap_mode=mmap_mode), array)
+
+
+def test_an_array_without_origins_has_none(dataset, tmp_path):
+    dataset.save(np.zeros((3, 2)))
+    loaded = TracedArrayDataset(filepath=str(tmp_path / "rows.npy")).load()
+    assert (loaded.rows.shape, list(loaded.origins)) == ((3, 2), [])
 
 
 WEIGHTS = {

@@ -109,6 +109,43 @@ def test_features_of_another_precision_are_stored_as_float32(dataset):
     np.testing.assert_array_equal(dataset.load().read_block(0), block.features)
 
 
+@pytest.mark.parametrize("rows", [[], [0], [20, 0, 3, 4, 20], [7, 8], list(range(20, -1, -1))])
+def test_rows_are_read_in_any_order(dataset, rows):
+    dataset.save(make_blocks(21, 5))
+    read = dataset.load().read_rows(np.array(rows, np.int64))
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, get_features(21)[rows])
+
+
+def test_every_block_is_read_once_however_its_rows_are_mixed(dataset, monkeypatch):
+    dataset.save(make_blocks(21, 5))
+    table, read = dataset.load(), []
+    one_block = table.read_block
+    monkeypatch.setattr(
+        table, "read_block", lambda number: read.append(number) or one_block(number)
+    )
+    table.read_rows(np.array([20, 0, 9, 3, 8]))
+    assert read == [0, 2, 5]
+
+
+def test_origins_come_back_in_order(dataset, folder):
+    blocks = make_blocks(21, 5)
+    names = [f"origin {number}" for number in range(21)]
+    given = iter(names)
+    dataset.save(
+        FeatureBlock(block.keys, block.features, [next(given) for _ in block.features])
+        for block in blocks
+    )
+    assert dataset.load().read_origins() == names
+    columns = ["image_id", "image_sha256", "view", "origin", "feature"]
+    assert pq.read_schema(folder / "shard_00000.parquet").names == columns
+
+
+def test_features_without_origins_have_none(dataset):
+    dataset.save(make_blocks(3, 3))
+    assert dataset.load().read_origins() == []
+
+
 def test_loading_reads_no_feature(dataset, monkeypatch):
     dataset.save(make_blocks(21, 5))
 

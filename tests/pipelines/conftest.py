@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from graft.datasets.features import FeatureBlock, FeatureShardsDataset, FeatureTable
 from graft.images.sources import ImageSource, Record, make_records
+from helpers.pictures import encode, hash_files
 
 COUNT = 18
-
-
-def encode(pixels: np.ndarray, format_: str = "png") -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format_)
-    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -33,7 +25,7 @@ def source() -> ImageSource:
 
 
 @pytest.fixture
-def splits() -> pd.DataFrame:
+def splits(source: ImageSource) -> pd.DataFrame:
     """Ten pictures to train on, four of dev, four of test; classes in turn."""
     parts = ["train"] * 10 + ["dev"] * 4 + ["test"] * 4
     return pd.DataFrame(
@@ -42,7 +34,7 @@ def splits() -> pd.DataFrame:
             "label": ["light", "dark"] * (COUNT // 2),
             "label_index": np.tile(np.array([1, 0], np.int32), COUNT // 2),
             "group": pd.Series([None] * COUNT, dtype="str"),
-            "sha256": pd.Series([f"file {number}" for number in range(COUNT)], dtype="str"),
+            "sha256": hash_files(source),
             "cluster": np.arange(COUNT),
             "split": pd.Series(parts, dtype="str"),
         }

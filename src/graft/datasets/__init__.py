@@ -4,7 +4,7 @@ In a catalog they are named by this package: ``type: graft.datasets.AtomicDatase
 """
 
 from graft.datasets.array_sources import DigitsDataset, IdxDataset, KerasImagesDataset
-from graft.datasets.arrays import NumpyArrayDataset, WeightsDataset
+from graft.datasets.arrays import NumpyArrayDataset, TracedArrayDataset, WeightsDataset
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.features import FeatureShardsDataset
 from graft.datasets.figures import FigureDataset, FigureFolderDataset, HTMLDataset
@@ -35,6 +35,7 @@ __all__ = [
     "LabelledFileNamesDataset",
     "LogFolderDataset",
     "NumpyArrayDataset",
+    "TracedArrayDataset",
     "TrackFoldersDataset",
     "TrainingBackupDataset",
     "WeightsDataset",

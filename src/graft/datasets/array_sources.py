@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from graft.datasets.image_sources import ImageSourceDataset
@@ -37,6 +38,12 @@ class IdxDataset(ImageSourceDataset):
     def load(self) -> ImageSource:
         return read_idx(self._filepath, self._labels, self._limit)
 
+    def list_places(self) -> list[Path]:
+        pictures = Path(self._filepath).expanduser()
+        if self._labels is not None:
+            return [pictures, Path(self._labels).expanduser()]
+        return [pictures if pictures.is_dir() else pictures.parent]
+
 
 class KerasImagesDataset(ImageSourceDataset):
     """A data set of pictures that Keras downloads by its name; train and test are one source.
@@ -70,6 +77,10 @@ class KerasImagesDataset(ImageSourceDataset):
         ]
         return serve_arrays(parts, CLASS_NAMES[self._name])
 
+    def list_places(self) -> list[Path]:
+        # Keras checks what it downloads by a hash in its own code: the name stands for the content.
+        return []
+
     def _exists(self) -> bool:
         return True
 
@@ -88,6 +99,9 @@ class DigitsDataset(ImageSourceDataset):
 
     def load(self) -> ImageSource:
         return read_digits(self._limit)
+
+    def list_places(self) -> list[Path]:
+        return []  # They are part of scikit-learn, whose version counts.
 
     def _exists(self) -> bool:
         return True

@@ -12,6 +12,7 @@ import numpy as np
 from graft.datasets.local import LocalDataset
 from graft.errors import GraftError
 from graft.images.blocks import RowStream
+from graft.images.origins import TracedRows
 
 
 class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
@@ -19,7 +20,8 @@ class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
 
     A :class:`~graft.images.blocks.RowStream` is written as its rows arrive, each to its place,
     so the array never stands in memory. A stream that the disk has no room for is refused before
-    its first row is made.
+    its first row is made. Its origins follow in the same file as a second array, which
+    :func:`numpy.load` leaves alone: rows and origins are replaced in one step.
     """
 
     def load(self) -> np.ndarray:
@@ -53,6 +55,9 @@ class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
                 missing.remove(number)
                 content = np.ascontiguousarray(row, dtype).tobytes()
                 os.pwrite(file.fileno(), content, start + row_bytes * number)
+            if data.origins is not None:
+                file.seek(0, os.SEEK_END)
+                np.save(file, np.array(data.origins, dtype="S64"), allow_pickle=False)
         if missing:
             raise ValueError(f"{len(missing)} rows never came; the first is {min(missing)}")
 
@@ -84,6 +89,24 @@ class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
 def _final_name(path: Path) -> str:
     """The name that a draft of :class:`AtomicDataset` will have."""
     return path.name.removeprefix(".").partition(".draft-")[0]
+
+
+class TracedArrayDataset(LocalDataset[RowStream, TracedRows]):
+    """A ``.npy`` file of :class:`NumpyArrayDataset`, loaded with the origins of its rows.
+
+    In an array without them no row is ever known again.
+    """
+
+    def load(self) -> TracedRows:
+        rows = np.lib.format.open_memmap(self._filepath, mode="r")
+        with self._filepath.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            if file.seek(rows.offset + rows.nbytes) == end:
+                return TracedRows(rows, [])
+            return TracedRows(rows, np.load(file, allow_pickle=False).astype(str).tolist())
+
+    def save(self, data: RowStream) -> None:
+        NumpyArrayDataset(filepath=str(self._filepath)).save(data)
 
 
 class WeightsDataset(LocalDataset[dict[str, np.ndarray], dict[str, np.ndarray]]):

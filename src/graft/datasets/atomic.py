@@ -66,6 +66,11 @@ class AtomicDataset(AbstractDataset[Any, Any]):
         """Where the file or folder lies."""
         return self._filepath
 
+    @property
+    def kind(self) -> Callable[..., AbstractDataset[Any, Any]]:
+        """The wrapped type, which alone decides what is written."""
+        return self._type
+
     def load(self) -> Any:
         if not self._exists():
             message = (

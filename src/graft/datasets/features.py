@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,13 @@ class FeatureBlock:
         keys: A row a picture with ``image_id``, ``image_sha256`` and ``view`` (int, 0 is the
             picture itself).
         features: Array (n, D), float32.
+        origins: Of every row (see :mod:`graft.images.origins`); None if the rows are not to be
+            known again.
     """
 
     keys: pd.DataFrame
     features: np.ndarray
+    origins: Sequence[str] | None = None
 
 
 class FeatureTable:
@@ -43,6 +46,7 @@ class FeatureTable:
 
     def __init__(self, folder: Path) -> None:
         shards = sorted(folder.glob("*.parquet"))
+        self._shards = shards
         self._places: list[tuple[Path, int]] = []
         self.blocks: list[tuple[int, int]] = []
         start = 0
@@ -61,6 +65,26 @@ class FeatureTable:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def read_origins(self) -> list[str]:
+        """Origins of all rows; empty if they were not stored."""
+        if "origin" not in pq.read_schema(self._shards[0]).names:
+            return []
+        columns = [pq.read_table(shard, columns=["origin"]).column(0) for shard in self._shards]
+        return [origin for column in columns for origin in column.to_pylist()]
+
+    def read_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Features (n, D), float32, of rows in any order; a block is in memory at a time.
+
+        Args:
+            rows: Row numbers (n,).
+        """
+        features = np.empty((len(rows), self.dimension), np.float32)
+        numbers = np.searchsorted([stop for _, stop in self.blocks], rows, side="right")
+        for number in np.unique(numbers):
+            here = numbers == number
+            features[here] = self.read_block(number)[rows[here] - self.blocks[number][0]]
+        return features
+
     def read_block(self, number: int) -> np.ndarray:
         """Features (n, D), float32, of the rows ``blocks[number]``."""
         shard, group = self._places[number]
@@ -76,9 +100,9 @@ class FeatureTable:
 class FeatureShardsDataset(LocalDataset[Iterable[FeatureBlock], FeatureTable]):
     """A folder of Parquet files; each holds up to ``shard_rows`` feature vectors.
 
-    Columns: ``image_id``, ``image_sha256``, ``view`` and ``feature``, a fixed-size list of
-    float32. There is no label and no split in it, so relabelling pictures or splitting them
-    anew never computes a feature again.
+    Columns: ``image_id``, ``image_sha256``, ``view``, ``origin`` if the rows have one, and
+    ``feature``, a fixed-size list of float32. There is no label and no split in it, so
+    relabelling pictures or splitting them anew never computes a feature again.
 
     Args:
         filepath: The folder.
@@ -125,6 +149,8 @@ def _regroup(blocks: Iterable[FeatureBlock], rows: int) -> Iterator[pa.Table]:
 
 def _to_table(block: FeatureBlock) -> pa.Table:
     keys = pa.Table.from_pandas(block.keys[KEY_COLUMNS], preserve_index=False)
+    if block.origins is not None:
+        keys = keys.append_column("origin", pa.array(block.origins, pa.string()))
     flat = pa.array(np.ascontiguousarray(block.features, np.float32).ravel())
     feature = pa.FixedSizeListArray.from_arrays(flat, block.features.shape[1])
     return keys.replace_schema_metadata(None).append_column("feature", feature)

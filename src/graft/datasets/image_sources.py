@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
@@ -31,6 +32,10 @@ class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
     @abstractmethod
     def load(self) -> ImageSource:
         """List the pictures; none is read yet."""
+
+    def list_places(self) -> list[Path]:
+        """Files and folders that the pictures and their labels are read from."""
+        return [Path(self._filepath).expanduser()]
 
     def save(self, data: Any) -> NoReturn:
         raise DatasetError(f"{self} is the user's own: it is read, never written")

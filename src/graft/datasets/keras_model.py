@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from graft.datasets.local import LocalDataset
 from graft.quiet import import_tensorflow
@@ -17,7 +21,8 @@ class KerasModelDataset(LocalDataset["keras.Model", "keras.Model"]):
     kedro-datasets' ``tensorflow.TensorFlowModelDataset`` does the same but imports TensorFlow
     where it is declared; this one imports it where a model is loaded or saved, so that the
     catalog can be listed and drawn in a second. Code inside the file is never executed
-    (``safe_mode``).
+    (``safe_mode``). The same model is the same file: neither times nor addresses in
+    memory are stored in it.
     """
 
     def load(self) -> keras.Model:
@@ -28,3 +33,36 @@ class KerasModelDataset(LocalDataset["keras.Model", "keras.Model"]):
 
     def save(self, data: keras.Model) -> None:
         data.save(self._filepath)
+        _remove_traces(self._filepath)
+
+
+def _remove_traces(path: Path) -> None:
+    """Write an archive of Keras once more, without what differs from process to process.
+
+    These are the times of saving, and the numbers by which layers share an object: Keras takes
+    its address. They are counted from 1 instead, in the order in which they come.
+    """
+    draft = path.with_name(f"{path.name}.plain")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(draft, "w") as plain:
+        for name in sorted(archive.namelist()):
+            content = archive.read(name)
+            if name == "metadata.json":
+                facts = {**json.loads(content), "date_saved": ""}
+                content = json.dumps(facts, sort_keys=True).encode()
+            elif name == "config.json":
+                content = json.dumps(_number_objects(json.loads(content), {})).encode()
+            plain.writestr(zipfile.ZipInfo(name), content)
+    os.replace(draft, path)
+
+
+def _number_objects(config: Any, numbers: dict[int, int]) -> Any:
+    if isinstance(config, list):
+        return [_number_objects(part, numbers) for part in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: numbers.setdefault(part, len(numbers) + 1)
+        if key == "shared_object_id"
+        else _number_objects(part, numbers)
+        for key, part in config.items()
+    }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
+from pathlib import Path
 from typing import Any
 
 from graft.datasets.image_sources import ImageSourceDataset
 from graft.images.layouts import TableColumns, read_label_line, read_label_table
 from graft.images.sources import ImageSource
+from graft.images.stores import is_archive_name
 
 
 class LabelTableDataset(ImageSourceDataset):
@@ -37,6 +39,16 @@ class LabelTableDataset(ImageSourceDataset):
 
     def load(self) -> ImageSource:
         return read_label_table(self._filepath, self._columns, self._images)
+
+    def list_places(self) -> list[Path]:
+        pattern = os.path.expanduser(self._filepath)
+        exact = os.path.exists(pattern)
+        tables = [Path(pattern)] if exact else sorted(map(Path, glob.glob(pattern, recursive=True)))
+        if self._images is not None:
+            return [*tables, Path(self._images).expanduser()]
+        folders = {path if path.is_dir() or is_archive_name(path.name) else path.parent
+                   for path in tables}  # fmt: skip
+        return sorted(folders)
 
     def _exists(self) -> bool:
         path = os.path.expanduser(self._filepath)
@@ -67,3 +79,9 @@ class LabelLineDataset(ImageSourceDataset):
 
     def load(self) -> ImageSource:
         return read_label_line(self._filepath, self._images, self._class_names)
+
+    def list_places(self) -> list[Path]:
+        labels = Path(self._filepath).expanduser()
+        return (
+            [labels.parent] if self._images is None else [labels, Path(self._images).expanduser()]
+        )

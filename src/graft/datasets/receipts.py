@@ -59,6 +59,16 @@ def agrees_with_receipt(path: Path, content: Path | None = None) -> bool:
     return bool(states) and describe_state(content or path) in states
 
 
+def remember(file: Path, sha256: str) -> None:
+    """Spare reading a file whose hash is known and that was not touched since."""
+    _KNOWN[_key(file)] = sha256
+
+
+def forget() -> None:
+    """Read every file again when it is asked for: something may have happened in between."""
+    _KNOWN.clear()
+
+
 def sync(path: Path) -> None:
     """Flush a file, or the list of names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -76,9 +86,13 @@ def sync_all(path: Path) -> None:
 
 
 def _describe_file(path: Path) -> tuple[int, str]:
-    facts = path.stat()
-    key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    key = _key(path)
     if key not in _KNOWN:
         with path.open("rb") as file:
             _KNOWN[key] = hashlib.file_digest(file, "sha256").hexdigest()
-    return facts.st_size, _KNOWN[key]
+    return key[2], _KNOWN[key]
+
+
+def _key(path: Path) -> tuple[int, int, int, int]:
+    facts = path.stat()
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns

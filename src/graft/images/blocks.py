@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,11 +25,14 @@ class RowStream:
         dtype: Its element type.
         rows: Yields every row number from 0 to N-1 once, with that row's values. Consumed
             once, by whoever stores the array.
+        origins: The origin of every row (see :mod:`graft.images.origins`), stored with the
+            array; None if the rows are not to be known again.
     """
 
     shape: tuple[int, ...]
     dtype: str
     rows: Iterable[tuple[int, np.ndarray]]
+    origins: Sequence[str] | None = None
 
 
 def count_workers() -> int:

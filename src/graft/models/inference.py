@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from graft.fingerprints import fingerprint_code, hash_parts
 
 
 def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -23,6 +28,8 @@ def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray
     Returns:
         Function from an array (n, …) with n ≤ ``batch_size`` to float32 (n, …).
     """
+    # A later run may load the model that an earlier one built, and seed nothing.
+    tf.config.experimental.enable_op_determinism()
     signature = tf.TensorSpec((batch_size, *model.input_shape[1:]), model.inputs[0].dtype)
     forward = tf.function(
         lambda batch: model(batch, training=False), input_signature=[signature], autograph=False
@@ -35,3 +42,39 @@ def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray
         return forward(tf.convert_to_tensor(batch)).numpy()[: batch_size - missing]
 
     return run
+
+
+def identify_forward(model: keras.Model, batch_size: int) -> str:
+    """Digest of all that the outputs of :func:`compile_forward` are made of, but the inputs.
+
+    Weights and layers of the model, the size of a batch, the code, the versions of the
+    libraries, the devices, and what the processor can do, for TensorFlow's kernels are chosen by
+    it: where the digest is the same, so are the bits.
+
+    Args:
+        model: As given to :func:`compile_forward`.
+        batch_size: As given there.
+
+    Returns:
+        SHA-256 in hexadecimal.
+    """
+    weights = [
+        part
+        for weight in model.weights
+        for part in (weight.path, weight.dtype, np.ascontiguousarray(weight.numpy()).tobytes())
+    ]
+    devices = sorted(device.device_type for device in tf.config.list_physical_devices())
+    return hash_parts(
+        fingerprint_code(compile_forward), model.to_json(), batch_size, str(devices),
+        _describe_processor(), os.environ.get("TF_ENABLE_ONEDNN_OPTS"), *weights,
+    )  # fmt: skip
+
+
+def _describe_processor() -> str:
+    """Its extensions where Linux lists them (AVX-512 and the like), else its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    listed = (line for line in lines if line.startswith(("flags", "Features")))
+    return next(listed, f"{platform.machine()} {platform.processor()}")

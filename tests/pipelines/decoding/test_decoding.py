@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from PIL import Image
 
 from graft.datasets import NumpyArrayDataset
 from graft.errors import GraftError
@@ -19,6 +17,7 @@ from graft.images.sources import ImageSource
 from graft.pipelines.decoding import create_pipeline, nodes
 from graft.pipelines.decoding.nodes import decode_images
 from graft.pipelines.decoding.parameters import DecodingParameters
+from helpers.pictures import encode, hash_files
 
 PARAMETERS = DecodingParameters(
     image_size=8, max_pixels=1000, seconds_per_picture=0.5, memory_mb=100, workers=2
@@ -29,7 +28,7 @@ DECODERS = Path(__file__).parents[2] / "images"
 
 def _decode(source: ImageSource, splits: pd.DataFrame, tmp_path) -> np.ndarray:
     dataset = NumpyArrayDataset(filepath=str(tmp_path / "images.npy"))
-    dataset.save(decode_images(source, splits, PARAMETERS))
+    dataset.save(decode_images(source, splits, None, PARAMETERS))
     return dataset.load()
 
 
@@ -40,6 +39,7 @@ def test_the_pipeline_makes_one_array_of_all_pictures(
         {
             "raw_images": MemoryDataset(source, copy_mode="assign"),
             "splits": MemoryDataset(splits),
+            "former_images": MemoryDataset(None),
             "params:decoding": MemoryDataset(PARAMETERS),
             "images": NumpyArrayDataset(filepath=str(tmp_path / "images.npy")),
         }
@@ -90,18 +90,18 @@ def test_a_picture_that_changed_since_it_was_checked_is_named(
             source.records, lambda name: b"" if name == "04.png" else source.read(name)
         )
     with pytest.raises(GraftError, match=r"'04.png' was usable .* run again from the ingestion"):
-        list(decode_images(now, splits, PARAMETERS).rows)
+        list(decode_images(now, splits, None, PARAMETERS).rows)
 
 
 def test_a_part_of_a_picture_is_decoded(
     source: ImageSource, splits: pd.DataFrame, tmp_path
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (10, 12, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "png")
+    data = encode(pixels)
     records = source.records.copy()
     records.loc[2, "crop"] = "3,1,11,9"
-    images = _decode(ImageSource(records, lambda _: buffer.getvalue()), splits, tmp_path)
+    photo = ImageSource(records, lambda _: data)
+    images = _decode(photo, splits.assign(sha256=hash_files(photo)), tmp_path)
     np.testing.assert_array_equal(images[2], pixels[1:9, 3:11])
 
 
@@ -121,10 +121,11 @@ def test_a_decoder_gone_wild_ends_the_run_in_one_line(
 
     monkeypatch.setattr(nodes, "decode_picture", decode_in_size)
     wild = ImageSource(source.records, lambda name: deed if name == "04.png" else b"good")
+    splits = splits.assign(sha256=hash_files(wild))
     with pytest.raises(
         GraftError, match=rf"'04.png' was usable .*\({reason}.* run again from"
     ) as error:
-        list(decode_images(wild, splits, PARAMETERS).rows)
+        list(decode_images(wild, splits, None, PARAMETERS).rows)
     assert "\n" not in str(error.value)
     assert active_children() == []
 
@@ -132,7 +133,7 @@ def test_a_decoder_gone_wild_ends_the_run_in_one_line(
 def test_a_stream_that_nobody_reads_to_its_end_leaves_no_process(
     source: ImageSource, splits: pd.DataFrame
 ) -> None:
-    rows = iter(decode_images(source, splits, PARAMETERS).rows)
+    rows = iter(decode_images(source, splits, None, PARAMETERS).rows)
     next(rows)
     rows.close()
     assert active_children() == []

@@ -36,6 +36,7 @@ def test_the_pipeline_makes_backbone_and_features(
             "images": MemoryDataset(images),
             "image_index": MemoryDataset(index),
             "splits": MemoryDataset(splits),
+            "former_features": MemoryDataset(None),
             "params:backbone": MemoryDataset(BACKBONE),
             "params:feature_extraction": MemoryDataset(FeatureExtractionParameters(batch_size=4)),
             "backbone": MemoryDataset(copy_mode="assign"),
@@ -60,6 +61,7 @@ def test_a_picture_has_the_same_features_whatever_else_is_in_the_run(
             images[rows],
             splits.iloc[rows].reset_index(drop=True),
             index,
+            None,
             FeatureExtractionParameters(batch_size=4),
         )
         return np.concatenate([block.features for block in blocks])
@@ -74,7 +76,7 @@ def test_features_are_what_the_model_predicts(
 ) -> None:
     backbone = build_backbone(BACKBONE)
     blocks = extract_features(
-        backbone, images, splits, index, FeatureExtractionParameters(batch_size=5)
+        backbone, images, splits, index, None, FeatureExtractionParameters(batch_size=5)
     )
     features = np.concatenate([block.features for block in blocks])
     np.testing.assert_allclose(features, backbone.predict(images, verbose=0), atol=1e-5)

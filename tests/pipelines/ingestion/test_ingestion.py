@@ -43,13 +43,14 @@ def _break(source: ImageSource, broken: dict[str, bytes | PictureError]) -> Imag
 
 def ingest(source: ImageSource) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Index and quarantine of a source."""
-    index, quarantined, *_ = cluster_images(check_images(source, PARAMETERS), PARAMETERS)
+    index, quarantined, *_ = cluster_images(check_images(source, None, PARAMETERS), PARAMETERS)
     return index, quarantined
 
 
 def test_the_pipeline_makes_the_index_and_the_quarantine(source: ImageSource) -> None:
     catalog = DataCatalog(
         {"raw_images": MemoryDataset(source, copy_mode="assign"),
+         "former_checked_images": MemoryDataset(None),
          "params:ingestion": MemoryDataset(PARAMETERS)}
     )  # fmt: skip
     outputs = SequentialRunner().run(create_pipeline(), catalog)
@@ -61,13 +62,13 @@ def test_the_pipeline_makes_the_index_and_the_quarantine(source: ImageSource) ->
 
 
 def test_the_index_keeps_the_order_of_the_source(source: ImageSource) -> None:
-    index = check_images(source, PARAMETERS)
+    index = check_images(source, None, PARAMETERS)
     assert index["image_id"].tolist() == source.records["image_id"].tolist()
     assert index["label"].tolist() == source.records["label"].tolist()
 
 
 def test_the_index_describes_each_picture(source: ImageSource) -> None:
-    index = check_images(source, PARAMETERS)
+    index = check_images(source, None, PARAMETERS)
     first = index.iloc[0]
     assert (first["width"], first["height"], first["mode"], first["format"]) == (
         12,
@@ -113,15 +114,17 @@ def test_a_decoder_gone_wild_takes_only_its_own_picture_with_it(
     # What the file holds is known even so.
     assert index.loc[wild_rows, "bytes"].tolist() == [len(content) for content in wild.values()]
     monkeypatch.undo()
-    expected = check_images(source, PARAMETERS)
-    pd.testing.assert_frame_equal(index[~wild_rows].drop(columns="cluster"), expected[~wild_rows])
+    expected = check_images(source, None, PARAMETERS)
+    pd.testing.assert_frame_equal(
+        index[~wild_rows].drop(columns="cluster"), expected[~wild_rows].drop(columns="origin")
+    )
 
 
 def test_a_part_of_a_picture_is_described_as_such(source: ImageSource) -> None:
     records = source.records.copy()
     records.loc[[0, 1], "crop"] = ["1,2,9,8", "1,2,99,8"]
     index, quarantined = ingest(ImageSource(records, source.read))
-    whole = check_images(source, PARAMETERS)
+    whole = check_images(source, None, PARAMETERS)
     assert (index["width"][0], index["height"][0], index["status"][0]) == (8, 6, "ok")
     assert index["sha256"][0] == whole["sha256"][0]
     assert index["pixel_sha256"][0] != whole["pixel_sha256"][0]
@@ -131,7 +134,7 @@ def test_a_part_of_a_picture_is_described_as_such(source: ImageSource) -> None:
 
 
 def test_the_index_tells_the_colours_of_each_picture(source: ImageSource) -> None:
-    index = check_images(_break(source, {"03.png": b""}), PARAMETERS)
+    index = check_images(_break(source, {"03.png": b""}), None, PARAMETERS)
     looks = index[["brightness", "contrast", "red", "green", "blue"]]
     assert (looks.dtypes == np.float32).all()
     assert looks.iloc[0].tolist() == [255, 0, 255, 255, 255]
@@ -140,7 +143,7 @@ def test_the_index_tells_the_colours_of_each_picture(source: ImageSource) -> Non
 
 def test_two_runs_give_the_same_index_bit_for_bit(source: ImageSource) -> None:
     one, other = (
-        check_images(source, PARAMETERS.model_copy(update={"workers": workers}))
+        check_images(source, None, PARAMETERS.model_copy(update={"workers": workers}))
         for workers in (1, 2)
     )
     pd.testing.assert_frame_equal(one, other, check_exact=True)
@@ -155,7 +158,7 @@ def test_limits_that_no_picture_could_keep_are_refused(wrong: dict[str, float]) 
 
 
 def test_a_quarantined_row_survives_parquet(source: ImageSource, tmp_path) -> None:
-    index = check_images(_break(source, {"03.png": b""}), PARAMETERS)
+    index = check_images(_break(source, {"03.png": b""}), None, PARAMETERS)
     index.to_parquet(tmp_path / "index.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "index.parquet"), index)
 
@@ -177,7 +180,7 @@ def test_no_usable_picture_at_all_is_an_error(source: ImageSource) -> None:
 def test_unlabelled_pictures_are_indexed_as_such(source: ImageSource) -> None:
     records = source.records.copy()
     records.loc[0, "label"] = np.nan
-    index = check_images(ImageSource(records, source.read), PARAMETERS)
+    index = check_images(ImageSource(records, source.read), None, PARAMETERS)
     assert index["label"].isna().sum() == 1
     unlabelled = cluster_images(index, PARAMETERS)[2]
     assert unlabelled["image_id"].tolist() == ["00.png"]

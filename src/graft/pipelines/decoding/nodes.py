@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -10,56 +12,115 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import GraftError
+from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.blocks import RowStream, count_workers
+from graft.images.crops import parse_crop
 from graft.images.decoding import decode_picture
+from graft.images.origins import TracedRows, copy_known, find_known
 from graft.images.sources import ImageSource
-from graft.images.workers import Failure, Limits, map_isolated, read_items
+from graft.images.workers import Failure, Item, Limits, map_isolated, read_items
 from graft.pipelines.decoding.parameters import DecodingParameters
 from graft.progress import track
 
+logger = logging.getLogger(__name__)
+
 
 def decode_images(
-    raw_images: ImageSource, splits: pd.DataFrame, parameters: DecodingParameters
+    raw_images: ImageSource,
+    splits: pd.DataFrame,
+    former_images: TracedRows | None,
+    parameters: DecodingParameters,
 ) -> RowStream:
     """Decode the pictures of ``splits``, as a stream that holds a few of them at a time.
 
+    Pixels of known content are taken over; of equal files one is decoded.
+
+    Args:
+        raw_images: The source.
+        splits: Columns ``image_id`` and ``sha256``, the content that was checked.
+        former_images: What the last run decoded; None before the first.
+        parameters: Size and limits.
+
     Returns:
-        ``images`` (N, H, W, 3), uint8, in the order of ``splits``. The pictures are read in the
-        source's own order, in which a compressed archive is unpacked once.
+        ``images`` (N, H, W, 3), uint8, in the order of ``splits``, with the origins of its rows.
+        New pictures are read in the source's own order, in which a compressed archive is
+        unpacked once.
 
     Raises:
-        GraftError: While the stream is stored, if a picture has changed since it was checked,
-            or breaks a limit.
+        GraftError: If a picture is gone; while the stream is stored, if one has changed since
+            it was checked, or breaks a limit.
     """
+    pictures = _trace_pictures(raw_images.records, splits, parameters)
+    origins = pictures.sort_values("row")["origin"].tolist()
+    former = former_images or TracedRows(np.empty((0, 0), np.uint8), [])
+    found = find_known(origins, former.origins)
+    unknown = pictures[found[pictures["row"]] < 0]
+    if former_images is not None:
+        logger.info(
+            "Pixels       %s pictures decoded, %s known",
+            f"{unknown['origin'].nunique():,}", f"{(found >= 0).sum():,}",
+        )  # fmt: skip
     size = parameters.image_size
     return RowStream(
         shape=(len(splits), size, size, 3),
         dtype="uint8",
-        rows=_decode_rows(raw_images, splits, parameters),
+        rows=_chain_rows(raw_images, former, found, unknown, parameters),
+        origins=origins,
     )
 
 
-def _decode_rows(
-    source: ImageSource, splits: pd.DataFrame, parameters: DecodingParameters
+def _trace_pictures(
+    records: pd.DataFrame, splits: pd.DataFrame, parameters: DecodingParameters
+) -> pd.DataFrame:
+    """The records of ``splits`` in the source's order, with ``row``, ``sha256``, ``origin``."""
+    wanted = splits[["image_id", "sha256"]].assign(row=np.arange(len(splits)))
+    pictures = records.merge(wanted, on="image_id")
+    if len(pictures) < len(wanted):
+        missing = wanted.loc[~wanted["image_id"].isin(pictures["image_id"]), "image_id"]
+        raise _changed(missing.iloc[0], "it is no longer in the source")
+    recipe = hash_parts(
+        fingerprint_code(decode_picture), parameters.image_size, parameters.max_pixels
+    )
+    contents = zip(pictures["sha256"], pictures["crop"], strict=True)
+    origins = [hash_parts(content, str(parse_crop(crop)), recipe) for content, crop in contents]
+    return pictures.assign(origin=origins)
+
+
+def _chain_rows(
+    source: ImageSource,
+    former: TracedRows,
+    found: np.ndarray,
+    unknown: pd.DataFrame,
+    parameters: DecodingParameters,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    row_of = dict(zip(splits["image_id"], range(len(splits)), strict=True))
-    wanted = source.records[source.records["image_id"].isin(row_of)]
-    if len(wanted) < len(row_of):
-        missing = next(iter(row_of.keys() - set(wanted["image_id"])))
-        raise _changed(missing, "it is no longer in the source")
+    yield from copy_known(former, found)
+    rows_of = unknown.groupby("origin")["row"].agg(list)
+    firsts = unknown.drop_duplicates("origin")
     decode = partial(
         decode_picture, image_size=parameters.image_size, max_pixels=parameters.max_pixels
     )
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
-    results = map_isolated(
-        decode, read_items(source, wanted), parameters.workers or count_workers(), limits
-    )
+    items = _check_contents(read_items(source, firsts), firsts["sha256"])
+    results = map_isolated(decode, items, parameters.workers or count_workers(), limits)
     with closing(results):
-        tracked = track(results, total=len(wanted), activity="decoding", unit="pictures")
-        for image_id, result in zip(wanted["image_id"], tracked, strict=True):
+        tracked = track(results, total=len(firsts), activity="decoding", unit="pictures")
+        for image_id, origin, result in zip(
+            firsts["image_id"], firsts["origin"], tracked, strict=True
+        ):
             if isinstance(result, Failure):
                 raise _changed(image_id, result.reason)
-            yield row_of[image_id], result
+            yield from ((row, result) for row in rows_of[origin])
+
+
+def _check_contents(
+    items: Iterator[Item | Failure], contents: pd.Series
+) -> Iterator[Item | Failure]:
+    """Put a failure in the place of every file that holds something else than was checked."""
+    for item, content in zip(items, contents, strict=True):
+        if isinstance(item, Failure) or hashlib.sha256(item["data"]).hexdigest() == content:
+            yield item
+        else:
+            yield Failure("its file holds something else")
 
 
 def _changed(image_id: str, reason: str) -> GraftError:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
 
-from graft.datasets.features import FeatureBlock
+from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.images.blocks import copy_rows
+from graft.images.origins import find_known, trace_rows
 from graft.parameters import BackboneParameters
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
 from graft.progress import track
 from graft.types import KerasModel
 
+_ROWS_A_BLOCK = 2048
 logger = logging.getLogger(__name__)
 
 
@@ -53,13 +57,27 @@ def extract_features(
     images: np.ndarray,
     splits: pd.DataFrame,
     image_index: pd.DataFrame,
+    former_features: FeatureTable | None,
     parameters: FeatureExtractionParameters,
 ) -> Iterator[FeatureBlock]:
-    """Pass every picture through the backbone, as a stream that holds a batch at a time.
+    """Pass every picture through the backbone, as a stream that holds a few of them at a time.
+
+    A picture is known by its pixels: features that the last run made of the same pixels with
+    the same network are taken over.
+
+    Args:
+        backbone: From pictures to features.
+        images: Of the decoding stage.
+        splits: Names the rows of ``images``.
+        image_index: Columns ``image_id`` and ``sha256``.
+        former_features: What the last run made; None before the first.
+        parameters: Size of a batch.
 
     Returns:
         Blocks of ``features``, in the order of ``images``; view 0 is the picture itself.
     """
+    from graft.models.inference import identify_forward
+
     hashes = image_index.set_index("image_id")["sha256"]
     keys = pd.DataFrame(
         {
@@ -68,16 +86,49 @@ def extract_features(
             "view": np.zeros(len(splits), np.int16),
         }
     )
-    return _extract_blocks(backbone, images, keys, parameters.batch_size)
+    origins = trace_rows(images, identify_forward(backbone, parameters.batch_size))
+    found = find_known(origins, former_features.read_origins() if former_features else [])
+    if former_features is not None:
+        logger.info(
+            "Features     %s pictures computed, %s known",
+            f"{(found < 0).sum():,}", f"{(found >= 0).sum():,}",
+        )  # fmt: skip
+    blocks = _extract_blocks(backbone, images, former_features, found, parameters.batch_size)
+    return (FeatureBlock(keys[rows], features, origins[rows]) for rows, features in blocks)
 
 
 def _extract_blocks(
-    backbone: KerasModel, images: np.ndarray, keys: pd.DataFrame, batch_size: int
-) -> Iterator[FeatureBlock]:
+    backbone: KerasModel,
+    images: np.ndarray,
+    former: FeatureTable | None,
+    found: np.ndarray,
+    batch_size: int,
+) -> Iterator[tuple[slice, np.ndarray]]:
     from graft.models.inference import compile_forward
 
     forward = compile_forward(backbone, batch_size)
-    starts = range(0, len(images), batch_size)
-    for start in track(starts, len(images), "extracting", "pictures", step=batch_size):
-        rows = slice(start, start + batch_size)
-        yield FeatureBlock(keys[rows], forward(copy_rows(images, rows)))
+    for rows, batches in _plan_batches(found, batch_size):
+        features = np.empty((rows.stop - rows.start, backbone.output_shape[-1]), np.float32)
+        known = found[rows] >= 0
+        if former is not None and known.any():
+            features[known] = former.read_rows(found[rows][known])
+        for batch in batches:
+            features[batch - rows.start] = forward(copy_rows(images, batch))
+        yield rows, features
+
+
+def _plan_batches(
+    found: np.ndarray, batch_size: int
+) -> Iterator[tuple[slice, Iterator[np.ndarray]]]:
+    """Blocks of rows, and in each the batches of rows that are new."""
+    unknown = np.flatnonzero(found < 0)
+    batches = [
+        (start, unknown_here[first : first + batch_size])
+        for start in range(0, len(found), _ROWS_A_BLOCK)
+        for unknown_here in [unknown[(start <= unknown) & (unknown < start + _ROWS_A_BLOCK)]]
+        for first in range(0, max(1, len(unknown_here)), batch_size)
+    ]
+    tracked = track(batches, len(unknown), "extracting", "pictures", step=batch_size)
+    for start, group in groupby(tracked, key=itemgetter(0)):
+        rows = slice(start, min(start + _ROWS_A_BLOCK, len(found)))
+        yield rows, (batch for _, batch in group if len(batch))

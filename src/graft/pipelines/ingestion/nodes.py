@@ -4,50 +4,48 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from contextlib import closing
-from dataclasses import fields
 from functools import partial
 
 import pandas as pd
 
 from graft.errors import GraftError
-from graft.images.blocks import count_workers
-from graft.images.checking import (
-    OK,
-    QUARANTINED,
-    PictureFacts,
-    check_picture,
-    describe_unusable,
-)
+from graft.fingerprints import fingerprint_code, hash_parts
+from graft.images.checking import OK, QUARANTINED, check_picture
 from graft.images.duplicates import SAME_PIXELS
 from graft.images.sources import ImageSource
-from graft.images.workers import Failure, Limits, map_isolated, read_items
 from graft.pipelines.ingestion.conflicts import cluster_pictures, settle_conflicts
+from graft.pipelines.ingestion.facts import collect_facts, describe_changes
 from graft.pipelines.ingestion.parameters import IngestionParameters
-from graft.progress import track
 
 logger = logging.getLogger(__name__)
 
 
-def check_images(raw_images: ImageSource, parameters: IngestionParameters) -> pd.DataFrame:
-    """Decode every picture of the source whole and describe it.
+def check_images(
+    raw_images: ImageSource,
+    former_checked_images: pd.DataFrame | None,
+    parameters: IngestionParameters,
+) -> pd.DataFrame:
+    """Decode every picture of the source whole and describe it; known content only once.
+
+    Args:
+        raw_images: The source; all files are read.
+        former_checked_images: What the last run found; None before the first.
+        parameters: Limits.
 
     Returns:
         ``checked_images``: a row a picture, in the source's order, with the columns of its
-        record and of :class:`~graft.images.checking.PictureFacts`.
+        record, of :class:`~graft.images.checking.PictureFacts`, and ``origin``: a digest of all
+        that the facts were made of (see :mod:`graft.images.origins`).
     """
     for note in raw_images.notes:
         logger.info(note)
-    records = raw_images.records
     check = partial(check_picture, min_side=parameters.min_side, max_pixels=parameters.max_pixels)
-    limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
-    results = map_isolated(
-        check, read_items(raw_images, records), parameters.workers or count_workers(), limits
-    )
-    with closing(results):
-        tracked = track(results, total=len(records), activity="checking", unit="pictures")
-        facts = [_describe(result) for result in tracked]
-    return pd.concat([records.reset_index(drop=True), _to_table(facts)], axis=1)
+    recipe = hash_parts(fingerprint_code(check_picture), parameters.min_side, parameters.max_pixels)
+    checked, decoded = collect_facts(raw_images, former_checked_images, check, recipe, parameters)
+    if former_checked_images is not None:
+        changes = describe_changes(former_checked_images, checked)
+        logger.info("Pictures     %s; %s decoded", changes, f"{decoded:,}")
+    return checked
 
 
 def cluster_images(
@@ -56,7 +54,7 @@ def cluster_images(
     """Find copies, look-alikes and groups, and settle which pictures can be used.
 
     Returns:
-        ``image_index``: the rows of ``checked_images`` with their ``cluster``.
+        ``image_index``: the rows of ``checked_images`` with their ``cluster``, without ``origin``.
         ``quarantined_images``: ``image_id`` and ``reason`` of those that cannot be used.
         ``unlabelled_images``: ``image_id`` of usable pictures that nobody has labelled; they are
         left out of training.
@@ -66,7 +64,8 @@ def cluster_images(
         GraftError: If not one picture can be used, or a picture has two labels and
             ``label_conflicts`` is ``error``.
     """
-    found = cluster_pictures(checked_images, parameters.near_duplicate_radius)
+    pictures = checked_images.drop(columns="origin")
+    found = cluster_pictures(pictures, parameters.near_duplicate_radius)
     index = settle_conflicts(found.index, found.conflicts, parameters.label_conflicts)
     quarantined = index.loc[index["status"] == QUARANTINED, ["image_id", "reason"]]
     _refuse_if_none_left(index, quarantined)
@@ -79,22 +78,6 @@ def cluster_images(
         unlabelled.reset_index(drop=True),
         found.duplicates,
         found.conflicts,
-    )
-
-
-def _describe(result: PictureFacts | Failure) -> PictureFacts:
-    if isinstance(result, Failure):
-        return describe_unusable(result.reason, result.item["data"] if result.item else None)
-    return result
-
-
-def _to_table(facts: list[PictureFacts]) -> pd.DataFrame:
-    # Stated types: a column of nothing but missing values would have none.
-    types = {"width": "Int32", "height": "Int32", "bytes": "int64"}
-    types |= dict.fromkeys(["brightness", "contrast", "red", "green", "blue"], "float32")
-    columns = [field.name for field in fields(PictureFacts)]
-    return pd.DataFrame(facts, columns=columns).astype(
-        {name: types.get(name, "str") for name in columns}
     )
 
 

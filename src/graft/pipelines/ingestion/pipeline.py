@@ -6,12 +6,12 @@ from graft.pipelines.ingestion.nodes import check_images, cluster_images
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``raw_images`` → ``image_index``, ``quarantined_images`` and the lists of copies."""
+    """``raw_images``, ``former_checked_images`` → ``image_index`` and the lists beside it."""
     return Pipeline(
         [
             Node(
                 check_images,
-                inputs=["raw_images", "params:ingestion"],
+                inputs=["raw_images", "former_checked_images", "params:ingestion"],
                 outputs="checked_images",
                 name="check_images",
             ),

@@ -1,0 +1,128 @@
+"""The ledger: beside every output the recipe that it was made by, and what it held then."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from graft.caching.recipes import Recipe
+from graft.datasets.atomic import AtomicDataset
+from graft.datasets.former import FormerDataset
+from graft.datasets.image_sources import ImageSourceDataset
+from graft.datasets.receipts import describe_state, forget, remember, sync
+from graft.fingerprints import hash_parts
+from graft.images.file_hashes import FileHashes
+from graft.images.snapshots import Snapshot, take_snapshot
+
+
+class Ledger:
+    """Reads and writes the recipes of outputs, and tells what files hold.
+
+    Args:
+        folder: Where hashes and snapshots are kept between runs; None keeps nothing, and every
+            file is read in every run.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self.hashes = FileHashes(folder / "hashes.json" if folder else None)
+        self._snapshots: dict[str, Snapshot] = {}
+        forget()
+
+    def describe_content(self, dataset: AbstractDataset | None) -> str | None:
+        """Digest of what the files of a catalog entry hold; None if there are none.
+
+        Pictures of the user are described by a snapshot, which :meth:`read_snapshot` gives back.
+        An entry that is no file of ours has no content that could be known: also None.
+        """
+        if isinstance(dataset, ImageSourceDataset):
+            snapshot = take_snapshot(dataset.list_places(), self.hashes)
+            digest = hash_parts(json.dumps(snapshot))
+            self._snapshots[digest] = snapshot
+            return digest
+        if not isinstance(dataset, AtomicDataset) or isinstance(dataset, FormerDataset):
+            return None
+        for file in _list_files(dataset.filepath):
+            known = self.hashes.find(file)
+            if known is not None:
+                remember(file, known)
+        state = describe_state(dataset.filepath)
+        for part, (_, sha256) in (state or {}).items():
+            self.hashes.add(dataset.filepath / part if part else dataset.filepath, sha256)
+        return hash_parts(json.dumps(state)) if state is not None else None
+
+    def read_entry(self, dataset: AtomicDataset) -> dict[str, Any] | None:
+        """Recipe and content of an output as it was made; None if nobody wrote them down."""
+        try:
+            entry = json.loads(_entry_path(dataset.filepath).read_text())
+            return entry if {"recipe", "content"} <= entry.keys() else None
+        except (OSError, ValueError, AttributeError):
+            return None
+
+    def write_entry(self, dataset: AtomicDataset, recipe: Recipe) -> None:
+        """Write down, in one step, by which recipe an output was made just now."""
+        content = self.describe_content(dataset)
+        _write(_entry_path(dataset.filepath), {"content": content, "recipe": recipe})
+        for digest in recipe["input"].values():
+            self._keep_snapshot(digest)
+
+    def read_snapshot(self, digest: str) -> Snapshot | None:
+        """The snapshot of a digest of this or of a former run; None if it was not kept."""
+        if digest in self._snapshots or self._folder is None:
+            return self._snapshots.get(digest)
+        try:
+            return json.loads((self._folder / f"snapshot-{digest[:16]}.json").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def close(self, used: Iterable[str]) -> None:
+        """Keep the hashes for the next run; sweep snapshots that no output was made from."""
+        self.hashes.save()
+        if self._folder is not None and self._folder.is_dir():
+            kept = {f"snapshot-{digest[:16]}.json" for digest in used}
+            for path in self._folder.glob("snapshot-*.json"):
+                if path.name not in kept:
+                    path.unlink(missing_ok=True)
+
+    def _keep_snapshot(self, digest: str | None) -> None:
+        if self._folder is None or digest not in self._snapshots:
+            return
+        path = self._folder / f"snapshot-{digest[:16]}.json"
+        if not path.exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _write(path, self._snapshots[digest])
+
+
+def describe_hash(dataset: AbstractDataset | None) -> str | None:
+    """SHA-256 of the file of an output, or over the list of files of a folder; None if none."""
+    if not isinstance(dataset, AtomicDataset):
+        return None
+    state = describe_state(dataset.filepath)
+    if state is None:
+        return None
+    return state[""][1] if [*state] == [""] else hash_parts(json.dumps(state))
+
+
+def _entry_path(filepath: Path) -> Path:
+    return filepath.with_name(f".{filepath.name}.recipe.json")
+
+
+def _list_files(path: Path) -> list[Path]:
+    return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else (
+        [path] if path.is_file() else []
+    )  # fmt: skip
+
+
+def _write(path: Path, content: Any) -> None:
+    # The name is that of a draft of `AtomicDataset`, which sweeps those of dead processes.
+    owner = path.name.removeprefix(".").removesuffix(".recipe.json")
+    draft = path.with_name(f".{owner}.draft-{os.getpid()}-recipe.json")
+    draft.write_text(json.dumps(content, indent=1, ensure_ascii=False))
+    sync(draft)
+    os.replace(draft, path)
+    sync(path.parent)

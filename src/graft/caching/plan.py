@@ -1,0 +1,175 @@
+"""The plan of a run: which nodes are fresh, which are stale, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kedro.io import AbstractDataset, DataCatalog
+from kedro.io.core import is_parameter
+from kedro.pipeline import Node, Pipeline
+
+from graft.caching.ledger import Ledger, describe_hash
+from graft.caching.reasons import compare_recipes
+from graft.caching.recipes import Recipe, describe_code, describe_parameters, describe_python
+from graft.datasets.atomic import AtomicDataset
+from graft.datasets.former import FormerDataset
+from graft.datasets.image_sources import ImageSourceDataset
+
+ALWAYS = "always"  # tag of nodes that run every time, such as checks
+
+
+@dataclass
+class Verdict:
+    """What is to be done about a node.
+
+    Attributes:
+        node: The node.
+        recipe: Of today, without what its inputs hold if these have to be made first.
+        reasons: Why it is stale by itself.
+        waits: What is made again before it.
+    """
+
+    node: Node
+    recipe: Recipe
+    reasons: list[str] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)
+
+    @property
+    def all_reasons(self) -> list[str]:
+        """Why it must run; none if it is fresh."""
+        return [*self.reasons, *self.waits]
+
+
+class Plan:
+    """Verdicts on all nodes of a pipeline, and the record of what becomes of them.
+
+    Args:
+        pipeline: The nodes to run and, before them, all that make what these read.
+        catalog: Catalog of their datasets.
+        ledger: Where recipes are written down.
+    """
+
+    def __init__(self, pipeline: Pipeline, catalog: DataCatalog, ledger: Ledger) -> None:
+        self._catalog, self._ledger = catalog, ledger
+        for name in pipeline.datasets():
+            catalog.get(name)  # An entry reads otherwise as long as nobody has asked for it.
+        self._entries: dict[str, Any] = catalog.to_config()[0]
+        self._makers = {name: node.name for node in pipeline.nodes for name in node.outputs}
+        self._contents: dict[str, str | None] = {}
+        self._recorded: set[str] = set()
+        self.verdicts: dict[str, Verdict] = {}
+        for node in pipeline.nodes:
+            self.verdicts[node.name] = self._judge(node)
+
+    def is_fresh(self, output: str) -> bool | None:
+        """Whether an output needs not be made; None if no node of the plan makes it."""
+        maker = self._makers.get(output)
+        return None if maker is None else not self.verdicts[maker].all_reasons
+
+    def find_stale(self, names: set[str]) -> dict[str, Verdict]:
+        """Those of some datasets that are stale, with the verdict on their makers."""
+        return {
+            name: self.verdicts[self._makers[name]]
+            for name in sorted(names)
+            if self.is_fresh(name) is False
+        }
+
+    def note_input(self, name: str) -> None:
+        """Look at what an input holds, just before it is loaded."""
+        if not is_parameter(name) and not isinstance(self._get(name), ImageSourceDataset):
+            # Pictures of the user count as they were before the run: if they change during it,
+            # what is made of them is stale.
+            self._contents[name] = self._ledger.describe_content(self._get(name))
+
+    def record(self, output: str) -> None:
+        """Write down by which recipe an output was made."""
+        dataset, maker = self._get(output), self._makers.get(output)
+        if maker is None or not isinstance(dataset, AtomicDataset):
+            return
+        verdict = self.verdicts[maker]
+        inputs = {name: self._contents.get(name) for name in self._list_inputs(verdict.node)}
+        self._ledger.write_entry(dataset, {**verdict.recipe, "input": inputs})
+        # A later node of this run reads it anew.
+        self._contents.pop(output, None)
+
+    def find_content(self, name: str) -> str | None:
+        """Digest of what an input holds, as the plan knows it."""
+        return self._contents.get(name)
+
+    def describe_outputs(self) -> dict[str, str]:
+        """SHA-256 of every output that is there: of a file itself, of a folder over its files."""
+        found = {name: describe_hash(self._get(name)) for name in sorted(self._makers)}
+        return {name: sha256 for name, sha256 in found.items() if sha256}
+
+    def close(self) -> None:
+        """Keep for the next run what it need not read again."""
+        self._ledger.close({*self._recorded, *filter(None, self._contents.values())})
+
+    def _get(self, name: str) -> AbstractDataset | None:
+        return self._catalog.get(name)
+
+    def _list_inputs(self, node: Node) -> list[str]:
+        names = [name for name in node.inputs if not is_parameter(name)]
+        return sorted({n for n in names if not isinstance(self._get(n), FormerDataset)})
+
+    def _judge(self, node: Node) -> Verdict:
+        inputs = self._list_inputs(node)
+        waits_for = [name for name in inputs if self.is_fresh(name) is False]
+        for name in inputs:
+            if name not in waits_for and name not in self._contents:
+                self._contents[name] = self._ledger.describe_content(self._get(name))
+        verdict = Verdict(node, self._make_recipe(node, inputs, waits_for))
+        verdict.reasons = self._find_reasons(node, verdict.recipe, set(waits_for))
+        stages = {name_stage(self.verdicts[self._makers[name]].node) for name in waits_for}
+        verdict.waits = [f"follows {stage}" for stage in sorted(stages)]
+        return verdict
+
+    def _make_recipe(self, node: Node, inputs: list[str], waits_for: list[str]) -> Recipe:
+        used = {name: self._get(name) for name in [*inputs, *node.outputs]}
+        datasets = {name: dataset for name, dataset in used.items() if dataset is not None}
+        return {
+            **describe_parameters(node, self._load_parameter, self._ledger.hashes.hash),
+            "input": {name: self._contents[name] for name in inputs if name not in waits_for},
+            **describe_code(node, datasets, self._entries),
+            **describe_python(),
+        }
+
+    def _load_parameter(self, name: str) -> Any:
+        return self._catalog[name].load()
+
+    def _find_reasons(self, node: Node, recipe: Recipe, waits_for: set[str]) -> list[str]:
+        reasons = ["runs every time"] if ALWAYS in node.tags else []
+        for name in node.outputs:
+            dataset = self._get(name)
+            if isinstance(dataset, AtomicDataset):
+                reasons += self._inspect(name, dataset, recipe, waits_for)
+            else:
+                reasons.append(f"{name} is not kept")
+        return list(dict.fromkeys(reasons))
+
+    def _inspect(
+        self, name: str, dataset: AtomicDataset, recipe: Recipe, waits_for: set[str]
+    ) -> list[str]:
+        """Why an output is stale."""
+        file = dataset.filepath.name
+        # Asked first: a dataset brings back what a kill has put aside.
+        whole = dataset.filepath.exists() or dataset.exists()
+        content = self._ledger.describe_content(dataset) if whole else None
+        entry = self._ledger.read_entry(dataset)
+        if content is None:
+            return [f"{file} is gone" if entry else "never made"]
+        if entry is None:
+            return [f"nobody wrote down how {file} was made"]
+        if entry["content"] != content or not dataset.exists():
+            return [f"{file} was cut short or altered"]
+        then = entry["recipe"].get("input", {})
+        self._recorded.update(filter(None, then.values()))
+        known = {key: value for key, value in then.items() if key not in waits_for}
+        then_recipe = {**entry["recipe"], "input": known}
+        return compare_recipes(then_recipe, recipe, self._ledger.read_snapshot)
+
+
+def name_stage(node: Node) -> str:
+    """The stage of a node, as a person calls it."""
+    return node.namespace or node.name

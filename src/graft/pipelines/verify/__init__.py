@@ -1,0 +1,5 @@
+"""Whether the saved classifier still gives the metrics that were saved with it."""
+
+from graft.pipelines.verify.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

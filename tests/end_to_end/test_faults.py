@@ -1,0 +1,74 @@
+"""Faults: whatever happens to a run, the next one ends like an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from helpers.killing import hash_outputs, run_killed_at_move, run_whole
+
+KILLED = -9
+
+
+def test_a_run_killed_five_times_ends_with_the_same_bytes(project: Path, tmp_path: Path) -> None:
+    undisturbed = tmp_path / "undisturbed"
+    shutil.copytree(project, undisturbed)
+    done = run_whole(undisturbed, "run", "--env=test")
+    assert done.returncode == 0, done.stderr
+    for move in (2, 9, 30, 17, 40):
+        assert run_killed_at_move(project, move, "run", "--env=test") == KILLED
+    done = run_whole(project, "run", "--env=test")
+    assert done.returncode == 0, done.stderr
+    assert hash_outputs(project) == hash_outputs(undisturbed)
+    assert "nothing to do" in run_whole(project, "run", "--env=test").stdout
+
+
+def test_a_source_that_changes_during_the_run_is_read_again(flowers, run_kedro, project) -> None:
+    arguments = (
+        "--env=own_pictures", "--pipelines=ingestion", "--params", f"source={flowers}"
+    )  # fmt: skip
+    assert run_kedro(*arguments).code == 0
+    # As if another program had written it after its reading: the run knew the old content.
+    (flowers / "rose" / "new.png").write_bytes((flowers / "rose" / "0.png").read_bytes()[:-1])
+    again = run_kedro(*arguments)
+    assert "1 new picture" in again.out
+    assert run_kedro(*arguments).out.count("fresh") == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(run_kedro, project) -> None:
+    assert run_kedro("--env=test", "--pipelines=ingestion").code == 0
+    folder = project / "data" / "02_intermediate" / "test"
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    failed = run_kedro("--env=test", "--pipelines=ingestion", "--force")
+    folder.chmod(0o755)
+    assert "no permission" in failed.error
+
+
+def test_a_second_run_on_the_same_outputs_is_refused(run_kedro, project) -> None:
+    from graft.caching.lock import RunLock
+
+    lock = RunLock(project / "data" / ".locks")
+    lock.acquire([project / "data" / "02_intermediate" / "test"])
+    refused = run_kedro("--env=test", "--pipelines=ingestion")
+    lock.release()
+    assert f"got process {os.getpid()}" in refused.error
+    assert run_kedro("--env=test", "--pipelines=ingestion").code == 0
+
+
+def test_the_plan_alone_makes_nothing(run_kedro, project) -> None:
+    shown = run_kedro("--env=test", "--plan")
+    assert "ingestion           stale  never made" in shown.out
+    assert not list((project / "data").rglob("*.parquet"))
+
+
+def test_stale_features_are_refused_not_met_with_a_traceback(run_kedro, project) -> None:
+    upstream = "--pipelines=ingestion,splitting,decoding"
+    assert run_kedro("--env=test", upstream).code == 0
+    refused = run_kedro("--env=test", "--pipelines=decoding", "--params", "splitting.folds=4")
+    assert "splitting.folds 5 → 4" in refused.error
+    assert "--pipelines=splitting" in refused.error

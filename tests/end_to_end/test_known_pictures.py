@@ -1,0 +1,112 @@
+"""Whole runs one after another: what is done again, and what is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from graft.models import inference
+from graft.pipelines.decoding import nodes as decoding
+from graft.pipelines.ingestion import facts
+
+SMALL = (
+    "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
+    "evaluation.bootstrap_draws=50"
+)
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Pictures that were decoded, and that passed the backbone to become features."""
+    done = {"decoded": 0, "passed": 0}
+    compile_forward = inference.compile_forward
+
+    def count_items(map_isolated: Callable) -> Callable:
+        def count(items: Any) -> Any:
+            for item in items:
+                done["decoded"] += 1
+                yield item
+
+        return lambda function, items, *rest: map_isolated(function, count(items), *rest)
+
+    def count_rows(model: Any, batch_size: int) -> Callable:
+        forward = compile_forward(model, batch_size)
+        is_backbone = model.output_shape[-1] > 2  # a classifier gives two probabilities
+
+        def run(batch: Any) -> Any:
+            done["passed"] += len(batch) * is_backbone
+            return forward(batch)
+
+        return run
+
+    monkeypatch.setattr(inference, "compile_forward", count_rows)
+    for stage in (facts, decoding):
+        monkeypatch.setattr(stage, "map_isolated", count_items(stage.map_isolated))
+    return done
+
+
+@pytest.fixture
+def run_again(flowers: Path, run_kedro: Callable, work: dict[str, int]) -> Callable:
+    """Runs the project on the flowers; what was done then, and the log."""
+
+    def run(parameters: str = SMALL) -> tuple[int, int, str]:
+        work.update(decoded=0, passed=0)
+        outcome = run_kedro("--env=own_pictures", "--params", f"source={flowers},{parameters}")
+        assert outcome.code == 0, outcome.err
+        return work["decoded"], work["passed"], outcome.out
+
+    return run
+
+
+def test_a_new_picture_is_the_only_one_that_is_worked_on(
+    run_again: Callable, flowers: Path, project: Path, write_picture: Callable
+) -> None:
+    assert run_again()[:2] == (48, 24)  # decoded to check it, and for the network
+    write_picture(flowers / "rose" / "new.png", (240, 20, 90))
+    decoded, passed, log = run_again()
+    assert (decoded, passed) == (2, 1)
+    assert "Pictures     1 new, 0 removed, 24 as before; 1 decoded" in log
+    metrics = json.loads((project / "data/08_reporting/own_pictures/metrics.json").read_text())
+    splits = pd.read_parquet(project / "data/03_primary/own_pictures/splits.parquet")
+    assert len(splits) == 25
+    assert metrics["frozen"]["test"]["n"] == (splits["split"] == "test").sum()
+
+
+def test_renaming_and_relabelling_cost_no_decode_and_no_forward_pass(
+    run_again: Callable, flowers: Path
+) -> None:
+    run_again()
+    (flowers / "rose/3.png").rename(flowers / "rose/other.png")
+    (flowers / "rose/4.png").rename(flowers / "fern/was a rose.png")
+    decoded, passed, log = run_again()
+    assert (decoded, passed) == (0, 0)
+    assert "Pictures     0 new, 0 removed, 2 renamed, 22 as before; 0 decoded" in log
+
+
+def test_a_picture_that_is_gone_is_in_no_output(
+    run_again: Callable, flowers: Path, project: Path, write_picture: Callable
+) -> None:
+    write_picture(flowers / "rose" / "private.png", (240, 20, 90))
+    run_again()
+    (flowers / "rose/private.png").unlink()
+    assert run_again()[:2] == (0, 0)
+    tables = [*project.glob("data/0*/own_pictures/**/*.parquet")]
+    names = {path.name for path in tables}
+    assert names >= {"checked_images.parquet", "splits.parquet", "predictions.parquet"}
+    for path in tables:
+        names = pd.read_parquet(path, columns=["image_id"])["image_id"]
+        assert len(names) >= 5
+        assert "rose/private.png" not in names.tolist()
+    for path in project.glob("data/**/*"):
+        if path.is_file() and ".state" not in path.parts:
+            assert b"private.png" not in path.read_bytes(), path
+
+
+def test_a_parameter_of_the_head_costs_no_decode_and_no_forward_pass(run_again: Callable) -> None:
+    run_again()
+    assert run_again(SMALL.replace("epochs=3", "epochs=4"))[:2] == (0, 0)

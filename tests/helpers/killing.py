@@ -1,0 +1,55 @@
+"""Kedro in a process of its own that kills itself in the middle of writing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# Every output is moved into place, and so are its receipt and its recipe: the n-th such moment
+# can be any of those between which a kill must do no harm.
+KILL_AT_MOVE = """
+import os, signal, sys
+moves, limit, real = 0, int(sys.argv[1]), os.replace
+
+def replace(*arguments, **options):
+    global moves
+    moves += 1
+    if moves == limit:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments, **options)
+
+os.replace = replace
+sys.argv = ["kedro", *sys.argv[2:]]
+from kedro.framework.cli.cli import main
+main()
+"""
+
+
+def run_killed_at_move(project: Path, move: int, *arguments: str) -> int:
+    """Exit code of ``kedro ARGUMENTS`` that dies before its n-th move of a file."""
+    command = [sys.executable, "-c", KILL_AT_MOVE, str(move), *arguments]
+    return subprocess.run(command, cwd=project, capture_output=True, env=make_env()).returncode
+
+
+def run_whole(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``kedro ARGUMENTS`` in a process of its own."""
+    command = [sys.executable, "-m", "kedro", *arguments]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, env=make_env())
+
+
+def make_env() -> dict[str, str]:
+    """The environment in which another process imports the code under test."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def hash_outputs(project: Path) -> dict[str, str]:
+    """SHA-256 of every file that a run makes, but those that hold times."""
+    found = {}
+    for path in sorted((project / "data").rglob("*")):
+        name = path.relative_to(project).as_posix()
+        if path.is_file() and "/.state/" not in name and "/.locks/" not in name:
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {name: sha256 for name, sha256 in found.items() if "manifest.json" not in name}
