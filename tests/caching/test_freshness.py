@@ -152,6 +152,22 @@ def test_force_makes_all_again(tiny, plan_text):
     assert "made again as asked" in text
 
 
+def test_forced_what_only_saves_work_is_forgotten(tiny, monkeypatch):
+    from graft.datasets import FormerDataset
+
+    forgotten = []
+    monkeypatch.setattr(FormerDataset, "forget", lambda self: forgotten.append(self.filepath.name))
+    tiny.write_code("pipeline", CODE["pipeline"].replace('["sizes",', '["sizes", "former_sum",'))
+    tiny.write_code(
+        "nodes", CODE["nodes"].replace("sizes: dict, bias", "sizes: dict, former, bias")
+    )
+    tiny.run()
+    assert forgotten == []
+    assert tiny.run() == []
+    tiny.run(force=True)
+    assert forgotten == ["sum.json"]
+
+
 def test_an_early_result_that_comes_out_the_same_leaves_later_ones_fresh(tiny):
     tiny.run()
     tiny.write_code("nodes", CODE["nodes"].replace("len(raw", "0 + len(raw"))

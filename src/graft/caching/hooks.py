@@ -20,6 +20,7 @@ from graft.caching.plan import Plan, name_stage
 from graft.caching.reasons import format_plan
 from graft.caching.runner import is_plan_only
 from graft.datasets.atomic import AtomicDataset
+from graft.datasets.former import FormerDataset
 from graft.errors import GraftError
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,11 @@ class CachingHook:
         except BaseException:
             self._release()
             raise
+        if force and not plan_only:
+            # All is to be made again, and not taken over from what there is.
+            for dataset in map(catalog.get, pipeline.inputs()):
+                if isinstance(dataset, FormerDataset):
+                    dataset.forget()
         catalog.follow(plan)
 
     @hook_impl(trylast=True)
@@ -108,7 +114,8 @@ def _read_globals(context: KedroContext) -> dict[str, Any]:
 
 
 def _is_made(catalog: DataCatalog, name: str) -> bool:
-    return isinstance(catalog.get(name), AtomicDataset)
+    dataset = catalog.get(name)
+    return isinstance(dataset, AtomicDataset) and not isinstance(dataset, FormerDataset)
 
 
 def _list_folders(pipeline: Pipeline, catalog: DataCatalog) -> set[Path]:
