@@ -40,7 +40,7 @@ class CachingHook:
         self._place = Path("data")
         self._dataset = "default"
 
-    @hook_impl
+    @hook_impl(trylast=True)  # once it is known that there is such an environment
     def after_context_created(self, context: KedroContext) -> None:
         """Learn where the project's data is and how the set of pictures is called."""
         self._place = Path(context.project_path) / "data"
@@ -162,7 +162,7 @@ def _mind_stale_inputs(plan: Plan, pipeline: Pipeline, warn_only: bool) -> None:
     stages = sorted({name_stage(other.node) for other in stale.values()})
     listed = ", ".join([*stale][:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
     message = (
-        f"{listed} would be made otherwise today ({name}: {verdict.all_reasons[0]})"
+        f"{listed} {'are' if len(stale) > 1 else 'is'} stale ({name}: {verdict.all_reasons[0]})"
         if verdict.all_reasons[0] != "never made"
         else f"{name} was never made"
     )
