@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -39,6 +42,17 @@ def test_a_mistake_is_found_where_another_error_was_raised_meanwhile():
     error = KeyError("while tidying up")
     error.__context__ = MISTAKE
     assert explain(error) == str(MISTAKE)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "full"), (errno.EACCES, "no permission"),
+     (errno.EROFS, "no permission")],
+)  # fmt: skip
+def test_a_full_disk_and_a_locked_folder_are_told_in_one_line(number, told):
+    error = raise_chain(OSError(number, os.strerror(number), "place"), DatasetError("saving"))
+    assert told in explain(error)
+    assert explain(error).endswith(f"; got {os.strerror(number)} 'place'")
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), DatasetError("x"), KeyError("x")])

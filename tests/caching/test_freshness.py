@@ -152,6 +152,22 @@ def test_force_makes_all_again(tiny, plan_text):
     assert "made again as asked" in text
 
 
+def test_forced_what_only_saves_work_is_forgotten(tiny, monkeypatch):
+    from graft.datasets import FormerDataset
+
+    forgotten = []
+    monkeypatch.setattr(FormerDataset, "forget", lambda self: forgotten.append(self.filepath.name))
+    tiny.write_code("pipeline", CODE["pipeline"].replace('["sizes",', '["sizes", "former_sum",'))
+    tiny.write_code(
+        "nodes", CODE["nodes"].replace("sizes: dict, bias", "sizes: dict, former, bias")
+    )
+    tiny.run()
+    assert forgotten == []
+    assert tiny.run() == []
+    tiny.run(force=True)
+    assert forgotten == ["sum.json"]
+
+
 def test_an_early_result_that_comes_out_the_same_leaves_later_ones_fresh(tiny):
     tiny.run()
     tiny.write_code("nodes", CODE["nodes"].replace("len(raw", "0 + len(raw"))
@@ -164,7 +180,7 @@ def test_an_early_result_that_comes_out_the_same_leaves_later_ones_fresh(tiny):
 def test_a_stale_input_from_outside_the_selection_is_refused(tiny):
     tiny.run()
     tiny.parameters["scale"] = 3
-    with pytest.raises(GraftError, match=r"sizes would be made otherwise.*scale 2 → 3.*; got 1"):
+    with pytest.raises(GraftError, match=r"sizes is stale .*scale 2 → 3.*; got 1"):
         tiny.run(node_names=["total"])
     assert tiny.run()[0] == "sizes"
 
@@ -174,7 +190,7 @@ def test_forced_it_is_taken_with_a_warning_and_mended_by_the_next_run(tiny, plan
     tiny.parameters["scale"] = 3
     ran, text = plan_text(tiny, node_names=["total"], force=True)
     assert ran == ["sum", "names"]
-    assert "Stale input  sizes would be made otherwise" in text
+    assert "Stale input  sizes is stale" in text
     tiny.run()
     assert tiny.read()["sum"] == 3 * 6 + 1
 

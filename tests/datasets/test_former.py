@@ -31,6 +31,18 @@ def test_a_damaged_file_counts_as_absent(tmp_path):
     assert make(FormerDataset, tmp_path).load() is None
 
 
+@pytest.mark.parametrize("only_saves_work", [True, False])
+def test_it_is_forgotten_if_that_costs_only_work(only_saves_work, tmp_path):
+    # Splits are no such case: without the former ones, pictures would change sides.
+    make(AtomicDataset, tmp_path).save(pd.DataFrame({"split": ["train"]}))
+    former = FormerDataset(
+        filepath=tmp_path / "splits.parquet", dataset=WRAPPED, only_saves_work=only_saves_work
+    )
+    assert former.load() is not None
+    former.forget()
+    assert (former.load() is None) == only_saves_work
+
+
 def test_it_is_never_written(tmp_path):
     with pytest.raises(DatasetError, match="read, never written"):
         make(FormerDataset, tmp_path).save(pd.DataFrame({"split": ["train"]}))

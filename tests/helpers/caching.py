@@ -97,6 +97,12 @@ class TinyProject:
                     "type": "graft.datasets.ClassFoldersDataset",
                     "filepath": str(self.pictures),
                 },
+                "former_sum": {
+                    "type": "graft.datasets.FormerDataset",
+                    "filepath": str(self.file("sum", data)),
+                    "dataset": {"type": "json.JSONDataset"},
+                    "only_saves_work": True,
+                },
                 **{
                     name: {
                         "type": "graft.datasets.AtomicDataset",

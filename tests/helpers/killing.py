@@ -34,9 +34,21 @@ def run_killed_at_move(project: Path, move: int, *arguments: str) -> int:
     return subprocess.run(command, cwd=project, capture_output=True, env=make_env()).returncode
 
 
+# Says after a command which of the slow libraries it has imported.
+PROBE = """
+import sys
+from kedro.framework.cli.cli import main
+sys.argv = ["kedro", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print("heavy:", sorted({"tensorflow", "keras"} & set(sys.modules)))
+"""
+
+
 def run_whole(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """``kedro ARGUMENTS`` in a process of its own."""
-    command = [sys.executable, "-m", "kedro", *arguments]
+    """``kedro ARGUMENTS`` in a process of its own, which says what it has imported."""
+    command = [sys.executable, "-c", PROBE, *arguments]
     return subprocess.run(command, cwd=project, capture_output=True, text=True, env=make_env())
 
 

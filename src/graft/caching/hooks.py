@@ -20,6 +20,7 @@ from graft.caching.plan import Plan, name_stage
 from graft.caching.reasons import format_plan
 from graft.caching.runner import is_plan_only
 from graft.datasets.atomic import AtomicDataset
+from graft.datasets.former import FormerDataset
 from graft.errors import GraftError
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class CachingHook:
         self._place = Path("data")
         self._dataset = "default"
 
-    @hook_impl
+    @hook_impl(trylast=True)  # once it is known that there is such an environment
     def after_context_created(self, context: KedroContext) -> None:
         """Learn where the project's data is and how the set of pictures is called."""
         self._place = Path(context.project_path) / "data"
@@ -77,6 +78,11 @@ class CachingHook:
         except BaseException:
             self._release()
             raise
+        if force and not plan_only:
+            # All is to be made again, and not taken over from what there is.
+            for dataset in map(catalog.get, pipeline.inputs()):
+                if isinstance(dataset, FormerDataset):
+                    dataset.forget()
         catalog.follow(plan)
 
     @hook_impl(trylast=True)
@@ -108,7 +114,8 @@ def _read_globals(context: KedroContext) -> dict[str, Any]:
 
 
 def _is_made(catalog: DataCatalog, name: str) -> bool:
-    return isinstance(catalog.get(name), AtomicDataset)
+    dataset = catalog.get(name)
+    return isinstance(dataset, AtomicDataset) and not isinstance(dataset, FormerDataset)
 
 
 def _list_folders(pipeline: Pipeline, catalog: DataCatalog) -> set[Path]:
@@ -155,7 +162,7 @@ def _mind_stale_inputs(plan: Plan, pipeline: Pipeline, warn_only: bool) -> None:
     stages = sorted({name_stage(other.node) for other in stale.values()})
     listed = ", ".join([*stale][:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
     message = (
-        f"{listed} would be made otherwise today ({name}: {verdict.all_reasons[0]})"
+        f"{listed} {'are' if len(stale) > 1 else 'is'} stale ({name}: {verdict.all_reasons[0]})"
         if verdict.all_reasons[0] != "never made"
         else f"{name} was never made"
     )
