@@ -16,7 +16,12 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.ui
 
 @pytest.fixture(scope="module")
 def backbone() -> keras.Model:
-    return build_backbone("EfficientNetB0", 32, "random", seed=0)
+    backbone = build_backbone("EfficientNetB0", 32, "random", seed=0)
+    # A random network of this depth shrinks its numbers to rounding errors.
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_variance.assign(layer.moving_variance * 0.5)
+    return backbone
 
 
 @pytest.fixture

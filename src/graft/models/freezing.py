@@ -66,27 +66,21 @@ def cut_classifier(backbone: keras.Model, head: keras.Model, unfreeze: str | int
 
 
 def join_for_training(cut: CutClassifier) -> keras.Model:
-    """The whole with a trunk in inference mode, for training on pictures.
+    """The whole with a trunk that leaves nothing to chance, for training on pictures.
 
-    Frozen layers that drop out at random, as in EfficientNet, would do so in training too. The
-    trunk is nested, so that it can be called as a whole; the layers of the tail lie beside it.
+    Frozen layers that drop out at random, as in EfficientNet, would do so in training too.
+    ``trunk(pictures, training=False)`` does not help: a functional model hands what it is called
+    with on to all layers. So those layers are left out; all others are shared.
     """
     if cut.trunk is None:
         return cut.whole
-    pictures = keras.Input(cut.trunk.input_shape[1:], dtype="uint8", name="pictures")
-    outputs: list[keras.KerasTensor] = []
+    frozen = {layer.name for layer in cut.trunk.layers}
 
-    def call(layer: keras.Layer, *tensors: object, **options: object) -> object:
-        outputs.append(layer(*tensors, **options))
-        return outputs[-1]
+    def share(layer: keras.Layer) -> keras.Layer:
+        is_random = hasattr(layer, "seed_generator")
+        return keras.layers.Identity() if is_random and layer.name in frozen else layer
 
-    keras.models.clone_model(
-        cut.tail,
-        input_tensors=cut.trunk(pictures, training=False),
-        clone_function=lambda layer: layer,
-        call_function=call,
-    )
-    return keras.Model(pictures, outputs[-1], name="classifier")
+    return keras.models.clone_model(cut.whole, clone_function=share)
 
 
 def find_first_unfrozen(blocks: list[Block], unfreeze: str | int) -> int:

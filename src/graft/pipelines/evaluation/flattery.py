@@ -12,6 +12,8 @@ from graft.datasets.features import FeatureTable
 from graft.pipelines.evaluation.parameters import EvaluationParameters
 from graft.scores.flattery import measure_flattery
 
+# With fewer pictures that belong together no split can flatter by a figure that anybody reads.
+_LEAST_SHARE = 0.01
 logger = logging.getLogger(__name__)
 
 
@@ -22,9 +24,9 @@ def compare_with_random_split(
 
     Returns:
         ``flattery``: ``clusters`` and ``together``: how many clusters of more than one picture,
-        and pictures in them, are in train and test. If there are any, ``measured``: see
-        :func:`~graft.scores.flattery.measure_flattery`; at most ``flattery_pictures`` pictures,
-        in whole clusters.
+        and pictures in them, are in train and test. If they are one picture in a hundred or
+        more, ``measured``: see :func:`~graft.scores.flattery.measure_flattery`; at most
+        ``flattery_pictures`` pictures, in whole clusters.
     """
     pictures = splits[splits["split"].isin(["train", "test"])]
     sizes = pictures["cluster"].map(pictures["cluster"].value_counts())
@@ -33,7 +35,7 @@ def compare_with_random_split(
         "together": int((sizes > 1).sum()),
         "measured": None,
     }
-    if not found["clusters"]:
+    if found["together"] < _LEAST_SHARE * len(pictures) or not found["clusters"]:
         return found
     pictures = _sample_clusters(pictures, parameters.flattery_pictures, parameters.seed)
     found["measured"] = measured = measure_flattery(
