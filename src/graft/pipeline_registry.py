@@ -19,6 +19,7 @@ STAGES = (
     "feature_extraction",
     "head_training",
     "fine_tuning",
+    "training",
     "evaluation",
 )
 

@@ -13,6 +13,8 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageOps
 
+from graft.images.colours import COLOURS
+
 # Pillow warns between one and two times its pixel limit and raises above that. A warning
 # in a log protects nobody: from its first limit on, a decompression bomb is an error.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -117,16 +119,19 @@ def resize(picture: Image.Image, image_size: int) -> np.ndarray:
     return np.asarray(picture, dtype=np.uint8)
 
 
-def decode_picture(data: bytes, image_size: int, max_pixels: int) -> np.ndarray:
+def decode_picture(
+    data: bytes, image_size: int, max_pixels: int, colour: str = "rgb"
+) -> np.ndarray:
     """Turn a file's bytes into the pixels that a network sees.
 
     Returns:
-        Array of shape (image_size, image_size, 3), uint8, RGB.
+        Array of shape (image_size, image_size, 3), uint8; with one channel if ``colour`` is not
+        ``rgb`` but ``grey`` or ``lab_l`` (lightness of CIELAB).
 
     Raises:
         PictureError: If the picture cannot be used.
     """
-    return resize(to_rgb(open_picture(data, max_pixels)), image_size)
+    return COLOURS[colour](resize(to_rgb(open_picture(data, max_pixels)), image_size))
 
 
 def _scale_to_8_bits(picture: Image.Image) -> Image.Image:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from graft.errors import GraftError
 from graft.images.blocks import RowStream, count_workers, map_threaded
+from graft.images.colours import count_channels
 from graft.images.decoding import PictureError, decode_picture
 from graft.images.sources import ImageSource
 from graft.pipelines.decoding.parameters import DecodingParameters
@@ -21,15 +22,16 @@ def decode_images(
     """Decode the pictures of ``splits``, as a stream that holds a few of them at a time.
 
     Returns:
-        ``images`` (N, H, W, 3), uint8, in the order of ``splits``. The pictures are read in the
-        source's own order, in which a compressed archive is unpacked once.
+        ``images`` (N, H, W, 3), uint8, in the order of ``splits``; (N, H, W, 1) in grey. The
+        pictures are read in the source's own order, in which a compressed archive is unpacked
+        once.
 
     Raises:
         GraftError: While the stream is stored, if a picture has changed since it was checked.
     """
     size = parameters.image_size
     return RowStream(
-        shape=(len(splits), size, size, 3),
+        shape=(len(splits), size, size, count_channels(parameters.colour)),
         dtype="uint8",
         rows=_decode_rows(raw_images, splits, parameters),
     )
@@ -53,7 +55,9 @@ def _decode_rows(
     def decode(file: tuple[str, bytes]) -> tuple[int, np.ndarray]:
         image_id, data = file
         try:
-            pixels = decode_picture(data, parameters.image_size, parameters.max_pixels)
+            pixels = decode_picture(
+                data, parameters.image_size, parameters.max_pixels, parameters.colour
+            )
         except PictureError as error:
             raise _changed(image_id, str(error)) from error
         return row_of[image_id], pixels

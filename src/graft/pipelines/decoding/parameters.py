@@ -1,5 +1,7 @@
 """Parameters of the decoding stage."""
 
+from typing import Literal
+
 from pydantic import Field, PositiveInt
 
 from graft.parameters import StageParameters
@@ -11,9 +13,12 @@ class DecodingParameters(StageParameters):
     Attributes:
         image_size: Side of the square that every picture is resized to, in pixels.
         max_pixels: Largest allowed width × height of a picture file.
+        colour: ``rgb``; ``grey`` (ITU-R BT.601) or ``lab_l`` (lightness of CIELAB), of which a
+            picture has one channel.
         workers: Threads that decode; one a processor if None.
     """
 
     image_size: PositiveInt
     max_pixels: int = Field(gt=0, le=89_478_485)
+    colour: Literal["rgb", "grey", "lab_l"] = "rgb"
     workers: PositiveInt | None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graft.datasets.features import FeatureBlock
-from graft.images.blocks import copy_rows
+from graft.images.colours import copy_pictures
 from graft.parameters import BackboneParameters
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
 from graft.progress import track
@@ -80,4 +80,4 @@ def _extract_blocks(
     starts = range(0, len(images), batch_size)
     for start in track(starts, len(images), "extracting", "pictures", step=batch_size):
         rows = slice(start, start + batch_size)
-        yield FeatureBlock(keys[rows], forward(copy_rows(images, rows)))
+        yield FeatureBlock(keys[rows], forward(copy_pictures(images, rows)))
