@@ -13,6 +13,7 @@ from graft.datasets.image_sources import (
     LabelledFileNamesDataset,
 )
 from graft.datasets.keras_model import KerasModelDataset
+from graft.datasets.texts import KerasTextsDataset, TokenTablesDataset
 from graft.datasets.training_folders import LogFolderDataset, TrainingBackupDataset
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "FigureDataset",
     "HTMLDataset",
     "KerasModelDataset",
+    "KerasTextsDataset",
     "LabelledFileNamesDataset",
     "LogFolderDataset",
     "NumpyArrayDataset",
+    "TokenTablesDataset",
     "TrainingBackupDataset",
     "WeightsDataset",
 ]
