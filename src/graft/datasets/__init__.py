@@ -13,6 +13,7 @@ from graft.datasets.image_sources import (
     LabelledFileNamesDataset,
 )
 from graft.datasets.keras_model import KerasModelDataset
+from graft.datasets.tables import LibraryTableDataset, TableFileDataset
 from graft.datasets.texts import KerasTextsDataset, TokenTablesDataset
 from graft.datasets.training_folders import LogFolderDataset, TrainingBackupDataset
 
@@ -26,8 +27,10 @@ __all__ = [
     "KerasModelDataset",
     "KerasTextsDataset",
     "LabelledFileNamesDataset",
+    "LibraryTableDataset",
     "LogFolderDataset",
     "NumpyArrayDataset",
+    "TableFileDataset",
     "TokenTablesDataset",
     "TrainingBackupDataset",
     "WeightsDataset",
