@@ -21,15 +21,17 @@ COMMON = {
 }
 ALLOWED = {
     "images": set(),
-    "datasets": {"images"},
+    "texts": set(),
+    "datasets": {"images", "texts"},
     "caching": {"datasets", "images"},
     "models": set(),
     "scores": set(),
     "figures": {"scores"},
-    "pipelines": {"images", "datasets", "models", "scores", "figures"},
+    "pipelines": {"images", "texts", "datasets", "models", "scores", "figures"},
 }
 FOREIGN = {
     "images": {"kedro", "keras", "tensorflow"},
+    "texts": {"kedro", "keras", "tensorflow"},
     "caching": {"keras", "tensorflow"},
     "models": {"kedro"},
     "scores": {"kedro"},

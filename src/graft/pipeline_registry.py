@@ -21,6 +21,7 @@ STAGES = (
     "feature_extraction",
     "head_training",
     "fine_tuning",
+    "training",
     "evaluation",
 )
 

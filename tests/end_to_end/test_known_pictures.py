@@ -16,6 +16,7 @@ from graft.pipelines.ingestion import facts
 
 SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
+    "head_training.patience=3,fine_tuning.views=0,fine_tuning.epochs=2,fine_tuning.patience=2,"
     "evaluation.bootstrap_draws=50"
 )
 
@@ -109,4 +110,7 @@ def test_a_picture_that_is_gone_is_in_no_output(
 
 def test_a_parameter_of_the_head_costs_no_decode_and_no_forward_pass(run_again: Callable) -> None:
     run_again()
-    assert run_again(SMALL.replace("epochs=3", "epochs=4"))[:2] == (0, 0)
+    assert run_again(SMALL.replace("head_training.epochs=3", "head_training.epochs=4"))[:2] == (
+        0,
+        0,
+    )

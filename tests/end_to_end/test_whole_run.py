@@ -138,9 +138,10 @@ def test_cats_and_dogs_reach_their_bar(project: Path, shared: Path, run_kedro: C
     outcome = run_kedro(
         "--env=cats_vs_dogs",
         "--params",
-        f"source={shared / 'data/cats_vs_dogs'},weights={weights}",
+        f"source={shared / 'data/cats_vs_dogs'},weights={weights},fine_tuning.views=0",
     )
     assert outcome.code == 0, outcome.err
     metrics = json.loads((project / "data/08_reporting/cats_vs_dogs/metrics.json").read_text())
     assert metrics["frozen"]["test"]["n"] == 240
     assert metrics["frozen"]["test"]["accuracy"]["value"] >= 0.97
+    assert metrics["fine_tuned"]["test"]["accuracy"]["value"] >= 0.97

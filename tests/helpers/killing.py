@@ -57,11 +57,14 @@ def make_env() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
+_RECORDS = ("/.state/", "/.locks/", "_backup/", "_logs/")
+
+
 def hash_outputs(project: Path) -> dict[str, str]:
-    """SHA-256 of every file that a run makes, but those that hold times."""
+    """SHA-256 of every output of a run: no times, no backups of a training, no lock."""
     found = {}
     for path in sorted((project / "data").rglob("*")):
         name = path.relative_to(project).as_posix()
-        if path.is_file() and "/.state/" not in name and "/.locks/" not in name:
+        if path.is_file() and not any(part in name for part in _RECORDS):
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return {name: sha256 for name, sha256 in found.items() if "manifest.json" not in name}

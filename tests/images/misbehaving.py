@@ -32,7 +32,7 @@ def check(data, min_side, max_pixels, crop=None) -> PictureFacts:
     return check_picture(data, min_side, max_pixels, crop)
 
 
-def decode_in_size(data, image_size, max_pixels, crop=None):
+def decode_in_size(data, image_size, max_pixels, crop=None, colour="rgb"):
     """As ``decode``, with the arguments of ``decode_picture``."""
     return decode(data)
 

@@ -16,6 +16,8 @@ from graft.datasets.image_sources import (
 )
 from graft.datasets.keras_model import KerasModelDataset
 from graft.datasets.label_sources import LabelLineDataset, LabelTableDataset
+from graft.datasets.tables import LibraryTableDataset, TableFileDataset
+from graft.datasets.texts import KerasTextsDataset, TokenTablesDataset
 from graft.datasets.training_folders import LogFolderDataset, TrainingBackupDataset
 
 __all__ = [
@@ -30,11 +32,15 @@ __all__ = [
     "IdxDataset",
     "KerasImagesDataset",
     "KerasModelDataset",
+    "KerasTextsDataset",
     "LabelLineDataset",
     "LabelTableDataset",
     "LabelledFileNamesDataset",
+    "LibraryTableDataset",
     "LogFolderDataset",
     "NumpyArrayDataset",
+    "TableFileDataset",
+    "TokenTablesDataset",
     "TracedArrayDataset",
     "TrackFoldersDataset",
     "TrainingBackupDataset",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.datasets.local import LocalDataset
+from graft.errors import GraftError
 from graft.quiet import import_tensorflow
 
 if TYPE_CHECKING:
@@ -23,13 +26,41 @@ class KerasModelDataset(LocalDataset["keras.Model", "keras.Model"]):
     catalog can be listed and drawn in a second. Code inside the file is never executed
     (``safe_mode``). The same model is the same file: neither times nor addresses in
     memory are stored in it.
+
+    Args:
+        filepath: The file.
+        imports: Modules that register classes of the model that are not of Keras itself.
+        metadata: Ignored by Kedro; kedro-viz reads it.
     """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        imports: Sequence[str] = (),
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._imports = imports
 
     def load(self) -> keras.Model:
         import_tensorflow()
         import keras
 
-        return keras.models.load_model(self._filepath, compile=False, safe_mode=True)
+        for module in self._imports:
+            import_module(module)
+        try:
+            return keras.models.load_model(self._filepath, compile=False, safe_mode=True)
+        except TypeError as error:
+            # Keras puts the whole configuration of the model behind the first sentence.
+            told, _, _ = str(error).partition(". ")
+            if not told.startswith("Could not locate"):
+                raise
+            raise GraftError(
+                "a class of the model in the file is not known; name the module that registers it "
+                "(keras.saving.register_keras_serializable) under 'imports' of this catalog "
+                f"entry; got '{told.removeprefix('Could not locate ')}' in '{self._filepath}'"
+            ) from error
 
     def save(self, data: keras.Model) -> None:
         data.save(self._filepath)

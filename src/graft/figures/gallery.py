@@ -39,7 +39,7 @@ def select_wrong(
 
     Args:
         predictions: As made by the evaluation stage.
-        images: Array (N, H, W, 3), uint8, in the order of ``splits``.
+        images: Array (N, H, W, 3) or (N, H, W, 1), uint8, in the order of ``splits``.
         splits: Column ``image_id``.
         limit: At most so many.
     """
@@ -49,6 +49,7 @@ def select_wrong(
     wrong["label_probability"] = _look_up(wrong, wrong["label"])
     wrong = wrong.sort_values(["probability", "image_id"], ascending=[False, True]).head(limit)
     row_of = pd.Series(np.arange(len(splits)), index=splits["image_id"])
+    shape = (*images.shape[1:3], 3)  # grey stands for all three channels
     return [
         WrongPicture(
             image_id=row["image_id"],
@@ -56,7 +57,7 @@ def select_wrong(
             predicted=row["predicted"],
             probability=float(row["probability"]),
             label_probability=float(row["label_probability"]),
-            pixels=np.array(images[row_of[row["image_id"]]]),
+            pixels=np.array(np.broadcast_to(images[row_of[row["image_id"]]], shape)),
         )
         for _, row in wrong.iterrows()
     ]

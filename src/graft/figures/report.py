@@ -27,6 +27,7 @@ METRIC_TITLES = {
 MODEL_TITLES = {
     "frozen": "Frozen backbone with a trained head",
     "fine_tuned": "Fine-tuned: the last blocks were trained too",
+    "from_scratch": "A network trained from scratch",
 }
 
 
@@ -53,7 +54,9 @@ class ReportContent:
         model: The model that the details are about.
         models: Every model to its metrics; splits and figures as in ``metrics``.
         comparison: ``first`` and ``second`` model and how they compare on each split; empty if
-            there is one model only.
+            nothing was fine-tuned.
+        scratch_comparison: The same of the network from scratch and transfer learning; empty
+            without such a network.
     """
 
     metrics: Mapping[str, Mapping[str, Any]]
@@ -74,6 +77,7 @@ class ReportContent:
     model: str = "frozen"
     models: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     comparison: Mapping[str, Any] = field(default_factory=dict)
+    scratch_comparison: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_report(content: ReportContent) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from graft.images.colours import COLOURS
 from graft.images.crops import Box
 from graft.images.deep_pixels import scale_to_8_bits
 
@@ -152,7 +153,11 @@ def resize(picture: Image.Image, image_size: int) -> np.ndarray:
 
 
 def decode_picture(
-    data: bytes, image_size: int, max_pixels: int, crop: Box | None = None
+    data: bytes,
+    image_size: int,
+    max_pixels: int,
+    crop: Box | None = None,
+    colour: str = "rgb",
 ) -> np.ndarray:
     """Turn a file's bytes into the pixels that a network sees.
 
@@ -161,15 +166,18 @@ def decode_picture(
         image_size: Side of the square, in pixels.
         max_pixels: Largest allowed width × height of the whole picture.
         crop: The part to take; the whole picture if None.
+        colour: ``rgb``, ``grey`` or ``lab_l``.
 
     Returns:
-        Array of shape (image_size, image_size, 3), uint8, RGB.
+        Array of shape (image_size, image_size, 3), uint8; with one channel if ``colour`` is not
+        ``rgb`` but ``grey`` or ``lab_l`` (lightness of CIELAB).
 
     Raises:
         PictureError: If the picture cannot be used.
         MemoryError: If there is too little memory.
     """
-    return resize(cut_out(to_rgb(open_picture(data, max_pixels)), crop), image_size)
+    picture = cut_out(to_rgb(open_picture(data, max_pixels)), crop)
+    return COLOURS[colour](resize(picture, image_size))
 
 
 def _turn_upright(picture: Image.Image) -> Image.Image:

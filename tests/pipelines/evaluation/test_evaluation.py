@@ -23,6 +23,7 @@ from graft.pipelines.evaluation.fine_tuned import (
     predict_from_pictures,
 )
 from graft.pipelines.evaluation.flattery import compare_with_random_split
+from graft.pipelines.evaluation.from_scratch import compare_with_scratch, predict_from_scratch
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     measure_predictions,
@@ -74,7 +75,7 @@ def test_the_pipeline_ends_in_a_report(
 ) -> None:
     classifier, images = _classifier(features, head)
     made = ["confusion_matrix", "confusion_matrix_log2", "learning_curves", "wrong_pictures"]
-    given = ["fine_tuning_curves", "augmented_pictures"]
+    given = ["fine_tuning_curves", "augmented_pictures", "training_curves"]
     history = pd.DataFrame(
         {"epoch": [1, 2], "loss": [1, 0.5], "accuracy": [0.5, 1], "dev_loss": [1, 0.6],
          "dev_accuracy": [0.5, 1]}
@@ -84,6 +85,7 @@ def test_the_pipeline_ends_in_a_report(
         "features": features, "head": head, "splits": splits, "class_names": CLASSES,
         "frozen_classifier": classifier, "images": images, "head_history": history,
         "fine_tuned_classifier": classifier, "fine_tuning_history": history,
+        "trained_classifier": classifier, "training_history": history,
         "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
         "split_check": {"pairs": 0, "leaking": 0, "set_aside": [], "moved": []},
         "split_summary": pd.DataFrame(
@@ -177,6 +179,7 @@ def test_with_clusters_a_random_split_of_the_same_pictures_is_measured(
 
 
 HISTORY = pd.DataFrame({"epoch": [1]})
+NO_ROWS = pd.DataFrame()
 
 
 def test_the_fine_tuned_classifier_is_measured_on_the_same_pictures(
@@ -197,7 +200,7 @@ def test_without_fine_tuning_there_is_one_model(
     classifier, images = _classifier(features, head)
     tuned = predict_from_pictures(classifier, HISTORY[:0], images, splits, CLASSES)
     assert tuned.empty
-    both, chosen = collect_predictions(predictions, tuned)
+    both, chosen = collect_predictions(predictions, tuned, tuned)
     pd.testing.assert_frame_equal(both, predictions)
     pd.testing.assert_frame_equal(chosen, predictions)
     assert compare_models(both, PARAMETERS) == {}
@@ -215,11 +218,12 @@ def _contradict(predictions: pd.DataFrame, split: str) -> pd.DataFrame:
 
 def test_the_model_is_chosen_by_dev_and_never_by_test(predictions: pd.DataFrame) -> None:
     worse_on_dev = _contradict(predictions, "dev")
-    _, chosen = collect_predictions(predictions, worse_on_dev)
+    _, chosen = collect_predictions(predictions, worse_on_dev, NO_ROWS)
     assert set(chosen["model"]) == {"frozen"}
-    _, chosen = collect_predictions(_swap_names(worse_on_dev), _swap_names(predictions))
+    swapped = _swap_names(worse_on_dev), _swap_names(predictions)
+    _, chosen = collect_predictions(*swapped, NO_ROWS)
     assert set(chosen["model"]) == {"fine_tuned"}
-    _, chosen = collect_predictions(predictions, _contradict(predictions, "test"))
+    _, chosen = collect_predictions(predictions, _contradict(predictions, "test"), NO_ROWS)
     assert set(chosen["model"]) == {"frozen"}
 
 
@@ -235,3 +239,39 @@ def test_models_are_compared_picture_by_picture(predictions: pd.DataFrame) -> No
     assert found["test"]["only_first"] == right.sum()
     assert found["test"]["only_second"] == (~right).sum()
     assert found["dev"]["p_value"] == 1
+
+
+def test_a_network_from_scratch_is_measured_and_compared_like_the_others(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
+) -> None:
+    classifier, images = _classifier(features, head)
+    scratch = predict_from_scratch(classifier, HISTORY, images, splits, CLASSES)
+    pd.testing.assert_frame_equal(
+        scratch.drop(columns="model"), predictions.drop(columns="model"), rtol=1e-4
+    )
+    worse = _contradict(scratch, "dev").assign(model="from_scratch")
+    everything, chosen = collect_predictions(predictions, NO_ROWS, worse)
+    assert set(chosen["model"]) == {"frozen"}
+    metrics, _ = measure_predictions(everything, CLASSES, PARAMETERS)
+    assert set(metrics) == {"frozen", "from_scratch"}
+    found = compare_with_scratch(everything, PARAMETERS)
+    assert (found["first"], found["second"]) == ("from_scratch", "frozen")
+    assert found["dev"]["difference"] > 0
+    assert found["test"]["difference"] == 0
+    assert compare_models(everything, PARAMETERS) == {}
+    assert compare_with_scratch(predictions, PARAMETERS) == {}
+
+
+def test_transfer_means_the_fine_tuned_classifier_where_there_is_one(
+    predictions: pd.DataFrame,
+) -> None:
+    tables = [predictions.assign(model=model) for model in ("frozen", "fine_tuned", "from_scratch")]
+    assert compare_with_scratch(pd.concat(tables), PARAMETERS)["second"] == "fine_tuned"
+
+
+def test_the_network_from_scratch_may_be_the_best(predictions: pd.DataFrame) -> None:
+    names = ["probability_dark", "probability_light"]
+    unsure = predictions.copy()
+    unsure[names] = np.float32(0.5)
+    _, chosen = collect_predictions(unsure, NO_ROWS, predictions.assign(model="from_scratch"))
+    assert set(chosen["model"]) == {"from_scratch"}

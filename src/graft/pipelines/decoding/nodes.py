@@ -14,6 +14,7 @@ import pandas as pd
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.blocks import RowStream, count_workers
+from graft.images.colours import count_channels
 from graft.images.crops import parse_crop
 from graft.images.decoding import decode_picture
 from graft.images.origins import TracedRows, copy_known, find_known
@@ -42,7 +43,8 @@ def decode_images(
         parameters: Size and limits.
 
     Returns:
-        ``images`` (N, H, W, 3), uint8, in the order of ``splits``, with the origins of its rows.
+        ``images`` (N, H, W, 3), uint8, or (N, H, W, 1) in grey, in the order of ``splits``, with
+        the origins of its rows.
         New pictures are read in the source's own order, in which a compressed archive is
         unpacked once.
 
@@ -62,7 +64,7 @@ def decode_images(
         )  # fmt: skip
     size = parameters.image_size
     return RowStream(
-        shape=(len(splits), size, size, 3),
+        shape=(len(splits), size, size, count_channels(parameters.colour)),
         dtype="uint8",
         rows=_chain_rows(raw_images, former, found, unknown, parameters),
         origins=origins,
@@ -79,7 +81,10 @@ def _trace_pictures(
         missing = wanted.loc[~wanted["image_id"].isin(pictures["image_id"]), "image_id"]
         raise _changed(missing.iloc[0], "it is no longer in the source")
     recipe = hash_parts(
-        fingerprint_code(decode_picture), parameters.image_size, parameters.max_pixels
+        fingerprint_code(decode_picture),
+        parameters.image_size,
+        parameters.max_pixels,
+        parameters.colour,
     )
     contents = zip(pictures["sha256"], pictures["crop"], strict=True)
     origins = [hash_parts(content, str(parse_crop(crop)), recipe) for content, crop in contents]
@@ -97,7 +102,10 @@ def _chain_rows(
     rows_of = unknown.groupby("origin")["row"].agg(list)
     firsts = unknown.drop_duplicates("origin")
     decode = partial(
-        decode_picture, image_size=parameters.image_size, max_pixels=parameters.max_pixels
+        decode_picture,
+        image_size=parameters.image_size,
+        max_pixels=parameters.max_pixels,
+        colour=parameters.colour,
     )
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
     items = _check_contents(read_items(source, firsts), firsts["sha256"])

@@ -1,5 +1,7 @@
 """Parameters of the decoding stage."""
 
+from typing import Literal
+
 from pydantic import Field, PositiveInt
 
 from graft.parameters import StageParameters
@@ -11,6 +13,8 @@ class DecodingParameters(StageParameters):
     Attributes:
         image_size: Side of the square that every picture is resized to, in pixels.
         max_pixels: Largest allowed width × height of a picture file.
+        colour: ``rgb``; ``grey`` (ITU-R BT.601) or ``lab_l`` (lightness of CIELAB), of which a
+            picture has one channel.
         seconds_per_picture: Longest time that decoding one picture may take.
         memory_mb: Most memory that decoding one picture may take, in MiB; enforced on Linux.
         workers: Processes that decode; one a processor if None.
@@ -18,6 +22,7 @@ class DecodingParameters(StageParameters):
 
     image_size: PositiveInt
     max_pixels: int = Field(gt=0, le=89_478_485)
+    colour: Literal["rgb", "grey", "lab_l"] = "rgb"
     seconds_per_picture: float = Field(gt=0, allow_inf_nan=False)
     memory_mb: int = Field(ge=64)
     workers: PositiveInt | None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from graft.images.blocks import copy_rows
+from graft.images.colours import copy_pictures
 from graft.pipelines.evaluation.parameters import EvaluationParameters
 from graft.progress import track
 from graft.scores.comparison import compare_paired
@@ -41,9 +41,16 @@ def predict_from_pictures(
     starts = range(0, len(rows), _BATCH)
     for start in track(starts, len(rows), "predicting", "pictures", step=_BATCH):
         places = slice(start, start + _BATCH)
-        probabilities[places] = forward(copy_rows(images, rows[places]))
-    table = splits.iloc[rows][["image_id", "split", "label"]].reset_index(drop=True)
-    table.insert(2, "model", FINE_TUNED)
+        probabilities[places] = forward(copy_pictures(images, rows[places]))
+    return tabulate_predictions(FINE_TUNED, splits.iloc[rows], probabilities, class_names)
+
+
+def tabulate_predictions(
+    model: str, pictures: pd.DataFrame, probabilities: np.ndarray, class_names: list[str]
+) -> pd.DataFrame:
+    """Predictions of a model as a table, a row a picture, with a probability column a class."""
+    table = pictures[["image_id", "split", "label"]].reset_index(drop=True)
+    table.insert(2, "model", model)
     table["predicted"] = np.array(class_names)[probabilities.argmax(axis=1)]
     for number, name in enumerate(class_names):
         table[f"probability_{name}"] = probabilities[:, number]
@@ -51,21 +58,20 @@ def predict_from_pictures(
 
 
 def collect_predictions(
-    frozen_predictions: pd.DataFrame, fine_tuned_predictions: pd.DataFrame
+    frozen_predictions: pd.DataFrame,
+    fine_tuned_predictions: pd.DataFrame,
+    from_scratch_predictions: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Put the predictions of all models together, and choose the better model by dev.
 
     Returns:
         ``predictions``: of all models. ``chosen_predictions``: of the model with the lower log
-        loss on dev; the frozen one if they are equal.
+        loss on dev; the earlier one in this order if they are equal.
     """
-    losses = {
-        FROZEN: measure_dev_loss(frozen_predictions),
-        FINE_TUNED: measure_dev_loss(fine_tuned_predictions),
-    }
-    tables = [frozen_predictions, fine_tuned_predictions]
-    predictions = pd.concat([table for table in tables if len(table)], ignore_index=True)
-    chosen = min(losses, key=lambda model: losses[model])
+    tables = [frozen_predictions, fine_tuned_predictions, from_scratch_predictions]
+    tables = [table for table in tables if len(table)]
+    predictions = pd.concat(tables, ignore_index=True)
+    chosen = min(tables, key=measure_dev_loss)["model"].iloc[0]
     return predictions, predictions[predictions["model"] == chosen].reset_index(drop=True)
 
 
@@ -84,19 +90,22 @@ def compare_models(predictions: pd.DataFrame, parameters: EvaluationParameters) 
 
     Returns:
         ``comparison``: the ``first`` and ``second`` model and, for each of dev and test,
-        what :func:`graft.scores.comparison.compare_paired` gives; empty if there is one model.
+        what :func:`graft.scores.comparison.compare_paired` gives; empty without fine-tuning.
     """
-    right = {
-        model: rows.assign(right=rows["label"] == rows["predicted"]).set_index("image_id")
-        for model, rows in predictions.groupby("model")
-    }
-    if len(right) < 2:
+    if FINE_TUNED not in set(predictions["model"]):
         return {}
-    found: dict[str, Any] = {"first": FROZEN, "second": FINE_TUNED}
+    return compare_pair(predictions, FROZEN, FINE_TUNED, parameters.confidence)
+
+
+def compare_pair(
+    predictions: pd.DataFrame, first: str, second: str, confidence: float
+) -> dict[str, Any]:
+    """Compare two models picture by picture on dev and test, see :func:`compare_models`."""
+    right = predictions.assign(right=predictions["label"] == predictions["predicted"])
+    found: dict[str, Any] = {"first": first, "second": second}
     for split in ("dev", "test"):
-        first = right[FROZEN].query("split == @split")["right"]
-        second = right[FINE_TUNED]["right"].loc[first.index]
-        found[split] = compare_paired(
-            first.to_numpy(bool), second.to_numpy(bool), parameters.confidence
-        )
+        rows = right[right["split"] == split]
+        mine = rows[rows["model"] == first].set_index("image_id")["right"]
+        yours = rows[rows["model"] == second].set_index("image_id")["right"].loc[mine.index]
+        found[split] = compare_paired(mine.to_numpy(bool), yours.to_numpy(bool), confidence)
     return found

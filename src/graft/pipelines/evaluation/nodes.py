@@ -10,7 +10,7 @@ import pandas as pd
 
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.images.blocks import copy_rows
+from graft.images.colours import copy_pictures
 from graft.pipelines.evaluation.parameters import EvaluationParameters
 from graft.scores.intervals import measure_with_intervals
 from graft.scores.tables import tabulate_classes
@@ -76,7 +76,10 @@ def check_frozen_classifier(
     rows = np.flatnonzero(splits["split"] == "dev")[: parameters.checked_pictures]
     forward = compile_forward(frozen_classifier, batch_size=16)
     given = np.concatenate(
-        [forward(copy_rows(images, rows[start : start + 16])) for start in range(0, len(rows), 16)]
+        [
+            forward(copy_pictures(images, rows[start : start + 16]))
+            for start in range(0, len(rows), 16)
+        ]
     )
     expected = predictions.set_index("image_id").loc[splits["image_id"].iloc[rows]]
     difference = float(np.abs(given - _get_probabilities(expected)).max())

@@ -8,6 +8,7 @@ from graft.pipelines.evaluation.fine_tuned import (
     predict_from_pictures,
 )
 from graft.pipelines.evaluation.flattery import compare_with_random_split
+from graft.pipelines.evaluation.from_scratch import compare_with_scratch, predict_from_scratch
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     measure_predictions,
@@ -44,8 +45,24 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="predict_from_pictures",
             ),
             Node(
+                predict_from_scratch,
+                inputs=[
+                    "trained_classifier",
+                    "training_history",
+                    "images",
+                    "splits",
+                    "class_names",
+                ],
+                outputs="from_scratch_predictions",
+                name="predict_from_scratch",
+            ),
+            Node(
                 collect_predictions,
-                inputs=["frozen_predictions", "fine_tuned_predictions"],
+                inputs=[
+                    "frozen_predictions",
+                    "fine_tuned_predictions",
+                    "from_scratch_predictions",
+                ],
                 outputs=["predictions", "chosen_predictions"],
                 name="collect_predictions",
             ),
@@ -54,6 +71,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=["predictions", "params:evaluation"],
                 outputs="comparison",
                 name="compare_models",
+            ),
+            Node(
+                compare_with_scratch,
+                inputs=["predictions", "params:evaluation"],
+                outputs="scratch_comparison",
+                name="compare_with_scratch",
             ),
             Node(
                 check_frozen_classifier,
@@ -104,12 +127,14 @@ def create_pipeline(**_: object) -> Pipeline:
                     "class_metrics": "class_metrics",
                     "predictions": "chosen_predictions",
                     "comparison": "comparison",
+                    "scratch_comparison": "scratch_comparison",
                     "classifier_check": "classifier_check",
                     "confusion_matrix": "confusion_matrix",
                     "confusion_matrix_log2": "confusion_matrix_log2",
                     "learning_curves": "learning_curves",
                     "fine_tuning_curves": "fine_tuning_curves",
                     "augmented_pictures": "augmented_pictures",
+                    "training_curves": "training_curves",
                     "quarantined_images": "quarantined_images",
                     "image_index": "image_index",
                     "splits": "splits",

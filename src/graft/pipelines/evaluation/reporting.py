@@ -47,12 +47,14 @@ def write_report(
     class_metrics: pd.DataFrame,
     predictions: pd.DataFrame,
     comparison: dict[str, Any],
+    scratch_comparison: dict[str, Any],
     classifier_check: dict[str, float],
     confusion_matrix: bytes,
     confusion_matrix_log2: bytes,
     learning_curves: bytes,
     fine_tuning_curves: bytes,
     augmented_pictures: bytes,
+    training_curves: bytes,
     quarantined_images: pd.DataFrame,
     image_index: pd.DataFrame,
     splits: pd.DataFrame,
@@ -93,10 +95,12 @@ def write_report(
             "learning_curves": learning_curves,
             "fine_tuning_curves": fine_tuning_curves,
             "augmented_pictures": augmented_pictures,
+            "training_curves": training_curves,
         },
         model=model,
         models=metrics,
         comparison=comparison,
+        scratch_comparison=scratch_comparison,
     )
     return render_report(content)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from graft.datasets.features import FeatureBlock, FeatureTable
-from graft.images.blocks import copy_rows
+from graft.images.colours import copy_pictures
 from graft.images.origins import find_known, trace_rows
 from graft.parameters import BackboneParameters
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
@@ -113,7 +113,7 @@ def _extract_blocks(
         if former is not None and known.any():
             features[known] = former.read_rows(found[rows][known])
         for batch in batches:
-            features[batch - rows.start] = forward(copy_rows(images, batch))
+            features[batch - rows.start] = forward(copy_pictures(images, batch))
         yield rows, features
 
 

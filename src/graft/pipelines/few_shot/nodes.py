@@ -16,6 +16,7 @@ from graft.errors import GraftError
 from graft.figures.few_shot import draw_few_shot
 from graft.figures.report import render_page
 from graft.images.blocks import copy_rows
+from graft.images.colours import copy_pictures
 from graft.parameters import BackboneParameters
 from graft.pipelines.few_shot.parameters import FewShotParameters
 from graft.progress import track
@@ -51,7 +52,10 @@ def learn_from_few_labels(
     seed_everything(parameters.seed)
     labels = splits["label_index"].to_numpy(np.int64)
     dev = np.flatnonzero(splits["split"] == "dev")
-    inputs = {"frozen": _align_features(features, splits), "from_scratch": images}
+    read = {
+        "frozen": partial(copy_rows, _align_features(features, splits)),
+        "from_scratch": partial(copy_pictures, images),
+    }
     trainings = _prepare_trainings(features.dimension, int(labels.max()) + 1, backbone, parameters)
     draws = [
         (count, parameters.seed + repeat)
@@ -63,9 +67,10 @@ def learn_from_few_labels(
         chosen = draw_few(splits, count, seed)
         scores: dict[str, float] = {"labels_per_class": count, "seed": seed}
         for way, training in trainings.items():
-            pictures = copy_rows(inputs[way], chosen)
-            training.train(pictures, labels[chosen], parameters.steps, parameters.batch_size, seed)
-            predicted = training.classify(copy_rows(inputs[way], dev))
+            training.train(
+                read[way](chosen), labels[chosen], parameters.steps, parameters.batch_size, seed
+            )
+            predicted = training.classify(read[way](dev))
             scores[way] = float(np.mean(predicted == labels[dev]))
         rows.append(scores)
     return pd.DataFrame(rows)

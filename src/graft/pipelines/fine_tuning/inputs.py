@@ -10,6 +10,7 @@ import pandas as pd
 
 from graft.errors import GraftError
 from graft.images.blocks import copy_rows
+from graft.images.colours import copy_pictures
 from graft.pipelines.fine_tuning.parameters import FineTuningParameters
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def make_pools(
         augmenter = PictureAugmenter(parameters.augmentation, images.shape[1])
         names = splits["image_id"].to_numpy()
         active = augmenter if is_active(parameters.augmentation) else None
-        read = partial(copy_rows, images)
+        read = partial(copy_pictures, images)
         train = FreshViews(read, plan.train, names[plan.train], active)
         dev = FreshViews(read, plan.dev, names[plan.dev], None)
     labels = splits["label_index"].to_numpy(np.int64)

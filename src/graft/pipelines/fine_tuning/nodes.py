@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from graft.figures.augmentation import draw_views
 from graft.figures.learning_curves import draw_history
 from graft.figures.style import draw_note
-from graft.images.blocks import RowStream, copy_rows
+from graft.images.blocks import RowStream
+from graft.images.colours import copy_pictures
 from graft.pipelines.fine_tuning.inputs import is_stored, make_plan, make_pools
 from graft.pipelines.fine_tuning.parameters import FineTuningParameters
 from graft.pipelines.fine_tuning.telling import tell_blocks, tell_outcome, tell_preview
@@ -56,7 +57,7 @@ def store_boundary_activations(
     plan = make_plan(splits, parameters)
     run = BoundaryRun(
         cut.trunk,
-        partial(copy_rows, images),
+        partial(copy_pictures, images),
         splits["image_id"].to_numpy(),
         PictureAugmenter(parameters.augmentation, images.shape[1]),
         parameters.activation_batch_size,
@@ -123,7 +124,7 @@ def draw_augmented_pictures(
     train = np.flatnonzero(splits["split"] == "train")
     chosen = train[np.linspace(0, len(train) - 1, min(_SHEET_PICTURES, len(train))).astype(int)]
     names = splits["image_id"].iloc[chosen].tolist()
-    pixels = copy_rows(images, chosen)
+    pixels = copy_pictures(images, chosen)
     augmenter = PictureAugmenter(parameters.augmentation, images.shape[1])
     numbers = range(1, 1 + _SHEET_VIEWS) if is_active(parameters.augmentation) else ()
     views = [

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graft.datasets.features import FeatureTable
-from graft.images.blocks import copy_rows
+from graft.images.colours import copy_pictures
 from graft.training_backup import TrainingBackup
 from graft.training_parameters import HeadTrainingParameters
 from graft.types import KerasModel
@@ -79,7 +79,7 @@ def _show_dev(
         dev,
         probabilities,
         class_names,
-        lambda chosen: copy_rows(images, rows[chosen]),
+        lambda chosen: copy_pictures(images, rows[chosen]),
         vectors,
     )
 

@@ -1,0 +1,30 @@
+"""Scores of a cross-validation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from graft.figures.style import BLUE, ORANGE, clean_axes, make_figure
+
+
+def draw_folds(scores: pd.DataFrame, names: list[str]) -> Figure:
+    """Draw a panel a score: a point a fold and the mean of each model.
+
+    Args:
+        scores: Columns ``model`` and each of ``names``, a row a fold.
+        names: The scores.
+    """
+    figure, panels = make_figure(10, 3.8, columns=len(names))
+    models = list(dict.fromkeys(scores["model"]))
+    for axes, name in zip(panels, names, strict=True):
+        for place, model in enumerate(models):
+            values = scores.loc[scores["model"] == model, name].to_numpy()
+            axes.plot(np.full(len(values), place), values, "o", color=BLUE, alpha=0.5)
+            axes.plot(place, values.mean(), "_", color=ORANGE, markersize=28, markeredgewidth=3)
+        axes.set_xticks(range(len(models)), models)
+        axes.set_xlim(-0.5, len(models) - 0.5)
+        axes.set_title(f"{name}: a point a fold, a bar the mean")
+        clean_axes(axes)
+    return figure

@@ -1,0 +1,58 @@
+"""Nodes of the evaluation stage that set a network from scratch beside transfer learning."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from graft.images.blocks import copy_rows
+from graft.pipelines.evaluation.fine_tuned import compare_pair, tabulate_predictions
+from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.progress import track
+from graft.types import KerasModel
+
+FROM_SCRATCH = "from_scratch"
+_BATCH = 64
+
+
+def predict_from_scratch(
+    trained_classifier: KerasModel,
+    training_history: pd.DataFrame,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    class_names: list[str],
+) -> pd.DataFrame:
+    """Classify the held-out pictures with the network that was trained from scratch.
+
+    Returns:
+        ``from_scratch_predictions``, with the columns of ``frozen_predictions`` and in the order
+        of ``splits``; no row if no network was trained.
+    """
+    from graft.models.picture_rows import classify_batches
+
+    rows = np.flatnonzero(splits["split"].isin(["train_dev", "dev", "test"]))
+    if training_history.empty:
+        rows = rows[:0]
+    batches = classify_batches(trained_classifier, partial(copy_rows, images), rows, _BATCH)
+    told = track(batches, len(rows), "predicting", "pictures", step=_BATCH)
+    probabilities = np.concatenate([np.zeros((0, len(class_names)), np.float32), *told])
+    return tabulate_predictions(FROM_SCRATCH, splits.iloc[rows], probabilities, class_names)
+
+
+def compare_with_scratch(
+    predictions: pd.DataFrame, parameters: EvaluationParameters
+) -> dict[str, Any]:
+    """Say what transfer learning is worth against a network from scratch.
+
+    Returns:
+        ``scratch_comparison``: like ``comparison``, ``first`` from scratch and ``second`` with
+        transfer: fine-tuned where that was done, otherwise frozen; empty without a network.
+    """
+    models = set(predictions["model"])
+    if FROM_SCRATCH not in models:
+        return {}
+    transfer = "fine_tuned" if "fine_tuned" in models else "frozen"
+    return compare_pair(predictions, FROM_SCRATCH, transfer, parameters.confidence)

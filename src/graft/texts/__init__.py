@@ -1,0 +1,1 @@
+"""Texts as word indices: reading, padding, showing. Knows nothing of Kedro or Keras."""

@@ -1,0 +1,56 @@
+"""The notebooks run from first to last cell on what a run made, and hold no outputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# What nbclient would do, without a kernel of its own.
+RUN = """
+import json, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in json.load(open(sys.argv[1], encoding="utf-8"))["cells"]:
+    if cell["cell_type"] == "code":
+        shell.run_cell("".join(cell["source"])).raise_error()
+print("\\nran to its end")
+"""
+
+
+def test_there_are_three_notebooks() -> None:
+    assert [path.stem for path in NOTEBOOKS] == [
+        "01_first_look", "02_transfer_learning", "03_error_analysis",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_short_and_stripped(path: Path) -> None:
+    cells = json.loads(path.read_text())["cells"]
+    assert len(cells) <= 12
+    for cell in cells:
+        assert cell.get("outputs", []) == []
+        assert cell.get("execution_count") is None
+
+
+def test_the_notebooks_run_on_what_a_run_made(project: Path, run_kedro: Callable) -> None:
+    # Seen from the base environment, which the notebooks open, these are its own results.
+    outcome = run_kedro("--env=test", "--params", "dataset=digits")
+    assert outcome.code == 0, outcome.err
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "MPLBACKEND": "agg"}
+    for path in NOTEBOOKS:
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, str(path)],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.endswith("ran to its end\n"), f"{path.name}\n{done.stdout}{done.stderr}"

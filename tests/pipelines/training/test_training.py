@@ -1,0 +1,158 @@
+"""Training from scratch: learns on train, stops by dev, never looks at test."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from kedro_datasets.pandas import CSVDataset
+
+from graft.datasets import (
+    FigureDataset,
+    KerasModelDataset,
+    LogFolderDataset,
+    TrainingBackupDataset,
+)
+from graft.errors import GraftError
+from graft.pipelines.evaluation.from_scratch import predict_from_scratch
+from graft.pipelines.training import create_pipeline
+from graft.pipelines.training.nodes import train_network
+from graft.pipelines.training.parameters import ScratchTrainingParameters
+from graft.training_backup import TrainingBackup
+
+CLASSES = ["dark", "light"]
+PARAMETERS = ScratchTrainingParameters(
+    network="gtsrb_simple",
+    activation="relu",
+    initializer="glorot_uniform",
+    l1=0,
+    l2=1e-4,
+    learning_rate=0.01,
+    batch_size=4,
+    epochs=6,
+    patience=6,
+    seed=7,
+)
+
+
+def paint(splits: pd.DataFrame, channels: int = 3) -> np.ndarray:
+    """Dark and light pictures of 16×16 pixels with a little noise."""
+    noise = np.random.default_rng(0).integers(0, 30, (len(splits), 16, 16, channels))
+    shades = np.where(splits["label"] == "light", 200, 20)[:, None, None, None]
+    return (shades + noise).astype(np.uint8)
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Trains without finding a backup of the training before."""
+    number = itertools.count()
+
+    def run(images, splits, parameters=PARAMETERS, class_names=CLASSES):
+        folder = tmp_path / f"training_{next(number)}"
+        backup = TrainingBackup(folder / "backup")
+        return train_network(images, splits, class_names, backup, folder, parameters)
+
+    return run
+
+
+def test_the_pipeline_makes_classifier_history_and_curves(splits: pd.DataFrame, tmp_path) -> None:
+    inputs = {
+        "images": paint(splits), "splits": splits, "class_names": CLASSES,
+        "params:training": PARAMETERS,
+    }  # fmt: skip
+    catalog = DataCatalog(
+        {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
+        | {
+            "training_backup": TrainingBackupDataset(filepath=str(tmp_path / "backup")),
+            "training_logs": LogFolderDataset(filepath=str(tmp_path / "logs")),
+            "trained_classifier": KerasModelDataset(filepath=str(tmp_path / "c.keras")),
+            "training_history": CSVDataset(
+                filepath=str(tmp_path / "history.csv"), save_args={"index": False}
+            ),
+            "training_curves": FigureDataset(filepath=str(tmp_path / "curves.png")),
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    assert catalog.load("training_curves")[:4] == b"\x89PNG"
+    history = catalog.load("training_history")
+    found = predict_from_scratch(
+        catalog.load("trained_classifier"), history, paint(splits), splits, CLASSES
+    )
+    assert (found["label"] == found["predicted"]).all()
+    assert set(found["split"]) == {"dev", "test"}
+    assert set(found["model"]) == {"from_scratch"}
+
+
+def test_what_is_not_in_train_or_dev_is_not_looked_at(splits: pd.DataFrame, train) -> None:
+    images = paint(splits)
+    other = images.copy()
+    other[splits["split"] == "test"] = 0
+    mine, yours = train(images, splits), train(other, splits)
+    for a, b in zip(mine[0].get_weights(), yours[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    pd.testing.assert_frame_equal(mine[1], yours[1])
+
+
+def test_another_seed_trains_another_network(splits: pd.DataFrame, train) -> None:
+    images = paint(splits)
+    other = train(images, splits, PARAMETERS.model_copy(update={"seed": 8}))[0]
+    assert (train(images, splits)[0].get_weights()[0] != other.get_weights()[0]).any()
+
+
+def test_pictures_of_one_channel_are_trained_and_tested_on_as_they_are(
+    splits: pd.DataFrame, train
+) -> None:
+    images = paint(splits, channels=1)
+    classifier, history = train(images, splits)
+    assert classifier.input_shape == (None, 16, 16, 1)
+    found = predict_from_scratch(classifier, history, images, splits, CLASSES)
+    assert (found["label"] == found["predicted"]).all()
+
+
+def test_none_leaves_the_stage_out(splits: pd.DataFrame, train) -> None:
+    parameters = PARAMETERS.model_copy(update={"network": "none"})
+    classifier, history = train(paint(splits), splits, parameters)
+    assert history.empty
+    assert predict_from_scratch(classifier, history, paint(splits), splits, CLASSES).empty
+
+
+def test_the_outcome_is_told(splits: pd.DataFrame, train, caplog) -> None:
+    with caplog.at_level(logging.INFO, "graft"):
+        train(paint(splits), splits)
+    assert "gtsrb_simple (57,922 parameters), 6 epochs; best on dev is epoch" in caplog.text
+
+
+def test_tensorboard_shows_the_mistakes_on_dev(splits: pd.DataFrame, train, tmp_path) -> None:
+    parameters = PARAMETERS.model_copy(
+        update={"callbacks": ({"class": "tensorboard"},), "epochs": 1, "patience": 1}
+    )
+    images = paint(splits, channels=1)
+    flipped = splits.copy()
+    dev = flipped["split"] == "dev"
+    flipped.loc[dev, "label_index"] = 1 - flipped.loc[dev, "label_index"]
+    train(images, flipped, parameters)
+    assert list((tmp_path / "training_0/tensorboard/dev").glob("events*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": "resnet"}, "allowed are none, .*mnist_sequential.*; got 'resnet'"),
+        ({"loss": "binary_crossentropy"}, "tells two classes apart"),
+    ],
+)
+def test_what_does_not_go_together_is_told(
+    splits: pd.DataFrame, train, changes: dict, message: str
+) -> None:
+    with pytest.raises(GraftError, match=message):
+        train(paint(splits), splits, PARAMETERS.model_copy(update=changes), [*CLASSES, "grey"])
+
+
+def test_a_wrong_parameter_is_told_with_what_is_allowed() -> None:
+    with pytest.raises(GraftError, match=r"activation: .*'relu'.*got 'step'"):
+        ScratchTrainingParameters.model_validate(PARAMETERS.model_dump() | {"activation": "step"})
