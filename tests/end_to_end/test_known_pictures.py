@@ -101,7 +101,8 @@ def test_a_picture_that_is_gone_is_in_no_output(
     assert names >= {"checked_images.parquet", "splits.parquet", "predictions.parquet"}
     for path in tables:
         names = pd.read_parquet(path, columns=["image_id"])["image_id"]
-        assert len(names) >= 5
+        # Models that were not trained have predicted nothing.
+        assert len(names) >= 5 or path.name.endswith("_predictions.parquet")
         assert "rose/private.png" not in names.tolist()
     for path in project.glob("data/**/*"):
         if path.is_file() and ".state" not in path.parts:

@@ -39,7 +39,7 @@ def test_a_decoded_picture_has_the_channels_of_its_colour(colour: str, channels:
     pixels = np.random.default_rng(0).integers(0, 256, (6, 6, 3), np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "png")
-    decoded = decode_picture(buffer.getvalue(), 6, 1000, colour)
+    decoded = decode_picture(buffer.getvalue(), 6, 1000, colour=colour)
     assert decoded.shape == (6, 6, channels)
     assert channels == count_channels(colour)
     expected = {"rgb": lambda p: p, "grey": measure_grey, "lab_l": measure_lightness}[colour]
