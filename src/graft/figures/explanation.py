@@ -76,9 +76,7 @@ def draw_explained(
         pixels = images[picture["row"]]
         taken = "" if picture["label"] == picture["predicted"] else "taken for "
         said = f"{taken}{_name(picture['predicted'])} ({picture['probability']:.2f})"
-        _show(
-            row[0], pixels, f"{_name(picture['label'])}\n{'' if is_right else 'taken for '}{said}"
-        )
+        _show(row[0], pixels, f"{_name(picture['label'])}\n{said}")
         if heat.size:
             _show(row[1], overlay_heat(pixels, heat), "")
         for axes, near in zip(row[2:], picture["nearest"], strict=False):
