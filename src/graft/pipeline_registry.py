@@ -23,6 +23,8 @@ STAGES = (
     "fine_tuning",
     "training",
     "evaluation",
+    "calibration",
+    "curves",
 )
 
 
