@@ -2,7 +2,8 @@
 
 A recipe has sections, each a mapping of a name to a short text or a number:
 
-* ``parameter``: parameters as the node gets them, after validation, seeds among them;
+* ``parameter``: parameters as the node gets them, after validation, seeds among them, those left
+  out that their model names as mere ``effort``;
 * ``file``: SHA-256 of files that parameters name (weights);
 * ``input``: content of the inputs: SHA-256 of their files, never a time or a size;
 * ``code``: syntax trees of the modules that the node's function, its inputs' and its outputs'
@@ -159,7 +160,7 @@ def _find_models(node: Node) -> dict[str, type[BaseModel]]:
 def _flatten(name: str, value: Any) -> dict[str, Any]:
     """Nested values under dotted names, each plain enough for JSON."""
     if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
+        value = value.model_dump(mode="json", exclude=set(getattr(value, "effort", ())))
     if isinstance(value, dict) and value:
         parts = [_flatten(f"{name}.{key}", part) for key, part in value.items()]
         return {key: part for flat in parts for key, part in flat.items()}

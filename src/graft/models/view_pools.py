@@ -64,7 +64,6 @@ class FreshViews:
     Args:
         read: Copies rows of the pictures of all splits, (N, H, W, 3) uint8.
         rows: The rows of this split.
-        names: Name of every picture of this split.
         augmenter: Makes the views; None leaves the pictures as they are.
     """
 
@@ -72,14 +71,12 @@ class FreshViews:
         self,
         read: Read,
         rows: np.ndarray,
-        names: np.ndarray,
         augmenter: PictureAugmenter | None,
     ) -> None:
         nothing = read(np.arange(0))
         self.input_shape: tuple[int, ...] = nothing.shape[1:]
         self.input_dtype = nothing.dtype.name
-        self._read, self._rows, self._names = read, rows, names
-        self._augmenter = augmenter
+        self._read, self._rows, self._augmenter = read, rows, augmenter
 
     def start_pass(self, random: np.random.Generator | None) -> Read:
         augmenter = self._augmenter
@@ -89,8 +86,7 @@ class FreshViews:
 
         def read(pictures: np.ndarray) -> np.ndarray:
             pixels = self._read(self._rows[pictures])
-            names = self._names[pictures].tolist()
-            return augmenter.make_views(pixels, names, [1] * len(pictures), seed)
+            return augmenter.make_views(pixels, [1] * len(pictures), seed)
 
         return read
 
