@@ -53,10 +53,7 @@ class ReportContent:
         figures: Name to PNG bytes.
         model: The model that the details are about.
         models: Every model to its metrics; splits and figures as in ``metrics``.
-        comparison: ``first`` and ``second`` model and how they compare on each split; empty if
-            nothing was fine-tuned.
-        scratch_comparison: The same of the network from scratch and transfer learning; empty
-            without such a network.
+        sections: What the partial templates of the same names show.
     """
 
     metrics: Mapping[str, Mapping[str, Any]]
@@ -76,8 +73,7 @@ class ReportContent:
     figures: Mapping[str, bytes]
     model: str = "frozen"
     models: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
-    comparison: Mapping[str, Any] = field(default_factory=dict)
-    scratch_comparison: Mapping[str, Any] = field(default_factory=dict)
+    sections: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_report(content: ReportContent) -> str:

@@ -47,7 +47,7 @@ def write_report(
     class_metrics: pd.DataFrame,
     predictions: pd.DataFrame,
     comparison: dict[str, Any],
-    scratch_comparison: dict[str, Any],
+    ladder: dict[str, Any],
     classifier_check: dict[str, float],
     confusion_matrix: bytes,
     confusion_matrix_log2: bytes,
@@ -55,6 +55,7 @@ def write_report(
     fine_tuning_curves: bytes,
     augmented_pictures: bytes,
     training_curves: bytes,
+    ladder_figure: bytes,
     quarantined_images: pd.DataFrame,
     image_index: pd.DataFrame,
     splits: pd.DataFrame,
@@ -96,11 +97,11 @@ def write_report(
             "fine_tuning_curves": fine_tuning_curves,
             "augmented_pictures": augmented_pictures,
             "training_curves": training_curves,
+            "ladder_figure": ladder_figure,
         },
         model=model,
         models=metrics,
-        comparison=comparison,
-        scratch_comparison=scratch_comparison,
+        sections={"comparison": comparison, "ladder": ladder},
     )
     return render_report(content)
 
