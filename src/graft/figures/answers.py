@@ -85,7 +85,9 @@ def judge_calibration(sections: Sections) -> str:
     now = found["test"]["before"]
     error, chance = f"{now['ece']:.3f}", f"{now['chance']['high']:.3f}"
     if now["ece"] <= now["chance"]["high"]:
-        return f"There is no sign that they mislead (calibration error {error}, by chance {chance})."
+        return (
+            f"There is no sign that they mislead (error {error}, by chance up to {chance})."
+        )
     return (
         f"Not as they are: the calibration error is {error}, by chance at most {chance}. The "
         f"champion divides by a temperature of {found['temperature']:.2f}."
