@@ -134,6 +134,18 @@ def test_numbers_can_be_read_on_their_cells():
     assert colours == {"100": "#ffffff", "1": "#000000"}
 
 
+def test_of_a_thousand_classes_the_most_confused_are_drawn_with_their_names():
+    names = [f"class {number}" for number in range(1000)]
+    counts = pd.DataFrame(np.eye(1000, dtype=int), index=names, columns=names)
+    counts.loc["class 7", "class 999"] = 5
+    axes = draw_confusion(counts, log2=True).axes[0]
+    ticks = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert len(ticks) == 25
+    assert {"class 7", "class 999", "976 other classes"} <= set(ticks)
+    assert "the 24 most confused of 1,000 classes" in axes.get_title()
+    assert "5" in {text.get_text() for text in axes.texts}
+
+
 def test_a_confusion_matrix_without_any_picture_can_be_saved():
     save(draw_confusion(count_confusions(["cat", "dog"]) * 0))
 
