@@ -39,6 +39,10 @@ class StageParameters(BaseModel):
         """Files outside the catalog that the parameters name; their content counts with them."""
         return []
 
+    def list_code(self) -> list[str]:
+        """Dotted paths of the user's own functions and classes that the parameters name."""
+        return []
+
     @classmethod
     def _explain(cls, fault: Any) -> str:
         name = ".".join(str(part) for part in fault["loc"])

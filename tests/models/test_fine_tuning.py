@@ -183,6 +183,22 @@ def test_an_epoch_draws_one_view_of_every_picture() -> None:
     np.testing.assert_array_equal(inputs[:, 0], np.arange(0, 72, 3))
 
 
+@pytest.mark.parametrize("kind", ["stored", "fresh"])
+def test_one_other_picture_or_view_has_another_fingerprint(kind: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(300, 2, 2, 3)).astype(np.float32)
+
+    def name() -> str:
+        views = StoredViews(rows.__getitem__, 0, 100, views=2)
+        if kind == "fresh":
+            views = FreshViews(rows.__getitem__, np.arange(100), None)
+        return ViewPools(views, np.zeros(100, np.int64), np.ones(100, np.float32)).fingerprint()
+
+    before = name()
+    assert name() == before
+    rows[299 if kind == "stored" else 99, 1, 1, 2] += 1
+    assert name() != before
+
+
 def test_fresh_views_are_new_in_every_epoch_and_never_on_dev() -> None:
     views = FreshViews(PICTURES.__getitem__, TRAIN, PictureAugmenter(Shaken, 32))
     pools = ViewPools(views, LABELS[TRAIN], np.ones(24, np.float32))

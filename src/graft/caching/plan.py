@@ -129,10 +129,12 @@ class Plan:
     def _make_recipe(self, node: Node, inputs: list[str], waits_for: list[str]) -> Recipe:
         used = {name: self._get(name) for name in [*inputs, *node.outputs]}
         datasets = {name: dataset for name, dataset in used.items() if dataset is not None}
+        hash_file = self._ledger.hashes.hash
+        parameters, modules = describe_parameters(node, self._load_parameter, hash_file)
         return {
-            **describe_parameters(node, self._load_parameter, self._ledger.hashes.hash),
+            **parameters,
             "input": {name: self._contents[name] for name in inputs if name not in waits_for},
-            **describe_code(node, datasets, self._entries),
+            **describe_code(node, datasets, self._entries, modules),
             **describe_python(),
         }
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from graft.fingerprints import fingerprint_code, hash_parts
 from graft.models.augmentation import PictureAugmenter
 
 # Copies rows, given by their numbers, of an array that stays on disk.
@@ -33,6 +34,9 @@ class ViewReader(Protocol):
             random: Chooses; None for the pictures as they are.
         """
 
+    def hash_content(self) -> str:
+        """SHA-256 of all that the views of any pass are made of, settings left out."""
+
 
 class StoredViews:
     """Boundary activations: ``1 + views`` rows a picture, the picture itself first.
@@ -56,6 +60,11 @@ class StoredViews:
             chosen = random.integers(0, self._views + 1, self._count)
         rows = self._first + np.arange(self._count) * (self._views + 1) + chosen
         return lambda pictures: self._read(rows[pictures])
+
+    def hash_content(self) -> str:
+        return _hash_rows(
+            self._read, self._first + np.arange(self._count * (self._views + 1)), self._views
+        )
 
 
 class FreshViews:
@@ -89,6 +98,9 @@ class FreshViews:
             return augmenter.make_views(pixels, [1] * len(pictures), seed)
 
         return read
+
+    def hash_content(self) -> str:
+        return _hash_rows(self._read, self._rows, self._augmenter is not None)
 
 
 class ViewPools:
@@ -126,8 +138,17 @@ class ViewPools:
             yield pool, self._labels[pictures], self._weights[pictures]
 
     def fingerprint(self) -> str:
-        """SHA-256 of labels, weights and a first sample of views."""
-        sample = np.arange(min(self.row_count, 16))
-        digest = hashlib.sha256(self._labels.tobytes() + self._weights.tobytes())
-        digest.update(self._views.start_pass(np.random.default_rng(0))(sample).tobytes())
-        return digest.hexdigest()
+        """SHA-256 of all views, labels and weights, and of the code that draws them."""
+        return hash_parts(
+            fingerprint_code(ViewPools),
+            self._views.hash_content(),
+            self._labels.tobytes(),
+            self._weights.tobytes(),
+        )
+
+
+def _hash_rows(read: Read, rows: np.ndarray, views: int) -> str:
+    digest = hashlib.sha256(f"{len(rows)} rows, {views} views ".encode())
+    for start in range(0, len(rows), _POOL_PICTURES):
+        digest.update(np.ascontiguousarray(read(rows[start : start + _POOL_PICTURES])).data)
+    return digest.hexdigest()

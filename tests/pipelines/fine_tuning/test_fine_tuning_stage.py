@@ -224,8 +224,9 @@ def test_nothing_unfrozen_leaves_everything_as_it_is(images, splits, tmp_path, c
 
 
 def test_it_tells_what_it_will_do_before_the_work(images, splits, caplog) -> None:
+    parameters = change(activation_batch_size=2)
     with caplog.at_level(logging.INFO):
-        store_boundary_activations(make_models()[0], images, splits, None, PARAMETERS)
+        store_boundary_activations(make_models()[0], images, splits, None, parameters)
     lines = [record.getMessage() for record in caplog.records]
     assert "Fine-tuning  block3, 83,328 of 181,920 parameters, 13 %" in lines[0]
     assert lines[1] == "Activations  10 pictures × (1 + 1 views) and 4 of dev, 2×2×96 float16 each"
