@@ -25,6 +25,8 @@ STAGES = (
     "evaluation",
     "calibration",
     "curves",
+    "explanation",
+    "champion",
 )
 
 

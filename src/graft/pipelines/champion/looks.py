@@ -33,19 +33,24 @@ def add_look(
     rows = rows.sort_values(["sha256", "label", "image_id"])
     probabilities = rows.filter(regex="^probability_").to_numpy(np.float32)
     look = {
-        "split": hash_lines(test["sha256"] + " " + test["label"]),
+        "split": hash_test(splits),
         "predictions": hashlib.sha256(probabilities.tobytes()).hexdigest(),
         "model": str(chosen_predictions["model"].iloc[0]),
     }
     return [*(former or []), *([] if look in (former or []) else [look])]
 
 
-def count_looks(test_looks: list[dict[str, str]]) -> dict[str, int]:
-    """How many looks there were at today's test split, and at all of them.
+def count_looks(test_looks: list[dict[str, str]], splits: pd.DataFrame) -> dict[str, int]:
+    """How many looks there were: ``now``, at today's test split, and ``all`` in all."""
+    today = hash_test(splits)
+    now = sum(look["split"] == today for look in test_looks)
+    return {"now": now, "all": len(test_looks)}
 
-    The last look need not be today's, so today's split is given by it alone if it is new.
-    """
-    return {"all": len(test_looks)}
+
+def hash_test(splits: pd.DataFrame) -> str:
+    """SHA-256 over the content and label of the pictures of test."""
+    test = splits[splits["split"] == "test"]
+    return hash_lines(test["sha256"] + " " + test["label"])
 
 
 def hash_data(splits: pd.DataFrame) -> str:
