@@ -59,10 +59,12 @@ def test_it_comes_back_as_it_was(saved) -> None:
 
 
 def test_the_same_champion_is_the_same_bytes(saved, tmp_path) -> None:
-    again = ChampionDataset(filepath=str(tmp_path / "again"))
-    again.save(saved.load())
-    for path in saved.filepath.iterdir():
-        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+    # What a stage packs was loaded from a file, and loading leaves out what Keras counts by itself.
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        ChampionDataset(filepath=str(folder)).save(saved.load())
+    for path in folders[0].iterdir():
+        assert path.read_bytes() == (folders[1] / path.name).read_bytes()
 
 
 def test_a_folder_with_a_file_missing_or_altered_is_not_trusted(saved) -> None:

@@ -79,7 +79,7 @@ def pack(facts, **models):
     given = dict.fromkeys(
         ["frozen_classifier", "fine_tuned_classifier", "trained_classifier"], undecided
     )
-    stages = dict.fromkeys(["splitting", "head_training", "fine_tuning", "training"], {"rate": 1.0})
+    stages: dict = {name: {"rate": 1.0} for name in STAGES}
     return pack_champion(
         facts, **{**given, **models}, backbone=BACKBONE, decoding=DECODING, **stages
     )
