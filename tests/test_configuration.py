@@ -126,7 +126,9 @@ def test_only_stages_that_choose_nothing_by_it_read_the_test_split() -> None:
         for path in (ROOT / "src/graft/pipelines").rglob("*.py")
         if re.search(r"""["']test["']""", path.read_text()) and path.name != "evaluation.py"
     ]
-    assert set(readers) == {"calibration", "curves", "evaluation", "splitting"}
+    assert set(readers) == {
+        "calibration", "champion", "curves", "evaluation", "explanation", "splitting"
+    }  # fmt: skip
 
 
 def test_no_address_of_a_registry_and_no_path_of_a_machine_is_committed() -> None:

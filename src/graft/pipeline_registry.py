@@ -26,6 +26,7 @@ STAGES = (
     "calibration",
     "curves",
     "explanation",
+    "champion",
     "reporting",
 )
 # What `evaluation` goes through: from the classifiers to the report.

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 CLASSIFIER = "classifier.keras"
 CARD = "model_card.md"
-# Below it float32 has no logarithm.
-_SMALLEST = 1e-37
 
 
 @dataclass(frozen=True)
@@ -78,9 +76,32 @@ class Champion:
         raw = self.model.predict(pixels, batch_size=batch_size, verbose=0)
         return apply_temperature(raw, self.facts["temperature"])
 
+    def decide(self, probabilities: np.ndarray) -> list[str | None]:
+        """The answer for each picture, by the threshold that was chosen on dev.
+
+        Args:
+            probabilities: (N, C), as of :meth:`predict`.
+
+        Returns:
+            Names of classes: the most probable one if there is no threshold; None where the
+            classifier is not sure enough to answer.
+        """
+        names, threshold = np.array(self.class_names), self.facts["threshold"]
+        likeliest = names[probabilities.argmax(axis=1)].tolist()
+        if threshold is None:
+            return likeliest
+        if threshold["kind"] == "abstain":
+            sure = probabilities.max(axis=1) >= threshold["value"]
+            return [name if yes else None for name, yes in zip(likeliest, sure, strict=True)]
+        positive = self.class_names.index(threshold["positive_class"])
+        says_yes = probabilities[:, positive] >= threshold["value"]
+        return [self.class_names[positive if yes else 1 - positive] for yes in says_yes]
+
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Divide the scores before the softmax by a temperature (Guo et al., ICML 2017).
+
+    It is what the calibration stage measures, for use without that stage.
 
     Args:
         probabilities: (N, C).
@@ -90,10 +111,13 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
         Probabilities (N, C), float32.
 
     Examples:
-        >>> apply_temperature(np.array([[0.2, 0.8]]), 2.0).round(3).tolist()
-        [[0.3330000042915344, 0.6669999957084656]]
+        >>> apply_temperature(np.array([[0.2, 0.8]]), 2.0).round(2)
+        array([[0.33, 0.67]], dtype=float32)
     """
-    scores = np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST)) / temperature
+    if temperature == 1:
+        return probabilities.astype(np.float32)
+    floor = np.finfo(np.float64).eps
+    scores = np.log(np.maximum(probabilities.astype(np.float64), floor)) / temperature
     weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
