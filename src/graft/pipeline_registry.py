@@ -23,6 +23,7 @@ STAGES = (
     "fine_tuning",
     "training",
     "evaluation",
+    "label_doubts",
 )
 
 
