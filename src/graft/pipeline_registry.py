@@ -26,6 +26,7 @@ STAGES = (
     "calibration",
     "curves",
     "explanation",
+    "label_doubts",
     "champion",
     "reporting",
 )
