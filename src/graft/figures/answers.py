@@ -85,9 +85,7 @@ def judge_calibration(sections: Sections) -> str:
     now = found["test"]["before"]
     error, chance = f"{now['ece']:.3f}", f"{now['chance']['high']:.3f}"
     if now["ece"] <= now["chance"]["high"]:
-        return (
-            f"There is no sign that they mislead (error {error}, by chance up to {chance})."
-        )
+        return f"There is no sign that they mislead (error {error}, by chance up to {chance})."
     return (
         f"Not as they are: the calibration error is {error}, by chance at most {chance}. The "
         f"champion divides by a temperature of {found['temperature']:.2f}."
@@ -106,6 +104,30 @@ def name_mistakes(sections: Sections) -> str:
         pair = found["pairs"][0]
         told += f", most often {pair['first']} and {pair['second']} ({pair['count']:,})"
     return f"{told}. Each is shown with what spoke for the mistake."
+
+
+@answers("Are the labels right?", "label_doubts")
+def judge_labels(sections: Sections) -> str:
+    """How many labels look wrong."""
+    if not (found := sections.get("label_doubts")) or not found["judged"]:
+        return ""
+    if not found["estimated"]:
+        return f"None of {found['judged']:,} looks wrong."
+    return (
+        f"About {found['estimated']:,} of {found['judged']:,} look wrong: the likeliest are "
+        "listed, for a person to decide."
+    )
+
+
+@answers("How often was test looked at?", "champion")
+def count_looks(sections: Sections) -> str:
+    """A test split that chooses is no test."""
+    if (found := sections.get("champion")) is None:
+        return ""
+    looks = found["test_looks"]["now"]
+    if looks == 1:
+        return "Once, with this model."
+    return f"{looks:,} times, with as many models: whoever keeps the best of them is flattered."
 
 
 @answers("What would help most?", "ladder")

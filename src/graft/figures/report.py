@@ -76,8 +76,6 @@ class ReportContent:
 
 def render_report(content: ReportContent) -> str:
     """Write the report as HTML; names from the data are escaped."""
-    test = content.splits[content.splits["split"] == "test"]
-    shares = test["label"].value_counts(normalize=True)
     return render_page(
         "report.html",
         content=content,
@@ -85,8 +83,6 @@ def render_report(content: ReportContent) -> str:
         model_titles=MODEL_TITLES,
         answers=answer_questions(content.sections),
         sizes=content.splits["split"].value_counts(),
-        commonest=shares.index[0],
-        commonest_share=float(shares.iloc[0]),
         class_count=content.splits["label"].nunique(),
         measured_splits=[name for name in ("test", "dev", "train_dev") if name in content.metrics],
         uneven=content.split_summary.loc[content.split_summary["deviation"].abs().idxmax()],

@@ -21,6 +21,8 @@ def write_report(
     curves: dict[str, Any],
     explanations: dict[str, Any],
     heat_maps: np.ndarray,
+    label_doubts_section: dict[str, Any],
+    champion_facts: dict[str, Any],
     classifier_check: dict[str, float],
     quarantined_images: pd.DataFrame,
     image_index: pd.DataFrame,
@@ -63,6 +65,8 @@ def write_report(
             "calibration": calibration,
             "curves": curves,
             "explanation": embed_pictures(explanations, heat_maps, images),
+            "label_doubts": label_doubts_section,
+            "champion": champion_facts,
         },
     )
     return render_report(content)

@@ -28,6 +28,8 @@ _FOUND = (
     "curves",
     "explanations",
     "heat_maps",
+    "label_doubts_section",
+    "champion_facts",
     "classifier_check",
     "quarantined_images",
     "image_index",
