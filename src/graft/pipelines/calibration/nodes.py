@@ -57,8 +57,8 @@ def calibrate(
         found[name] = {"before": before, "after": after}
         scored[name] = Scored(labels, scaled)
     threshold, reason = choose_threshold(scored["dev"], scored["test"], class_names, parameters)
-    answers = [scored[name].name_answers() for name in ("dev", "test")]
-    abstention = trace_abstention(*answers, parameters.confidence)
+    dev, test = (scored[name].score(None) for name in ("dev", "test"))
+    abstention = trace_abstention(dev, test, parameters.confidence)
     found |= {
         "threshold": threshold,
         "threshold_reason": reason,
