@@ -24,6 +24,7 @@ from graft.pipelines.evaluation.fine_tuned import (
 )
 from graft.pipelines.evaluation.flattery import compare_with_random_split
 from graft.pipelines.evaluation.from_scratch import compare_with_scratch, predict_from_scratch
+from graft.pipelines.evaluation.held_out import store_held_out_activations
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     measure_predictions,
@@ -86,6 +87,7 @@ def test_the_pipeline_ends_in_a_report(
         "frozen_classifier": classifier, "images": images, "head_history": history,
         "fine_tuned_classifier": classifier, "fine_tuning_history": history,
         "trained_classifier": classifier, "training_history": history,
+        "former_held_out_activations": None,
         "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
         "split_check": {"pairs": 0, "leaking": 0, "set_aside": [], "moved": []},
         "split_summary": pd.DataFrame(
@@ -186,7 +188,9 @@ def test_the_fine_tuned_classifier_is_measured_on_the_same_pictures(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
     classifier, images = _classifier(features, head)
-    tuned = predict_from_pictures(classifier, HISTORY, images, splits, CLASSES)
+    none = store_held_out_activations(classifier, HISTORY, images, splits, None)
+    assert len(none) == 0  # nothing with weights is frozen in front
+    tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES)
     assert tuned.columns.tolist() == predictions.columns.tolist()
     assert set(tuned["model"]) == {"fine_tuned"}
     pd.testing.assert_frame_equal(
@@ -198,7 +202,8 @@ def test_without_fine_tuning_there_is_one_model(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
     classifier, images = _classifier(features, head)
-    tuned = predict_from_pictures(classifier, HISTORY[:0], images, splits, CLASSES)
+    none = store_held_out_activations(classifier, HISTORY[:0], images, splits, None)
+    tuned = predict_from_pictures(classifier, HISTORY[:0], none, images, splits, CLASSES)
     assert tuned.empty
     both, chosen = collect_predictions(predictions, tuned, tuned)
     pd.testing.assert_frame_equal(both, predictions)

@@ -7,20 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from graft.images.colours import copy_pictures
+from graft.pipelines.evaluation.held_out import classify_held_out, list_held_out
 from graft.pipelines.evaluation.parameters import EvaluationParameters
-from graft.progress import track
 from graft.scores.comparison import compare_paired
 from graft.types import KerasModel
 
 FROZEN, FINE_TUNED = "frozen", "fine_tuned"
-_BATCH = 32
-_HELD_OUT = ["train_dev", "dev", "test"]
 
 
 def predict_from_pictures(
     fine_tuned_classifier: KerasModel,
     fine_tuning_history: pd.DataFrame,
+    held_out_activations: np.ndarray,
     images: np.ndarray,
     splits: pd.DataFrame,
     class_names: list[str],
@@ -31,17 +29,8 @@ def predict_from_pictures(
         ``fine_tuned_predictions``, with the columns of ``frozen_predictions`` and in the order of
         ``splits``; no row if nothing was fine-tuned.
     """
-    from graft.models.inference import compile_forward
-
-    rows = np.flatnonzero(splits["split"].isin(_HELD_OUT))
-    if fine_tuning_history.empty:
-        rows = rows[:0]
-    forward = compile_forward(fine_tuned_classifier, _BATCH)
-    probabilities = np.zeros((len(rows), len(class_names)), np.float32)
-    starts = range(0, len(rows), _BATCH)
-    for start in track(starts, len(rows), "predicting", "pictures", step=_BATCH):
-        places = slice(start, start + _BATCH)
-        probabilities[places] = forward(copy_pictures(images, rows[places]))
+    rows = list_held_out(splits, fine_tuning_history)
+    probabilities = classify_held_out(fine_tuned_classifier, held_out_activations, images, rows)
     return tabulate_predictions(FINE_TUNED, splits.iloc[rows], probabilities, class_names)
 
 

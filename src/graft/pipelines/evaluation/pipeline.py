@@ -9,6 +9,7 @@ from graft.pipelines.evaluation.fine_tuned import (
 )
 from graft.pipelines.evaluation.flattery import compare_with_random_split
 from graft.pipelines.evaluation.from_scratch import compare_with_scratch, predict_from_scratch
+from graft.pipelines.evaluation.held_out import store_held_out_activations
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     measure_predictions,
@@ -33,10 +34,23 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="predict_from_features",
             ),
             Node(
+                store_held_out_activations,
+                inputs=[
+                    "fine_tuned_classifier",
+                    "fine_tuning_history",
+                    "images",
+                    "splits",
+                    "former_held_out_activations",
+                ],
+                outputs="held_out_activations",
+                name="store_held_out_activations",
+            ),
+            Node(
                 predict_from_pictures,
                 inputs=[
                     "fine_tuned_classifier",
                     "fine_tuning_history",
+                    "held_out_activations",
                     "images",
                     "splits",
                     "class_names",
