@@ -12,7 +12,7 @@ from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
 from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
-from graft.pipelines.evaluation.train_sample import list_measured
+from graft.pipelines.evaluation.sampling import list_measured
 from graft.scores.intervals import measure_with_intervals
 from graft.scores.tables import tabulate_classes
 from graft.types import KerasModel
