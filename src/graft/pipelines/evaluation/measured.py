@@ -34,7 +34,7 @@ def store_measured_activations(
     former_measured_activations: TracedRows | None,
     parameters: TrainSampleParameters,
 ) -> RowStream | np.ndarray:
-    """Pass the pictures that are measured through the blocks that fine-tuning has left as they were.
+    """Pass the measured pictures through the blocks that fine-tuning has left as they were.
 
     These blocks give the same whatever was trained after them, so that a picture passes them
     once: what the last run made of the same pixels is taken over.
