@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import GraftError
+from graft.fine_tuning_parameters import FineTuningParameters
 from graft.images.blocks import copy_rows
 from graft.images.colours import copy_pictures
-from graft.pipelines.fine_tuning.parameters import FineTuningParameters
 
 if TYPE_CHECKING:
     from graft.models.boundary import BoundaryPlan
