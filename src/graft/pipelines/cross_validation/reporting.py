@@ -101,8 +101,8 @@ def _summarise(
 
 def _format_row(name: str, figure: dict[str, Any]) -> str:
     ends = sorted([min(figure["folds"]), max(figure["folds"])], reverse=name == "log_loss")
-    interval = f"{figure['low']:.3f} – {figure['high']:.3f}"
+    interval = f"{figure['low']:z.3f} – {figure['high']:z.3f}"
     return (
-        f"  {name.replace('_', ' '):<24} {figure['mean']:6.3f}  {figure['std']:.3f}   "
-        f"{interval:<16}  {ends[0]:6.3f} {ends[1]:6.3f}"
+        f"  {name.replace('_', ' '):<24} {figure['mean']:z6.3f}  {figure['std']:.3f}   "
+        f"{interval:<16}  {ends[0]:z6.3f} {ends[1]:z6.3f}"
     )
