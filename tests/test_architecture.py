@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 # Small modules at the top that every room may use.
 COMMON = {
     "graft.errors",
+    "graft.fine_tuning_parameters",
     "graft.fingerprints",
     "graft.parameters",
     "graft.progress",

@@ -1,4 +1,4 @@
-"""Parameters of the fine-tuning stage."""
+"""How a network is fine-tuned: the parameters of every stage that does it."""
 
 from __future__ import annotations
 
