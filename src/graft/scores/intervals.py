@@ -31,9 +31,9 @@ def measure_with_intervals(
     (:func:`bootstrap_t_interval`), balanced accuracy, F1 and ROC AUC the interval on the logit
     scale with the bootstrap's standard error (:func:`logit_interval`), any other metric the
     percentile bootstrap. Whole clusters are resampled. In simulations with 50 and more pictures, or
-    20 and more clusters, they cover the truth 93 to 97 times of 100. Where fewer than about five pictures are wrong it may be up to 98 times, or for log loss and
-    ROC AUC down to 90, for then the sample holds too little of what can go wrong; with 10 clusters
-    down to 92.
+    20 and more clusters, they cover the truth 93 to 97 times of 100. Where fewer
+    than about five pictures are wrong it may be up to 98 times, or for log loss and ROC AUC down
+    to 90, for then the sample holds too little of what can go wrong; with 10 clusters down to 92.
 
     Args:
         labels: Class index of every picture, int (n,).
