@@ -11,9 +11,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from graft.figures.gallery import WrongPicture
 from PIL import Image
 
-from graft.figures.gallery import WrongPicture
 from graft.figures.report import METRIC_TITLES, ReportContent, embed_thumbnail, render_report
 from graft.scores.ladder import name_largest, read_baseline, read_ladder
 from graft.scores.metrics import METRICS

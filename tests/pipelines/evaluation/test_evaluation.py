@@ -6,17 +6,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
 from sklearn.metrics import accuracy_score, log_loss
 
-from graft.datasets import FigureDataset
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.figures.style import draw_note
-from graft.models.heads import build_head, join_classifier
-from graft.parameters import BackboneParameters
-from graft.pipelines.evaluation import create_pipeline
 from graft.pipelines.evaluation.comparison import compare_models, measure_costs
 from graft.pipelines.evaluation.fine_tuned import collect_predictions, predict_from_pictures
 from graft.pipelines.evaluation.flattery import compare_with_random_split
@@ -29,12 +22,12 @@ from graft.pipelines.evaluation.nodes import (
 )
 from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
 from graft.scores.flattery import measure_flattery
+from helpers.classifiers import build_steep_head, look_up_classifier
 
 CLASSES = ["dark", "light"]
 PARAMETERS = EvaluationParameters(
     confidence=0.95,
     bootstrap_draws=50,
-    gallery_size=2,
     checked_pictures=3,
     flattery_pictures=100,
     flattery_draws=2,
@@ -45,12 +38,7 @@ SAMPLE = TrainSampleParameters(pictures=6, seed=0)
 
 @pytest.fixture
 def head(features: FeatureTable) -> keras.Model:
-    """A head that says "light" the more, the larger the first feature is."""
-    head = build_head(features.dimension, 2, dropout=0.5, weight_decay=0.0, seed=0)
-    kernel = np.zeros((features.dimension, 2), np.float32)
-    kernel[0] = [-1, 1]
-    head.layers[-1].set_weights([kernel, np.array([3, -3], np.float32)])
-    return head
+    return build_steep_head(features)
 
 
 @pytest.fixture
@@ -62,56 +50,6 @@ def everything(features: FeatureTable, head: keras.Model, splits: pd.DataFrame) 
 @pytest.fixture
 def predictions(everything: pd.DataFrame) -> pd.DataFrame:
     return everything[everything["split"] != "train"].reset_index(drop=True)
-
-
-def _classifier(features: FeatureTable, head: keras.Model) -> tuple[keras.Model, np.ndarray]:
-    """A backbone that looks features up: the first pixel of a picture is its row number."""
-    table = np.concatenate([block for _, block in features.read_blocks()])
-    pictures = keras.Input((2, 2, 3), dtype="uint8")
-    rows = keras.ops.cast(pictures[:, 0, 0, 0], "int32")
-    embedding = keras.layers.Embedding(len(table), table.shape[1], weights=[table])
-    images = np.zeros((len(table), 2, 2, 3), np.uint8)
-    images[:, 0, 0, 0] = np.arange(len(table))
-    return join_classifier(keras.Model(pictures, embedding(rows)), head), images
-
-
-def test_the_pipeline_ends_in_a_report(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, tmp_path
-) -> None:
-    classifier, images = _classifier(features, head)
-    made = ["confusion_matrix", "confusion_matrix_log2", "learning_curves", "wrong_pictures",
-            "ladder_figure"]  # fmt: skip
-    given = ["fine_tuning_curves", "augmented_pictures", "training_curves"]
-    history = pd.DataFrame(
-        {"epoch": [1, 2], "loss": [1, 0.5], "accuracy": [0.5, 1], "dev_loss": [1, 0.6],
-         "dev_accuracy": [0.5, 1]}
-    )  # fmt: skip
-    backbone = BackboneParameters(name="small_cnn", weights="random", image_size=8, seed=0)
-    inputs = {
-        "features": features, "head": head, "splits": splits, "class_names": CLASSES,
-        "frozen_classifier": classifier, "images": images, "head_history": history,
-        "fine_tuned_classifier": classifier, "fine_tuning_history": history,
-        "trained_classifier": classifier, "training_history": history,
-        "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
-        "split_check": {"pairs": 0, "leaking": 0, "set_aside": [], "moved": []},
-        "split_summary": pd.DataFrame(
-            {"label": ["dark"], "split": ["train"], "deviation": [0.0]}
-        ),
-        "image_index": splits, "params:backbone": backbone, "params:evaluation": PARAMETERS,
-        "params:train_sample": SAMPLE,
-    }  # fmt: skip
-    catalog = DataCatalog(
-        {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
-        | {name: FigureDataset(filepath=str(tmp_path / f"{name}.png")) for name in made + given}
-    )
-    for name in given:
-        catalog.save(name, draw_note(name))
-    SequentialRunner().run(create_pipeline(), catalog)
-    page = catalog.load("report")
-    assert "4</b> pictures that it had never seen" in page
-    assert page.count("data:image/png;base64") >= 5
-    assert "both are right on the same of the 4 pictures" in page
-    assert "Where the errors come from" in page
 
 
 def test_predictions_stand_beside_the_names_of_held_out_pictures(
@@ -137,7 +75,7 @@ def test_predictions_do_not_depend_on_the_order_of_the_features(
 def test_the_saved_classifier_is_compared_with_what_was_measured(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
-    classifier, images = _classifier(features, head)
+    classifier, images = look_up_classifier(features, head)
     check = check_frozen_classifier(classifier, images, splits, predictions, PARAMETERS)
     assert check["pictures"] == 3
     assert check["largest_difference"] < 1e-5
@@ -146,7 +84,7 @@ def test_the_saved_classifier_is_compared_with_what_was_measured(
 def test_a_saved_classifier_that_gives_something_else_is_an_error(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
-    classifier, images = _classifier(features, head)
+    classifier, images = look_up_classifier(features, head)
     with pytest.raises(GraftError, match="does not give what was measured"):
         check_frozen_classifier(classifier, images[::-1], splits, predictions, PARAMETERS)
 
@@ -157,7 +95,7 @@ def test_the_same_pictures_of_train_are_measured_for_every_model(
     train = everything.loc[everything["split"] == "train", "image_id"].tolist()
     assert len(train) == 6
     assert set(train) <= set(splits.loc[splits["split"] == "train", "image_id"])
-    classifier, images = _classifier(features, head)
+    classifier, images = look_up_classifier(features, head)
     tuned = predict_from_pictures(classifier, HISTORY, images, splits, CLASSES, SAMPLE)
     assert tuned.loc[tuned["split"] == "train", "image_id"].tolist() == train
     held_out, _, sample = collect_predictions(everything, tuned, NO_ROWS)
@@ -248,7 +186,7 @@ NO_ROWS = pd.DataFrame()
 def test_the_fine_tuned_classifier_is_measured_on_the_same_pictures(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
 ) -> None:
-    classifier, images = _classifier(features, head)
+    classifier, images = look_up_classifier(features, head)
     tuned = predict_from_pictures(classifier, HISTORY, images, splits, CLASSES, SAMPLE)
     assert tuned.columns.tolist() == everything.columns.tolist()
     assert set(tuned["model"]) == {"fine_tuned"}
@@ -260,7 +198,7 @@ def test_the_fine_tuned_classifier_is_measured_on_the_same_pictures(
 def test_without_fine_tuning_there_is_one_model(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
-    classifier, images = _classifier(features, head)
+    classifier, images = look_up_classifier(features, head)
     tuned = predict_from_pictures(classifier, HISTORY[:0], images, splits, CLASSES, SAMPLE)
     assert tuned.empty
     both, chosen, _ = collect_predictions(predictions, tuned, tuned)
@@ -317,7 +255,7 @@ def test_models_are_compared_picture_by_picture(
 def test_a_network_from_scratch_is_measured_like_the_others(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
 ) -> None:
-    classifier, images = _classifier(features, head)
+    classifier, images = look_up_classifier(features, head)
     scratch = predict_from_scratch(classifier, HISTORY, images, splits, CLASSES, SAMPLE)
     pd.testing.assert_frame_equal(
         scratch.drop(columns="model"), everything.drop(columns="model"), rtol=1e-4

@@ -11,7 +11,6 @@ class EvaluationParameters(StageParameters):
     Attributes:
         confidence: Coverage of the intervals.
         bootstrap_draws: Resamples behind an interval.
-        gallery_size: At most so many wrong pictures are shown.
         checked_pictures: Pictures of dev that go through the saved classifier too, to prove
             that it gives what was measured.
         flattery_pictures: Pictures on which splits are compared, about.
@@ -23,7 +22,6 @@ class EvaluationParameters(StageParameters):
 
     confidence: float = Field(gt=0, lt=1)
     bootstrap_draws: PositiveInt
-    gallery_size: PositiveInt
     checked_pictures: PositiveInt
     flattery_pictures: int = Field(ge=100)
     flattery_draws: int = Field(ge=2)

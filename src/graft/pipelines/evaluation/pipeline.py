@@ -3,6 +3,10 @@
 from kedro.pipeline import Node, Pipeline
 
 from graft.pipelines.evaluation.comparison import compare_models, measure_costs
+from graft.pipelines.evaluation.drawing import (
+    draw_confusion_matrices,
+    draw_learning_curves,
+)
 from graft.pipelines.evaluation.fine_tuned import collect_predictions, predict_from_pictures
 from graft.pipelines.evaluation.flattery import compare_with_random_split
 from graft.pipelines.evaluation.from_scratch import predict_from_scratch
@@ -12,16 +16,10 @@ from graft.pipelines.evaluation.nodes import (
     measure_predictions,
     predict_from_features,
 )
-from graft.pipelines.evaluation.reporting import (
-    draw_confusion_matrices,
-    draw_learning_curves,
-    draw_wrong_pictures,
-    write_report,
-)
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Both classifiers, ``features``, ``images`` → figures and ``report``."""
+    """Classifiers, ``features``, ``images`` → predictions, metrics, comparison, figures."""
     return Pipeline(
         [
             Node(
@@ -145,41 +143,6 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=["head_history"],
                 outputs="learning_curves",
                 name="draw_learning_curves",
-            ),
-            Node(
-                draw_wrong_pictures,
-                inputs=["chosen_predictions", "images", "splits", "params:evaluation"],
-                outputs="wrong_pictures",
-                name="draw_wrong_pictures",
-            ),
-            Node(
-                write_report,
-                inputs={
-                    "metrics": "metrics",
-                    "class_metrics": "class_metrics",
-                    "predictions": "chosen_predictions",
-                    "comparison": "comparison",
-                    "ladder": "ladder",
-                    "classifier_check": "classifier_check",
-                    "confusion_matrix": "confusion_matrix",
-                    "confusion_matrix_log2": "confusion_matrix_log2",
-                    "learning_curves": "learning_curves",
-                    "fine_tuning_curves": "fine_tuning_curves",
-                    "augmented_pictures": "augmented_pictures",
-                    "training_curves": "training_curves",
-                    "ladder_figure": "ladder_figure",
-                    "quarantined_images": "quarantined_images",
-                    "image_index": "image_index",
-                    "splits": "splits",
-                    "split_check": "split_check",
-                    "split_summary": "split_summary",
-                    "flattery": "flattery",
-                    "images": "images",
-                    "backbone": "params:backbone",
-                    "parameters": "params:evaluation",
-                },
-                outputs="report",
-                name="write_report",
             ),
         ],
         namespace="evaluation",
