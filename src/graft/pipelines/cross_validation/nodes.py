@@ -75,7 +75,7 @@ def store_fold_activations(
         fine_tuning.activation_dtype,
     )
     shape = (len(plan), *cut.trunk.output_shape[1:])
-    rows = track(run.compute(plan), len(plan), "storing", "views")
+    rows = track(run.compute(plan, np.arange(len(plan))), len(plan), "storing", "views")
     return RowStream(shape, fine_tuning.activation_dtype, rows)
 
 
