@@ -76,7 +76,7 @@ def test_everything_but_raw_data_is_saved_atomically(environment: str) -> None:
     types = {
         name: entry["type"]
         for name, entry in _load(environment, "catalog").items()
-        if not name.startswith("raw_")
+        if entry["metadata"]["kedro-viz"]["layer"] != "raw"
     }
     former = {name for name in types if name.startswith("former_")}
     assert all(types[name] == "graft.datasets.FormerDataset" for name in former)
@@ -93,6 +93,8 @@ def test_everything_but_raw_data_is_saved_atomically(environment: str) -> None:
         ("unlabelled_images", "image_id"),
         ("duplicates", "label"),
         ("label_conflicts", "other_label"),
+        ("applied_verdicts", "new_label"),
+        ("label_doubts", "suggested_label"),
         ("split_summary", "label"),
         ("class_summary", "label"),
         ("outliers", "label"),

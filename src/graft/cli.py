@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -65,11 +67,32 @@ def cli() -> None:
     """Commands of this project."""
 
 
+def end_with_the_reader() -> None:
+    """End the run when nobody reads its lines any more (``kedro run | head``), as Unix tools do.
+
+    Logging would print a traceback for every line instead and go on. Click ends a command on
+    the error that is raised now, without a word.
+    """
+    for handler in logging.getLogger().handlers:
+        handler.handleError = _raise_broken_pipe(handler)  # type: ignore[method-assign]
+
+
+def _raise_broken_pipe(handler: logging.Handler) -> Callable[[logging.LogRecord], None]:
+    def handle(record: logging.LogRecord) -> None:
+        error = sys.exception()
+        if isinstance(error, BrokenPipeError):
+            raise error
+        type(handler).handleError(handler, record)
+
+    return handle
+
+
 def run_what_is_stale(force: bool, plan: bool, wait: bool, **options: Any) -> Any:
     """Kedro's own ``run``, which makes what is stale and skips what is fresh."""
     options["only_missing_outputs"] = not force
     if plan:
         options["runner"] = "graft.caching.runner.PlanRunner"
+    end_with_the_reader()
     token = WAITS.set(wait)
     run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
     try:

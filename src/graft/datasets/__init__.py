@@ -20,6 +20,7 @@ from graft.datasets.label_sources import LabelLineDataset, LabelTableDataset
 from graft.datasets.tables import LibraryTableDataset, TableFileDataset
 from graft.datasets.texts import KerasTextsDataset, TokenTablesDataset
 from graft.datasets.training_folders import LogFolderDataset, TrainingBackupDataset
+from graft.datasets.user_files import LabelVerdictsDataset
 
 __all__ = [
     "AtomicDataset",
@@ -37,6 +38,7 @@ __all__ = [
     "KerasTextsDataset",
     "LabelLineDataset",
     "LabelTableDataset",
+    "LabelVerdictsDataset",
     "LabelledFileNamesDataset",
     "LibraryTableDataset",
     "LogFolderDataset",

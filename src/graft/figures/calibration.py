@@ -21,7 +21,9 @@ def draw_reliability(calibration: Mapping[str, Any]) -> Figure:
     """
     figure, panels = make_figure(10, 4.4, columns=2)
     figure.suptitle("How often is it right when it is so sure? (test)")
-    titles = ("as it is", f"with temperature {calibration['temperature']:.2f}")
+    temperature = calibration["temperature"]
+    scaled = "no temperature" if temperature == 1 else f"with temperature {temperature:.2f}"
+    titles = ("as it is", scaled)
     for axes, title, name, colour in zip(
         panels, titles, ("before", "after"), (BLUE, ORANGE), strict=True
     ):
@@ -80,10 +82,12 @@ def _draw_points(axes: Axes, bins: list[dict[str, float]], colour: str) -> None:
         confidences, accuracies, yerr=[below, above], color=colour, linestyle="", capsize=3
     )
     sizes = 15 + 150 * counts / counts.max()
-    axes.scatter(confidences, accuracies, s=sizes, color=colour, label="area: pictures", zorder=3)
+    axes.scatter(
+        confidences, accuracies, s=sizes, color=colour, label="number and area: pictures", zorder=3
+    )
     for row in bins:
-        axes.annotate(f"{row['n']:,}", (row["confidence"], 0.01), ha="center", fontsize=7)
+        axes.text(row["confidence"], 1.06, f"{row['n']:,}", ha="center", fontsize=7)
     axes.set_xlim(min(0.5, float(confidences.min()) - 0.03), 1.03)
-    axes.set_ylim(0, 1.03)
-    axes.legend(frameon=False, loc="upper left")
+    axes.set_ylim(0, 1.12)
+    axes.legend(frameon=False, loc="lower right", fontsize=8)
     clean_axes(axes)

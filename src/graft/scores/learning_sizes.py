@@ -59,7 +59,7 @@ def forecast_errors(
     A power law (:mod:`graft.scores.power_law`) is fitted to the mean errors, with inverse
     variances as weights; its interval is the percentile bootstrap of
     :func:`graft.scores.refits.resample_errors`, the law fitted anew to each resample. It has no
-    floor with three sizes, and there is no law with fewer.
+    floor with three sizes; there is no law with fewer, or where all of dev is classified rightly.
 
     Args:
         refits: Classifiers trained on parts of train.
@@ -86,10 +86,11 @@ def forecast_errors(
         "now": None,
         "forecasts": [],
     }
-    if len(refits.counts) >= _LEAST_SIZES:
+    errors = 1 - refits.hits.mean(axis=(1, 2))[None]
+    # From no mistake a law would foretell even less of it, with certainty.
+    if len(refits.counts) >= _LEAST_SIZES and errors[0, -1] > 0:
         with_floor = len(refits.counts) >= _LEAST_SIZES_FOR_A_FLOOR
         weights = 1 / (np.var(samples, axis=0) + 0.25 / len(clusters) ** 2)
-        errors = 1 - refits.hits.mean(axis=(1, 2))[None]
         fitted = _FittedLaws(
             fit_power_laws(refits.counts, errors, weights, with_floor),
             fit_power_laws(refits.counts, samples, weights, with_floor),
@@ -145,14 +146,14 @@ def _judge(found: dict[str, Any]) -> str:
     """What the curve says of collecting more pictures.
 
     Returns:
-        ``too_few``: sizes for a curve. ``perfect``: dev shows no mistake any more. ``helps``,
+        ``perfect``: dev shows no mistake any more. ``too_few``: sizes for a curve. ``helps``,
         ``does_not_help``, ``unclear``: the interval of what four times the pictures would gain
         lies above, below or on both sides of what is noticeable.
     """
-    if not found["forecasts"]:
-        return "too_few"
     if found["points"][-1]["error"] == 0:
         return "perfect"
+    if not found["forecasts"]:
+        return "too_few"
     last = found["forecasts"][-1]
     if last["gain_low"] >= found["noticeable"]:
         return "helps"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Measured exponents lie between 0.05 and 1.
-_EXPONENTS = np.geomspace(0.05, 2, 120)
+_EXPONENTS = np.geomspace(0.05, 2, 300)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def read_split(
 
 def _refuse_no_probabilities(probabilities: np.ndarray, image_ids: pd.Series, split: str) -> None:
     inside = (probabilities >= 0) & (probabilities <= 1 + _ROUNDING)
-    sums = np.abs(probabilities.sum(axis=1) - 1) <= _ROUNDING
+    with np.errstate(invalid="ignore"):
+        sums = np.abs(probabilities.sum(axis=1) - 1) <= _ROUNDING
     wrong = np.flatnonzero(~(inside.all(axis=1) & sums))
     if len(wrong):
         row = int(wrong[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import logsumexp, softmax
 
 from graft.scores.metrics import measure_log_loss
@@ -23,9 +23,8 @@ class Temperature:
 
     Attributes:
         value: Logarithms of probabilities are divided by it: above 1 it makes less sure.
-        reason: ``fitted``; ``at_bound``: the best one lies beyond the bounds; ``no_mistake``:
-            without a mistake the more extreme is always the better, so it stays 1; ``no_gain``:
-            none is better than 1.
+        reason: ``fitted``; ``at_bound``: the best one lies beyond the bounds; ``no_mistake``: see
+            :func:`fit_temperature`; ``no_gain``: none is better than 1.
     """
 
     value: float
@@ -35,7 +34,9 @@ class Temperature:
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> Temperature:
     """The temperature with the lowest log loss on the given pictures, 0.1 to 10.
 
-    The log loss, as measured by :mod:`graft.scores.metrics`, is never worse than with 1.
+    The log loss, as measured by :mod:`graft.scores.metrics`, is never worse than with 1. Without
+    a mistake it has no minimum, the surer the better; then the mean confidence is raised to
+    (n + 1) / (n + 2), what n right answers of n speak for by Laplace's rule of succession.
 
     Args:
         labels: Class index of every picture of dev, int (n,).
@@ -48,7 +49,7 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> Temperatur
         (4.18, [0.75, 0.25])
     """
     if (probabilities.argmax(axis=1) == labels).all():
-        return Temperature(1.0, "no_mistake")
+        return Temperature(_raise_confidence(probabilities), "no_mistake")
     logarithms = _take_logarithms(probabilities)
     of_label = logarithms[np.arange(len(labels)), labels].mean()
 
@@ -74,6 +75,20 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     if temperature == 1:
         return probabilities
     return softmax(_take_logarithms(probabilities) / temperature, axis=1)
+
+
+def _raise_confidence(probabilities: np.ndarray) -> float:
+    """Temperature, at most 1, at which the mean confidence is (n + 1) / (n + 2)."""
+    goal = (len(probabilities) + 1) / (len(probabilities) + 2)
+
+    def miss(log_temperature: float) -> float:
+        scaled = apply_temperature(probabilities, float(np.exp(log_temperature)))
+        return float(scaled.max(axis=1).mean()) - goal
+
+    lowest = float(np.log(LOWEST))
+    if miss(0.0) >= 0 or miss(lowest) <= 0:
+        return 1.0 if miss(0.0) >= 0 else LOWEST
+    return float(np.exp(brentq(miss, lowest, 0.0, xtol=1e-6)))
 
 
 def _take_logarithms(probabilities: np.ndarray) -> np.ndarray:

@@ -42,7 +42,6 @@ def measure_learning_sizes(
     )
     whole = int((splits["split"] == "train").sum())
     found = forecast_errors(refits, dev.clusters, whole, settings)
-    _log_outcome(found)
     return found | {
         "train": len(train.labels),
         "repeats": parameters.repeats,
@@ -70,6 +69,7 @@ def summarise_curves(
     labels, probabilities = read_split(chosen_predictions, class_names, "test")
     curves = sorted(trace_class_curves(labels, probabilities), key=lambda curve: curve.area)
     named = _name_histories(head_history, fine_tuning_history, training_history)
+    _log_outcome(learning_sizes)
     return {
         "model": str(chosen_predictions["model"].iloc[0]),
         "classes": [

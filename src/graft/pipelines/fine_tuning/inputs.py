@@ -9,17 +9,20 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import GraftError
+from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.blocks import copy_rows
 from graft.images.colours import copy_pictures
+from graft.images.origins import trace_rows
 from graft.pipelines.fine_tuning.parameters import FineTuningParameters
+from graft.types import KerasModel
 
 if TYPE_CHECKING:
     from graft.models.boundary import BoundaryPlan
-    from graft.models.freezing import CutClassifier
+    from graft.models.freezing import CutBackbone, CutClassifier
     from graft.models.view_pools import ViewPools
 
 
-def is_stored(cut: CutClassifier, parameters: FineTuningParameters) -> bool:
+def is_stored(cut: CutBackbone, parameters: FineTuningParameters) -> bool:
     """Whether the tail is trained on stored activations, and not the whole on pictures."""
     return bool(cut.frozen and cut.unfrozen and parameters.activation_cache)
 
@@ -30,6 +33,36 @@ def make_plan(splits: pd.DataFrame, parameters: FineTuningParameters) -> Boundar
 
     train, dev = (np.flatnonzero(splits["split"] == split) for split in ("train", "dev"))
     return BoundaryPlan(train, dev, parameters.views)
+
+
+def trace_views(
+    plan: BoundaryPlan, trunk: KerasModel, images: np.ndarray, parameters: FineTuningParameters
+) -> list[str]:
+    """Origins of the rows of a plan: pixels, network, and of a view how it is made.
+
+    Args:
+        plan: Which pictures and views.
+        trunk: The frozen blocks.
+        images: Of the decoding stage.
+        parameters: Of augmentation, type and batches.
+    """
+    from graft.models.augmentation import PictureAugmenter
+    from graft.models.inference import identify_forward
+
+    forward = hash_parts(
+        identify_forward(trunk, parameters.activation_batch_size), parameters.activation_dtype
+    )
+    augmentation = hash_parts(
+        fingerprint_code(PictureAugmenter),
+        parameters.augmentation.model_dump_json(),
+        parameters.seed,
+    )
+    pictures, numbers = plan.list_rows()
+    plain = trace_rows(images, forward)
+    return [
+        hash_parts(plain[picture], augmentation, int(number)) if number else plain[picture]
+        for picture, number in zip(pictures, numbers, strict=True)
+    ]
 
 
 def make_pools(
@@ -59,11 +92,10 @@ def make_pools(
         dev = StoredViews(read, len(plan) - len(plan.dev), len(plan.dev), views=0)
     else:
         augmenter = PictureAugmenter(parameters.augmentation, images.shape[1])
-        names = splits["image_id"].to_numpy()
         active = augmenter if is_active(parameters.augmentation) else None
         read = partial(copy_pictures, images)
-        train = FreshViews(read, plan.train, names[plan.train], active)
-        dev = FreshViews(read, plan.dev, names[plan.dev], None)
+        train = FreshViews(read, plan.train, active)
+        dev = FreshViews(read, plan.dev, None)
     labels = splits["label_index"].to_numpy(np.int64)
     weights = weigh_pictures(labels[plan.train], len(class_names), parameters.class_weights)
     if parameters.sample_weights is not None:

@@ -82,6 +82,7 @@ def compare_figures(saved: dict[str, Any], now: dict[str, float]) -> list[dict[s
     values = {
         name: figure["value"] if isinstance(figure, dict) else figure
         for name, figure in saved.items()
+        if name != "clusters"  # of the split, whatever the classifier
     }
     return [
         {"metric": name, "saved": values.get(name), "now": now.get(name)}
