@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,12 +13,15 @@ from graft.figures.style import BLUE, ORANGE, clean_axes
 _COLUMNS = 3
 
 
-def draw_folds(scores: pd.DataFrame, names: list[str]) -> Figure:
+def draw_folds(
+    scores: pd.DataFrame, names: list[str], units: Mapping[str, str] | None = None
+) -> Figure:
     """Draw a panel a score: a point a fold and the mean of each model.
 
     Args:
         scores: Columns ``model`` and each of ``names``, a row a fold.
         names: The scores.
+        units: Of a score, by its name; the name stands for what is missing.
     """
     columns = min(_COLUMNS, len(names))
     rows = -(-len(names) // columns)
@@ -34,7 +39,7 @@ def draw_folds(scores: pd.DataFrame, names: list[str]) -> Figure:
         axes.set_xticks(range(len(models)), models)
         axes.set_xlim(-0.5, len(models) - 0.5)
         axes.set_xlabel("model")
-        axes.set_ylabel(name)
+        axes.set_ylabel((units or {}).get(name, name))
         axes.set_title(name)
         clean_axes(axes)
     return figure

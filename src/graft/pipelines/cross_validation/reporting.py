@@ -67,8 +67,10 @@ def format_cross_validation(found: dict[str, Any]) -> list[str]:
 def draw_cross_validation_folds(cross_validation_scores: pd.DataFrame) -> Figure:
     """Draw every metric of every fold and model."""
     titles = {name: METRIC_TITLES.get(name, name) for name in METRICS}
+    units = {title: "nats" if name == "log_loss" else "share" for name, title in titles.items()}
     shown = cross_validation_scores.rename(columns=titles)
-    return draw_folds(shown.assign(model=shown["model"].str.replace("_", "-")), [*titles.values()])
+    shown["model"] = shown["model"].str.replace("_", "-")
+    return draw_folds(shown, [*titles.values()], units)
 
 
 def write_cross_validation_page(
