@@ -90,6 +90,8 @@ def _raise_broken_pipe(handler: logging.Handler) -> Callable[[logging.LogRecord]
 def run_what_is_stale(force: bool, plan: bool, wait: bool, **options: Any) -> Any:
     """Kedro's own ``run``, which makes what is stale and skips what is fresh."""
     options["only_missing_outputs"] = not force
+    if str(options.get("runner")).rpartition(".")[2] == "ThreadRunner":
+        options["runner"] = "graft.caching.runner.TurnTakingRunner"
     if plan:
         options["runner"] = "graft.caching.runner.PlanRunner"
     end_with_the_reader()
