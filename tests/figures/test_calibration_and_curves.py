@@ -351,6 +351,20 @@ def test_a_test_split_of_one_class_is_said():
     assert "test has pictures of one class alone" in render("curves", found)
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "The hardest is “cat” with an area of 0.9000"),
+        ({"class_count": 2}, "0.9000, the same for both classes"),
+        ({}, "2 classes have no picture in test and no curve."),
+        ({"left_out": 1}, "1 class has no picture in test and no curve."),
+        ({}, "Head: epoch 2 of 3 was kept, accuracy on dev 75.0 %, log loss 0.500."),
+    ],
+)
+def test_the_section_on_curves_names_the_hardest_class_and_the_trainings(changes, sentence):
+    assert sentence in render("curves", make_curves(**changes))
+
+
 def test_names_of_classes_are_escaped():
     name = "<script>alert(1)</script>"
     pages = [
