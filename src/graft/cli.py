@@ -81,7 +81,7 @@ def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **option
     options["only_missing_outputs"] = not force
     if plan:
         options["runner"] = "graft.caching.runner.PlanRunner"
-    waits, tracks = WAITS.set(wait), TRACKS.set(track)
+    waits, tracks = WAITS.set(wait), TRACKS.set(track and not plan)
     run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
     try:
         return run(**options)
