@@ -106,7 +106,7 @@ def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **option
     if plan:
         options["runner"] = "graft.caching.runner.PlanRunner"
     end_with_the_reader()
-    waits, tracks = WAITS.set(wait), TRACKS.set(track)
+    waits, tracks = WAITS.set(wait), TRACKS.set(track and not plan)
     run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
     try:
         return run(**options)

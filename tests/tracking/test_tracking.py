@@ -156,6 +156,7 @@ def test_the_flag_records_a_run_and_its_parameters_and_a_plan_leaves_nothing(
     arguments = ("--env=test", "--pipelines=ingestion,splitting", "--track")
     plan = run_kedro(*arguments, "--plan")
     assert plan.code == 0, plan.err
+    assert not (project / "mlflow.db").exists()
     outcome = run_kedro(*arguments)
     assert outcome.code == 0, outcome.err
     assert "Tracked      in MLflow" in outcome.out
