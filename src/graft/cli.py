@@ -74,7 +74,7 @@ def end_with_the_reader() -> None:
     the error that is raised now, without a word.
     """
     for handler in logging.getLogger().handlers:
-        handler.handleError = _raise_broken_pipe(handler)  # type: ignore[method-assign]
+        handler.handleError = _raise_broken_pipe(handler)  # type: ignore[method-assign, assignment]
 
 
 def _raise_broken_pipe(handler: logging.Handler) -> Callable[[logging.LogRecord], None]:
