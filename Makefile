@@ -8,7 +8,7 @@ run: .venv/.installed ## Train and test a classifier of handwritten digits
 	@$(BIN)/kedro run
 
 test: lint ## Check style and types, run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/.installed-test
 	@$(BIN)/ruff check .
