@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graft.scores.clusters import draw_weights, measure_error, number_clusters
+from graft.scores.clusters import draw_weights, measure_error
 from graft.scores.metrics import Metric
 
 
@@ -49,25 +49,10 @@ def bootstrap_t_interval(
 
 
 def resample_mean(values: np.ndarray, codes: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """Means of resamples of whole clusters, float (draws,); ``values`` as above."""
+    """Means of resamples of whole clusters, float (draws,); arguments as above."""
     sizes, sums = np.bincount(codes).astype(np.float64), np.bincount(codes, values)
     parts = [(weights @ sums) / (weights @ sizes) for weights in draw_weights(codes, draws, seed)]
     return np.concatenate(parts)
-
-
-def bootstrap_interval(
-    metric: Metric,
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    draws: int,
-    confidence: float,
-    seed: int,
-    clusters: np.ndarray | None = None,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of a metric, resampling clusters (Efron, 1979)."""
-    codes = number_clusters(clusters, len(labels))
-    sample = resample({"": metric}, labels, probabilities, codes, draws, seed)[""]
-    return take_quantiles(sample, confidence)
 
 
 def resample(

@@ -11,7 +11,11 @@ from sklearn.metrics import accuracy_score, log_loss
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.pipelines.evaluation.comparison import compare_models, measure_costs
-from graft.pipelines.evaluation.fine_tuned import collect_predictions, predict_from_pictures
+from graft.pipelines.evaluation.fine_tuned import (
+    collect_predictions,
+    predict_from_pictures,
+    tabulate_predictions,
+)
 from graft.pipelines.evaluation.flattery import compare_with_random_split
 from graft.pipelines.evaluation.from_scratch import predict_from_scratch
 from graft.pipelines.evaluation.ladder import measure_ladder
@@ -318,3 +322,27 @@ def test_the_network_from_scratch_may_be_the_best(predictions: pd.DataFrame) -> 
     unsure[names] = np.float32(0.5)
     _, chosen, _ = collect_predictions(unsure, NO_ROWS, predictions.assign(model="from_scratch"))
     assert set(chosen["model"]) == {"from_scratch"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_that_is_missing_from_test_is_survived(
+    everything: pd.DataFrame, splits: pd.DataFrame
+) -> None:
+    only_light = everything[(everything["split"] != "test") | (everything["label"] == "light")]
+    predictions, chosen, train = collect_predictions(only_light, NO_ROWS, NO_ROWS)
+    metrics, classes = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+    assert metrics["frozen"]["test"]["n"] == 2
+    assert np.isnan(metrics["frozen"]["test"]["roc_auc"]["value"])
+    assert classes.query("split == 'test' and `class` == 'dark'")["support"].tolist() == [0]
+    ladder = measure_ladder(predictions, chosen, train, splits, PARAMETERS)
+    assert ladder["models"]["frozen"]["errors"]["test"]["n"] == 2
+    both = pd.concat([predictions, predictions.assign(model="fine_tuned")])
+    assert _compare(both, splits)["pairs"][0]["test"]["smallest"] is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_thousand_classes_are_a_plain_table(splits: pd.DataFrame) -> None:
+    names = [f"class {number}" for number in range(1000)]
+    table = tabulate_predictions("frozen", splits, np.full((18, 1000), 0.001, np.float32), names)
+    assert table.columns.tolist()[:5] == ["image_id", "split", "model", "label", "predicted"]
+    assert table.columns[-1] == "probability_class 999"
