@@ -59,7 +59,7 @@ def read_bias(errors: Mapping[str, Figure], human_error: float | None) -> dict[s
     else:
         told += f", {_percent(human_error)} with people"
     says = {
-        SHOWN: "the classifier does not even fit what it was trained on",
+        SHOWN: "it makes avoidable mistakes even on what it was trained on",
         NOT_SHOWN: "that it fits its own pictures too badly is not shown by this many pictures",
         REVERSED: "it fits its own pictures better than people know them",
     }
