@@ -118,7 +118,7 @@ def compare_tails(cats: Cats, weights: str, epochs: int) -> dict[str, dict[str, 
         seconds = Clock.take_epoch()
         whole = make_classifier(cats, weights, block)
         views = {
-            name: FreshViews(read, rows, cats.names[rows], None)
+            name: FreshViews(read, rows, None)
             for name, rows in {"train": cats.train, "dev": cats.dev}.items()
         }
         plain, _, _ = tune(whole, *cats.make_pools(views), settings, 1.0, logs=Path())
@@ -141,7 +141,8 @@ def store(cut: CutClassifier, cats: Cats) -> np.ndarray:
         cut.trunk, cats.pixels.__getitem__, cats.names, PictureAugmenter(OFF, SIZE), BATCH, 0,
         "float16",
     )  # fmt: skip
-    return np.stack([row for _, row in run.compute(BoundaryPlan(cats.train, cats.dev, 0))])
+    plan = BoundaryPlan(cats.train, cats.dev, 0)
+    return np.stack([row for _, row in run.compute(plan, np.arange(len(plan)))])
 
 
 def measure_tutorial(cats: Cats, weights: str, folder: Path) -> dict[str, float]:

@@ -87,14 +87,15 @@ def run_kedro(
     """Runs ``kedro run ARGUMENTS`` in the throw-away project, in this process."""
     monkeypatch.chdir(project)
 
-    def run(*arguments: str) -> Outcome:
+    def run(*arguments: str, folder: Path = project) -> Outcome:
+        monkeypatch.chdir(folder)
         # Logging was set up when Kedro was imported, to the standard output of that moment.
         for handler in logging.getLogger().handlers:
             if type(handler) is logging.StreamHandler:
                 monkeypatch.setattr(handler, "stream", sys.stdout)
         capfd.readouterr()
         with pytest.raises(SystemExit) as exit_:
-            KedroCLI(project).main(["run", *arguments], prog_name="kedro")
+            KedroCLI(folder).main(["run", *arguments], prog_name="kedro")
         printed = capfd.readouterr()
         return Outcome(int(exit_.value.code or 0), printed.out, printed.err)
 

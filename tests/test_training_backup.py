@@ -52,6 +52,12 @@ def test_an_empty_folder_has_nothing_to_go_on_from(backup):
     assert backup.load_newest(MINE) is None
 
 
+def test_what_is_forgotten_counts_as_absent_and_stays_for_another_run(backup):
+    backup.save(take(3))
+    assert read_epoch(TrainingBackup(backup.folder, is_forgotten=True)) is None
+    assert read_epoch(backup) == 3
+
+
 def test_the_newest_is_used_and_two_are_kept(backup):
     for epoch in range(1, 5):
         backup.save(take(epoch))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -67,6 +69,26 @@ def cli() -> None:
     """Commands of this project."""
 
 
+def end_with_the_reader() -> None:
+    """End the run when nobody reads its lines any more (``kedro run | head``), as Unix tools do.
+
+    Logging would print a traceback for every line instead and go on. Click ends a command on
+    the error that is raised now, without a word.
+    """
+    for handler in logging.getLogger().handlers:
+        handler.handleError = _raise_broken_pipe(handler)  # type: ignore[method-assign]
+
+
+def _raise_broken_pipe(handler: logging.Handler) -> Callable[[logging.LogRecord], None]:
+    def handle(record: logging.LogRecord) -> None:
+        error = sys.exception()
+        if isinstance(error, BrokenPipeError):
+            raise error
+        type(handler).handleError(handler, record)
+
+    return handle
+
+
 def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **options: Any) -> Any:
     """Kedro's own ``run``, which makes what is stale and skips what is fresh.
 
@@ -81,6 +103,7 @@ def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **option
     options["only_missing_outputs"] = not force
     if plan:
         options["runner"] = "graft.caching.runner.PlanRunner"
+    end_with_the_reader()
     waits, tracks = WAITS.set(wait), TRACKS.set(track and not plan)
     run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
     try:

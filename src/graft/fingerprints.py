@@ -141,12 +141,15 @@ def _walk_imports(name: str) -> Iterator[str]:
 
 
 def _is_within(package: str, name: str) -> bool:
-    return name.partition(".")[0] == package and _find_file(name) is not None
+    return name.partition(".")[0] == package and find_file(name) is not None
 
 
 @cache
-def _find_file(name: str) -> Path | None:
-    """Where a module's text lies. It is not imported: that may take TensorFlow's seconds."""
+def find_file(name: str) -> Path | None:
+    """Where a module's text lies; None if there is none.
+
+    It is not imported: that may take TensorFlow's seconds.
+    """
     top, *rest = name.split(".")
     spec = find_spec(top)
     if spec is not None and spec.has_location and not rest:
@@ -160,7 +163,7 @@ def _find_file(name: str) -> Path | None:
 
 
 def _read_tree(name: str) -> ast.Module:
-    path = _find_file(name)
+    path = find_file(name)
     if path is None:
         raise ValueError(f"no file of the module '{name}'")
     return ast.parse(path.read_text(encoding="utf-8"))

@@ -114,8 +114,8 @@ def format_result(metrics: dict[str, Any]) -> list[str]:
     """
     lines = []
     for model, splits in metrics.items():
-        test = dict(splits["test"])
-        count = f"On {test.pop('n'):,} pictures of test"
+        test = {name: part for name, part in splits["test"].items() if isinstance(part, dict)}
+        count = f"On {splits['test']['n']:,} pictures of test"
         model_line = [model.replace("_", "-").capitalize()] if len(metrics) > 1 else []
         lines += ["", *model_line, f"{count:<33}value   95 % interval"]
         for name, figure in test.items():

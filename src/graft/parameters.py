@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
@@ -12,7 +12,14 @@ from graft.errors import GraftError
 
 
 class StageParameters(BaseModel):
-    """Base of every stage's parameters: unknown names are refused, values never change."""
+    """Base of every stage's parameters: unknown names are refused, values never change.
+
+    Attributes:
+        effort: Names of parameters that say how the work is done and cannot change what comes
+            out of it, such as the number of processes. Changing them makes nothing stale.
+    """
+
+    effort: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,6 +37,10 @@ class StageParameters(BaseModel):
 
     def list_files(self) -> list[Path]:
         """Files outside the catalog that the parameters name; their content counts with them."""
+        return []
+
+    def list_code(self) -> list[str]:
+        """Dotted paths of the user's own functions and classes that the parameters name."""
         return []
 
     @classmethod

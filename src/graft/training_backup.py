@@ -55,11 +55,13 @@ class TrainingBackup:
     Args:
         folder: The folder; it is made when it is first written to.
         seconds: At most one snapshot is written in so many seconds.
+        is_forgotten: Whether what is there counts as absent.
     """
 
-    def __init__(self, folder: Path, seconds: float = 2.0) -> None:
+    def __init__(self, folder: Path, seconds: float = 2.0, is_forgotten: bool = False) -> None:
         self.folder = folder
         self.seconds = seconds
+        self._is_forgotten = is_forgotten
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -92,7 +94,7 @@ class TrainingBackup:
     def load_newest(self, fingerprint: str) -> Snapshot | None:
         """The newest undamaged snapshot of this very training; None to start anew."""
         own, others = self._divide(fingerprint)
-        for path in own:
+        for path in own if not self._is_forgotten else ():
             if (snapshot := _read(path)) is not None:
                 return snapshot
             logger.info("Backup       '%s' is damaged and removed", path.name)

@@ -82,6 +82,10 @@ class TrainingParameters(StageParameters):
         """Whether a callback writes for TensorBoard."""
         return any(callback["class"] == "tensorboard" for callback in self.callbacks)
 
+    def list_code(self) -> list[str]:
+        names = [self.schedule, *(str(callback["class"]) for callback in self.callbacks)]
+        return [name for name in names if name not in (*SCHEDULES, *CALLBACKS)]
+
     @field_validator("schedule")
     @classmethod
     def _check_schedule(cls, schedule: str) -> str:

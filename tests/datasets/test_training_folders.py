@@ -7,12 +7,22 @@ from kedro.io import DatasetError
 
 from graft.cli import explain
 from graft.datasets import LogFolderDataset, TrainingBackupDataset
+from graft.training_backup import Snapshot
 
 
 def test_a_backup_is_a_handle_of_its_folder_and_writes_nothing_yet(tmp_path):
     backup = TrainingBackupDataset(filepath=str(tmp_path / "backup"), seconds=5).load()
     assert (backup.folder, backup.seconds) == (tmp_path / "backup", 5)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_can_be_forgotten_for_a_run_that_makes_everything_again(tmp_path):
+    dataset = TrainingBackupDataset(filepath=str(tmp_path / "backup"))
+    with dataset.load().hold():
+        dataset.load().save(Snapshot("a" * 64, {}, {}))
+    assert dataset.load().load_newest("a" * 64) is not None
+    dataset.forget()
+    assert dataset.load().load_newest("a" * 64) is None
 
 
 def test_a_log_folder_is_made_when_it_is_loaded(tmp_path):

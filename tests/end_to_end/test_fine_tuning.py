@@ -144,10 +144,9 @@ def test_all_of_inception_is_trained_with_random_weights_on_few_pictures() -> No
     head.layers[-1].kernel.assign(np.random.default_rng(0).normal(size=(256, 2)))
     cut = cut_classifier(backbone, head, settings.unfreeze)
     pictures = np.random.default_rng(0).integers(0, 256, (4, 75, 75, 3), dtype=np.uint8)
-    labels, names = np.array([0, 1, 0, 1]), np.array(list("abcd"))
-    views = FreshViews(
-        pictures.__getitem__, np.arange(4), names, PictureAugmenter(settings.augmentation, 75)
-    )
+    labels = np.array([0, 1, 0, 1])
+    augmenter = PictureAugmenter(settings.augmentation, 75)
+    views = FreshViews(pictures.__getitem__, np.arange(4), augmenter)
     pools = ViewPools(views, labels, np.ones(4, np.float32))
     before = [np.array(variable) for variable in cut.whole.trainable_variables]
     history = fit(cut.whole, pools, pools, settings)

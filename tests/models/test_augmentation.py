@@ -1,4 +1,4 @@
-"""Augmentation: views that depend on seed, name and number alone, and never on the batch."""
+"""Augmentation: views that depend on seed, pixels and number alone, and never on the batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from graft.models.augmentation import PictureAugmenter, draw_uniform, find_maps, is_active
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (6, 9, 9, 3), dtype=np.uint8)
-NAMES = [f"{number}.png" for number in range(6)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +29,7 @@ ALL = Settings(20, 0.2, 0.1, 10, True, "reflect", 0.1, 0.2)
 
 def make_views(settings: Settings, views=(1,) * 6, seed=0, rows=slice(None)) -> np.ndarray:
     augmenter = PictureAugmenter(settings, image_size=9)
-    return augmenter.make_views(PICTURES[rows], NAMES[rows], views[rows], seed)
+    return augmenter.make_views(PICTURES[rows], views[rows], seed)
 
 
 def test_without_settings_nothing_changes() -> None:
@@ -52,12 +51,12 @@ def test_a_view_does_not_depend_on_its_batch() -> None:
     np.testing.assert_array_equal(backwards[::-1], together)
 
 
-def test_a_view_depends_on_its_number_the_name_and_the_seed() -> None:
+def test_a_view_depends_on_its_number_the_pixels_and_the_seed() -> None:
     first = make_views(ALL)
     np.testing.assert_array_equal(make_views(ALL), first)
     assert not np.array_equal(make_views(ALL, views=(2,) * 6), first)
     assert not np.array_equal(make_views(ALL, seed=1), first)
-    assert len(np.unique(draw_uniform(NAMES, [1] * 6, seed=0))) == 48
+    assert len(np.unique(draw_uniform(PICTURES, [1] * 6, seed=0))) == 48
 
 
 def test_a_flip_mirrors_about_half_of_the_pictures_and_leaves_the_others() -> None:
@@ -96,19 +95,19 @@ def test_a_shift_is_a_share_of_the_side() -> None:
 )
 def test_what_lies_outside_is_filled(fill_mode: str, corner: int, monkeypatch) -> None:
     monkeypatch.setattr(
-        "graft.models.augmentation.draw_uniform", lambda names, *_: np.ones((len(names), 8))
+        "graft.models.augmentation.draw_uniform", lambda pictures, *_: np.ones((len(pictures), 8))
     )
     picture = np.full((1, 9, 9, 3), 10, np.uint8)
     picture[:, 5:, 5:] = 200
     settings = Settings(shift=1 / 3, fill_mode=fill_mode)
-    view = PictureAugmenter(settings, 9).make_views(picture, ["a"], [1], seed=0)
+    view = PictureAugmenter(settings, 9).make_views(picture, [1], seed=0)
     assert view[0, 8, 8, 0] == corner
     assert view[0, 5, 5, 0] == 200
 
 
 def test_brightness_moves_and_contrast_spreads_around_the_mean(monkeypatch) -> None:
     monkeypatch.setattr(
-        "graft.models.augmentation.draw_uniform", lambda names, *_: np.ones((len(names), 8))
+        "graft.models.augmentation.draw_uniform", lambda pictures, *_: np.ones((len(pictures), 8))
     )
     picture = np.zeros((1, 9, 9, 3), np.uint8)
     picture[:, ::2] = 100
@@ -116,7 +115,7 @@ def test_brightness_moves_and_contrast_spreads_around_the_mean(monkeypatch) -> N
 
     def change(**settings) -> np.ndarray:
         augmenter = PictureAugmenter(Settings(**settings), 9)
-        return np.unique(augmenter.make_views(picture, ["a"], [1], seed=0))
+        return np.unique(augmenter.make_views(picture, [1], seed=0))
 
     np.testing.assert_array_equal(change(brightness=0.2), [51, 151])
     np.testing.assert_array_equal(change(brightness=1), [255])

@@ -223,6 +223,21 @@ def test_pools_of_the_same_content_have_the_same_fingerprint():
     assert make_pools().fingerprint() == make_pools(pool_rows=STREAMED).fingerprint()
 
 
+@pytest.mark.parametrize("pool_bytes", [16 * 32, 1 << 20])
+def test_any_one_row_of_other_content_has_another_fingerprint(pool_bytes):
+    # A training that has ended is not done again for the same fingerprint.
+    inputs = np.random.default_rng(0).normal(size=(300, 4)).astype("float32")
+
+    def name():
+        rows = np.arange(300)
+        reader = ArrayReader(inputs, 32)
+        return RowPools(reader, rows, rows % 3, np.ones(300, "float32"), pool_bytes).fingerprint()
+
+    before = name()
+    inputs[299, 3] += 1
+    assert name() != before
+
+
 @pytest.mark.parametrize("change", ["rows", "labels", "weights", "inputs"])
 def test_any_other_content_has_another_fingerprint(change):
     rows = np.arange(8)

@@ -48,7 +48,8 @@ def store(cut: CutClassifier, views: int, dtype: str = "float32", settings=Still
     run = BoundaryRun(
         cut.trunk, PICTURES.__getitem__, NAMES, PictureAugmenter(settings, 32), 8, 0, dtype
     )
-    rows = list(run.compute(BoundaryPlan(TRAIN, DEV, views)))
+    plan = BoundaryPlan(TRAIN, DEV, views)
+    rows = list(run.compute(plan, np.arange(len(plan))))
     assert [number for number, _ in rows] == list(range(24 * (1 + views) + 8))
     return np.stack([row for _, row in rows])
 
@@ -69,7 +70,7 @@ def tune_on_activations(cut: CutClassifier, dtype: str = "float32", settings=SET
 
 def tune_in_the_graph(cut: CutClassifier, settings=SETTINGS):
     read = PICTURES.__getitem__
-    pools = make_pools(lambda rows: FreshViews(read, rows, NAMES[rows], None))
+    pools = make_pools(lambda rows: FreshViews(read, rows, None))
     return tune(cut, *pools, settings, layer_decay=1.0)
 
 
@@ -135,7 +136,7 @@ def test_weights_that_are_no_better_on_dev_go_back(monkeypatch) -> None:
 
 def test_the_log_loss_is_that_of_a_uniform_guess_before_training() -> None:
     whole = cut()
-    (_, dev) = make_pools(lambda rows: FreshViews(PICTURES.__getitem__, rows, NAMES[rows], None))
+    (_, dev) = make_pools(lambda rows: FreshViews(PICTURES.__getitem__, rows, None))
     assert measure_log_loss(whole.whole, dev) == pytest.approx(np.log(4), abs=1e-6)
 
 
@@ -145,6 +146,24 @@ def test_stored_views_follow_their_picture() -> None:
     np.testing.assert_array_equal(shaken[: 3 * 24 : 3], plain[:24])
     np.testing.assert_array_equal(shaken[3 * 24 :], plain[24:])
     assert not np.allclose(shaken[1 : 3 * 24 : 3], shaken[2 : 3 * 24 : 3])
+
+
+def test_an_activation_does_not_depend_on_what_else_is_computed() -> None:
+    classifier, plan = cut(), BoundaryPlan(TRAIN, DEV, 2)
+    augmenter = PictureAugmenter(Shaken, 32)
+    run = BoundaryRun(classifier.trunk, PICTURES.__getitem__, NAMES, augmenter, 8, 0, "float16")
+    whole = store(classifier, 2, "float16", Shaken)
+    some = np.array([79, 4, 11, 0, 60, 33, 7, 5, 50, 1])
+    for number, activations in run.compute(plan, some):
+        np.testing.assert_array_equal(activations, whole[number])
+
+
+def test_the_time_of_a_few_rows_is_not_measured() -> None:
+    augmenter = PictureAugmenter(Still, 32)
+    run = BoundaryRun(cut().trunk, PICTURES.__getitem__, NAMES, augmenter, 4, 0, "float16")
+    plan = BoundaryPlan(TRAIN, DEV, 1)
+    assert run.measure_seconds(plan, np.arange(33)) > 0
+    assert run.measure_seconds(plan, np.arange(32)) is None
 
 
 def test_an_epoch_draws_one_view_of_every_picture() -> None:
@@ -164,8 +183,24 @@ def test_an_epoch_draws_one_view_of_every_picture() -> None:
     np.testing.assert_array_equal(inputs[:, 0], np.arange(0, 72, 3))
 
 
+@pytest.mark.parametrize("kind", ["stored", "fresh"])
+def test_one_other_picture_or_view_has_another_fingerprint(kind: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(300, 2, 2, 3)).astype(np.float32)
+
+    def name() -> str:
+        views = StoredViews(rows.__getitem__, 0, 100, views=2)
+        if kind == "fresh":
+            views = FreshViews(rows.__getitem__, np.arange(100), None)
+        return ViewPools(views, np.zeros(100, np.int64), np.ones(100, np.float32)).fingerprint()
+
+    before = name()
+    assert name() == before
+    rows[299 if kind == "stored" else 99, 1, 1, 2] += 1
+    assert name() != before
+
+
 def test_fresh_views_are_new_in_every_epoch_and_never_on_dev() -> None:
-    views = FreshViews(PICTURES.__getitem__, TRAIN, NAMES[TRAIN], PictureAugmenter(Shaken, 32))
+    views = FreshViews(PICTURES.__getitem__, TRAIN, PictureAugmenter(Shaken, 32))
     pools = ViewPools(views, LABELS[TRAIN], np.ones(24, np.float32))
 
     def draw(random) -> np.ndarray:
@@ -197,7 +232,7 @@ def test_an_activation_too_large_for_float16_is_told_with_its_picture() -> None:
         trunk, PICTURES.__getitem__, NAMES, PictureAugmenter(Still, 32), 8, 0, "float16"
     )
     with pytest.raises(GraftError, match=r"activation_dtype to float32.*got the picture '0\.png'"):
-        list(run.compute(BoundaryPlan(TRAIN, DEV, 0)))
+        list(run.compute(BoundaryPlan(TRAIN, DEV, 0), np.arange(32)))
 
 
 def test_dropout_of_a_loaded_model_is_seeded() -> None:

@@ -231,13 +231,16 @@ def test_a_training_that_had_ended_is_not_done_again(tmp_path, caplog, monkeypat
     assert first[1].equals(again[1])
 
 
-@pytest.mark.parametrize("change", ["settings", "data", "factors"])
-def test_a_backup_of_another_training_is_not_used(change, tmp_path, caplog):
+@pytest.mark.parametrize("change", ["settings", "data", "factors", "code"])
+def test_a_backup_of_another_training_is_not_used(change, tmp_path, caplog, monkeypatch):
     backup = TrainingBackup(tmp_path)
     train(epochs=1, backup=backup)
     features, labels = draw_task(40, 1.0, seed=1)
-    features[0, 0] += 1
+    features[-1, -1] += 1
+    if change == "code":
+        monkeypatch.setattr("graft.models.fitting.fingerprint_code", lambda _: "changed")
     changes = {
+        "code": {},
         "settings": {"learning_rate": 0.06},
         "data": {"data": (features, labels)},
         "factors": {"rate_factors": {"probabilities": 0.5}},

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graft.scores import intervals
+from graft.scores import clusters
+from graft.scores.bootstrap import bootstrap_interval
 from graft.scores.intervals import (
-    bootstrap_interval,
     mean_interval,
     measure_with_intervals,
     wilson_interval,
@@ -99,7 +99,7 @@ def test_more_confidence_needs_a_wider_bootstrap_interval():
 
 def test_memory_decides_nothing(monkeypatch):
     whole = bootstrap()
-    monkeypatch.setattr(intervals, "_CHUNK_NUMBERS", 500)
+    monkeypatch.setattr(clusters, "_CHUNK_NUMBERS", 500)
     assert bootstrap() == whole
 
 

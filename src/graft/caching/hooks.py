@@ -21,6 +21,7 @@ from graft.caching.reasons import format_plan
 from graft.caching.runner import is_plan_only
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.former import FormerDataset
+from graft.datasets.training_folders import TrainingBackupDataset
 from graft.errors import GraftError
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class CachingHook:
         if force and not plan_only:
             # All is to be made again, and not taken over from what there is.
             for dataset in map(catalog.get, pipeline.inputs()):
-                if isinstance(dataset, FormerDataset):
+                if isinstance(dataset, (FormerDataset, TrainingBackupDataset)):
                     dataset.forget()
         catalog.follow(plan)
 

@@ -57,7 +57,7 @@ class Plan:
         self._entries: dict[str, Any] = catalog.to_config()[0]
         self._makers = {name: node.name for node in pipeline.nodes for name in node.outputs}
         self._contents: dict[str, str | None] = {}
-        self._recorded: set[str] = set()
+        self._made_from: dict[str, set[str]] = {}
         self.verdicts: dict[str, Verdict] = {}
         for node in pipeline.nodes:
             self.verdicts[node.name] = self._judge(node)
@@ -90,6 +90,7 @@ class Plan:
         verdict = self.verdicts[maker]
         inputs = {name: self._contents.get(name) for name in self._list_inputs(verdict.node)}
         self._ledger.write_entry(dataset, {**verdict.recipe, "input": inputs})
+        self._made_from[output] = set(filter(None, inputs.values()))
         # A later node of this run reads it anew.
         self._contents.pop(output, None)
 
@@ -103,8 +104,8 @@ class Plan:
         return {name: sha256 for name, sha256 in found.items() if sha256}
 
     def close(self) -> None:
-        """Keep for the next run what it need not read again."""
-        self._ledger.close({*self._recorded, *filter(None, self._contents.values())})
+        """Keep for the next run what it need not read again, and no name of a former picture."""
+        self._ledger.close(set().union(*self._made_from.values()))
 
     def _get(self, name: str) -> AbstractDataset | None:
         return self._catalog.get(name)
@@ -128,10 +129,12 @@ class Plan:
     def _make_recipe(self, node: Node, inputs: list[str], waits_for: list[str]) -> Recipe:
         used = {name: self._get(name) for name in [*inputs, *node.outputs]}
         datasets = {name: dataset for name, dataset in used.items() if dataset is not None}
+        hash_file = self._ledger.hashes.hash
+        parameters, modules = describe_parameters(node, self._load_parameter, hash_file)
         return {
-            **describe_parameters(node, self._load_parameter, self._ledger.hashes.hash),
+            **parameters,
             "input": {name: self._contents[name] for name in inputs if name not in waits_for},
-            **describe_code(node, datasets, self._entries),
+            **describe_code(node, datasets, self._entries, modules),
             **describe_python(),
         }
 
@@ -164,7 +167,7 @@ class Plan:
         if entry["content"] != content or not dataset.exists():
             return [f"{file} was cut short or altered"]
         then = entry["recipe"].get("input", {})
-        self._recorded.update(filter(None, then.values()))
+        self._made_from[name] = set(filter(None, then.values()))
         known = {key: value for key, value in then.items() if key not in waits_for}
         then_recipe = {**entry["recipe"], "input": known}
         return compare_recipes(then_recipe, recipe, self._ledger.read_snapshot)

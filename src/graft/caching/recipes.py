@@ -2,12 +2,14 @@
 
 A recipe has sections, each a mapping of a name to a short text or a number:
 
-* ``parameter``: parameters as the node gets them, after validation, seeds among them;
+* ``parameter``: parameters as the node gets them, after validation, seeds among them, those left
+  out that their model names as mere ``effort``;
 * ``file``: SHA-256 of files that parameters name (weights);
 * ``input``: content of the inputs: SHA-256 of their files, never a time or a size;
 * ``code``: syntax trees of the modules that the node's function, its inputs' and its outputs'
-  catalog types are in, and of all project modules that these import. A module counts as a
-  whole: what a registry or a decorator in it does cannot be told from one function;
+  catalog types are in, of those that parameters or catalog entries name, and of all project
+  modules that these import. A module counts as a whole: what a registry or a decorator in it
+  does cannot be told from one function;
 * ``library``: versions of the third-party libraries that these modules import;
 * ``catalog``: the entries of inputs and outputs, their place and their metadata left out;
 * ``python``: its version.
@@ -24,8 +26,7 @@ from __future__ import annotations
 
 import inspect
 import platform
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -35,7 +36,14 @@ from kedro.io.core import is_parameter
 from kedro.pipeline import Node
 from pydantic import BaseModel
 
-from graft.fingerprints import find_libraries, hash_module, hash_parts, list_libraries, list_modules
+from graft.fingerprints import (
+    find_file,
+    find_libraries,
+    hash_module,
+    hash_parts,
+    list_libraries,
+    list_modules,
+)
 
 Recipe = dict[str, dict[str, Any]]
 # A library that another one works through, though no module of the project may import it.
@@ -45,7 +53,10 @@ _SHORT = 16  # hexadecimal digits; enough to tell any two versions of one module
 
 
 def describe_code(
-    node: Node, datasets: Mapping[str, AbstractDataset], entries: Mapping[str, Any]
+    node: Node,
+    datasets: Mapping[str, AbstractDataset],
+    entries: Mapping[str, Any],
+    named: Iterable[str] = (),
 ) -> Recipe:
     """The sections of a recipe that come from code: ``code``, ``library`` and ``catalog``.
 
@@ -53,16 +64,18 @@ def describe_code(
         node: Whose function.
         datasets: Its inputs and outputs, parameters left out.
         entries: The catalog as configuration.
+        named: Modules that parameters name.
     """
     function, bound = node.func, []
     while isinstance(function, partial):
         bound.append(repr((function.args, sorted(function.keywords.items()))))
         function = function.func
-    modules = {function.__module__}
+    modules = {function.__module__, *named}
     catalog = {"function": hash_parts(function.__qualname__, *bound)[:_SHORT]}
     for name, dataset in datasets.items():
         # The atomic wrapper moves what the wrapped type writes.
         modules.add(getattr(dataset, "kind", type(dataset)).__module__)
+        modules.update(filter(find_file, getattr(dataset, "imports", ())))
         catalog[name] = hash_parts(repr(_strip_place(entries.get(name))))[:_SHORT]
     code: dict[str, str] = {}
     libraries: dict[str, str] = {}
@@ -75,8 +88,8 @@ def describe_code(
 
 def describe_parameters(
     node: Node, load: Callable[[str], Any], hash_file: Callable[[Path], str]
-) -> Recipe:
-    """The sections ``parameter`` and ``file``.
+) -> tuple[Recipe, set[str]]:
+    """The sections ``parameter`` and ``file``, and the modules of the user that parameters name.
 
     Args:
         node: Whose parameters.
@@ -86,6 +99,7 @@ def describe_parameters(
     hints = _find_models(node)
     values: dict[str, Any] = {}
     files: dict[str, str] = {}
+    modules: set[str] = set()
     for name in sorted(set(filter(is_parameter, node.inputs))):
         value = load(name)
         if name in hints and not isinstance(value, BaseModel):
@@ -94,7 +108,8 @@ def describe_parameters(
         values |= _flatten(name.removeprefix("params:"), value)
         for path in getattr(value, "list_files", list)():
             files[Path(path).name] = hash_file(path)
-    return {"parameter": values, "file": files}
+        modules |= {path.rpartition(".")[0] for path in getattr(value, "list_code", list)()}
+    return {"parameter": values, "file": files}, set(filter(find_file, modules))
 
 
 def describe_python() -> Recipe:
@@ -106,25 +121,26 @@ def describe_python() -> Recipe:
 def _describe_module(name: str) -> tuple[dict[str, str], dict[str, str]]:
     """Hashes of a module and of what it imports of its package, and versions of libraries."""
     parts = name.split(".")
-    place = Path(str(getattr(sys.modules.get(parts[0]), "__file__", "")))
-    if {"site-packages", "dist-packages"} & {*place.parts} and parts[0] != PACKAGE:
+    place = find_file(parts[0])
+    libraries = {"site-packages", "dist-packages"}
+    if place and libraries & {*place.parts} and parts[0] != PACKAGE:
         # `kedro_datasets.pandas.parquet_dataset` is of one library and for another one.
         return {}, dict(pair for part in parts[:2] for pair in find_libraries(part))
     modules = list_modules(name)
     code = {module: hash_module(module)[:_SHORT] for module in modules}
     for module in modules:
         code |= _hash_templates(module)
-    libraries = dict(list_libraries(name))
+    versions = dict(list_libraries(name))
     for library, other in _WORKS_THROUGH.items():
-        if library in libraries:
-            libraries |= find_libraries(other)
-    return code, libraries
+        if library in versions:
+            versions |= find_libraries(other)
+    return code, versions
 
 
 def _hash_templates(module: str) -> dict[str, str]:
     """Templates of pages beside a module are part of its code."""
-    place = getattr(sys.modules.get(module), "__file__", None)
-    folder = Path(place).parent / "templates" if place else None
+    place = find_file(module)
+    folder = place.parent / "templates" if place else None
     if folder is None or not folder.is_dir():
         return {}
     return {
@@ -159,7 +175,7 @@ def _find_models(node: Node) -> dict[str, type[BaseModel]]:
 def _flatten(name: str, value: Any) -> dict[str, Any]:
     """Nested values under dotted names, each plain enough for JSON."""
     if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
+        value = value.model_dump(mode="json", exclude=set(getattr(value, "effort", ())))
     if isinstance(value, dict) and value:
         parts = [_flatten(f"{name}.{key}", part) for key, part in value.items()]
         return {key: part for flat in parts for key, part in flat.items()}

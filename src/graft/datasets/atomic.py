@@ -71,6 +71,11 @@ class AtomicDataset(AbstractDataset[Any, Any]):
         """The wrapped type, which alone decides what is written."""
         return self._type
 
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """Modules that the wrapped dataset imports before it loads."""
+        return tuple(self._arguments.get("imports", ()))
+
     def load(self) -> Any:
         if not self._exists():
             message = (

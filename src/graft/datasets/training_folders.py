@@ -31,9 +31,14 @@ class TrainingBackupDataset(LocalDataset[NoReturn, TrainingBackup]):
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
         self._seconds = seconds
+        self._is_forgotten = False
+
+    def forget(self) -> None:
+        """Find nothing from now on: everything is to be made again."""
+        self._is_forgotten = True
 
     def load(self) -> TrainingBackup:
-        return TrainingBackup(self._filepath, self._seconds)
+        return TrainingBackup(self._filepath, self._seconds, self._is_forgotten)
 
     def save(self, data: NoReturn) -> None:
         raise DatasetError(f"'{self._filepath}' is written by the training itself")

@@ -1,7 +1,8 @@
 """Augmentation: pictures changed as a camera might, without changing what is on them.
 
-What happens to a picture depends on a seed, the picture's name and the number of its view alone:
-not on the other pictures of its batch, nor on their order. All geometry is one resampling.
+What happens to a picture depends on a seed, the picture's pixels and the number of its view alone:
+not on its name, nor on the other pictures of its batch, nor on their order. So a view that was made
+once is the same whenever it is made again. All geometry is one resampling.
 """
 
 from __future__ import annotations
@@ -94,14 +95,11 @@ class PictureAugmenter:
             reduce_retracing=True,
         )
 
-    def make_views(
-        self, pictures: np.ndarray, names: Sequence[str], views: Sequence[int], seed: int
-    ) -> np.ndarray:
+    def make_views(self, pictures: np.ndarray, views: Sequence[int], seed: int) -> np.ndarray:
         """One view of every picture.
 
         Args:
             pictures: (n, H, W, 3), uint8.
-            names: The name of every picture.
             views: The number of the view wanted of every picture.
             seed: Seed of all views.
 
@@ -113,7 +111,7 @@ class PictureAugmenter:
         result = np.empty_like(pictures)
         for start in range(0, len(pictures), _BATCH):
             rows = slice(start, start + _BATCH)
-            numbers = draw_uniform(names[rows], views[rows], seed)
+            numbers = draw_uniform(pictures[rows], views[rows], seed)
             maps = find_maps(self._settings, self._size, numbers)
             tones = find_tones(self._settings, pictures[rows], numbers)
             result[rows] = self._change(pictures[rows], maps, tones).numpy()
@@ -128,9 +126,9 @@ def is_active(settings: AugmentationSettings) -> bool:
     )
 
 
-def draw_uniform(names: Sequence[str], views: Sequence[int], seed: int) -> np.ndarray:
-    """Eight numbers in [-1, 1) for every view, (n, 8): of its name, number and seed alone."""
-    keys = [zlib.crc32(name.encode()) for name in names]
+def draw_uniform(pictures: np.ndarray, views: Sequence[int], seed: int) -> np.ndarray:
+    """Eight numbers in [-1, 1) for every view, (n, 8): of its pixels, number and seed alone."""
+    keys = [zlib.crc32(picture.tobytes()) for picture in pictures]
     return np.array(
         [
             np.random.default_rng([seed, key, view]).uniform(-1, 1, 8)

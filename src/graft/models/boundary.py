@@ -18,6 +18,8 @@ from graft.errors import GraftError
 from graft.models.augmentation import PictureAugmenter
 from graft.models.inference import compile_forward
 
+_TOO_FEW_BATCHES = 8
+
 
 @dataclass(frozen=True)
 class BoundaryPlan:
@@ -51,7 +53,7 @@ class BoundaryRun:
     Args:
         trunk: From pictures (N, H, W, 3) uint8 to the boundary.
         read: Copies rows, given by their numbers, of the pictures of all splits.
-        names: Name of every picture.
+        names: Name of every picture, for messages.
         augmenter: Makes the views.
         batch_size: Pictures a forward pass.
         seed: Seed of the views.
@@ -72,35 +74,39 @@ class BoundaryRun:
         self._read, self._names, self._augmenter = read, names, augmenter
         self._batch_size, self._seed, self._dtype = batch_size, seed, dtype
 
-    def measure_seconds(self, plan: BoundaryPlan) -> float:
-        """Estimated duration, from a batch that is timed after one that is not."""
-        pictures, numbers = plan.list_rows()
-        rows = slice(0, self._batch_size)
-        self._compute(pictures[rows], numbers[rows])
-        started = time.perf_counter()
-        self._compute(pictures[rows], numbers[rows])
-        return (time.perf_counter() - started) * len(plan) / len(pictures[rows])
+    def measure_seconds(self, plan: BoundaryPlan, rows: np.ndarray) -> float | None:
+        """Estimated duration of :meth:`compute`, from a batch that is timed after one that is not.
 
-    def compute(self, plan: BoundaryPlan) -> Iterator[tuple[int, np.ndarray]]:
-        """Number and activations of every row of the plan, in order.
+        Returns:
+            Seconds; None if so few rows are to be computed that measuring would take as long.
+        """
+        if len(rows) <= _TOO_FEW_BATCHES * self._batch_size:
+            return None
+        pictures, numbers = (listed[rows[: self._batch_size]] for listed in plan.list_rows())
+        self._compute(pictures, numbers)
+        started = time.perf_counter()
+        self._compute(pictures, numbers)
+        return (time.perf_counter() - started) * len(rows) / len(pictures)
+
+    def compute(self, plan: BoundaryPlan, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Number and activations of some rows of the plan, in their order.
+
+        An activation does not depend on what else is computed.
 
         Raises:
             GraftError: If an activation is too large for float16.
         """
         pictures, numbers = plan.list_rows()
-        for start in range(0, len(plan), self._batch_size):
-            rows = slice(start, start + self._batch_size)
-            yield from enumerate(self._compute(pictures[rows], numbers[rows]), start=start)
+        for start in range(0, len(rows), self._batch_size):
+            some = rows[start : start + self._batch_size]
+            yield from zip(some.tolist(), self._compute(pictures[some], numbers[some]), strict=True)
 
     def _compute(self, pictures: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         pixels = self._read(pictures)
         changed = numbers > 0
         if changed.any():
             pixels[changed] = self._augmenter.make_views(
-                pixels[changed],
-                self._names[pictures[changed]].tolist(),
-                numbers[changed].tolist(),
-                self._seed,
+                pixels[changed], numbers[changed].tolist(), self._seed
             )
         with np.errstate(over="ignore"):
             activations = self._forward(pixels).astype(self._dtype)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import GraftError
+from graft.fingerprints import fingerprint_code
 from graft.models.batches import BatchSource, batch_in_order, shuffle_batches
 from graft.models.callbacks import make_callbacks
 from graft.models.losses import make_loss
@@ -71,7 +72,9 @@ def fit(
         fingerprint = ""
         snapshot = None
         if backup:
-            fingerprint = fingerprint_training(trained, [train, dev], settings, factors.items())
+            fingerprint = fingerprint_training(
+                trained, [train, dev], settings, factors.items(), fingerprint_code(fit)
+            )
             snapshot = backup.load_newest(fingerprint)
         if snapshot and snapshot.facts["finished"]:
             logger.info("Backup       this training has ended before; its outcome is taken")

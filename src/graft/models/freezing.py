@@ -13,22 +13,50 @@ from graft.models.heads import join_classifier
 
 
 @dataclass(frozen=True)
-class CutClassifier:
+class CutBackbone:
+    """A backbone with a boundary in it.
+
+    Attributes:
+        trunk: The frozen part, from pictures to the boundary; None if nothing is frozen.
+        frozen: Its blocks, from input to output.
+        unfrozen: The blocks after it.
+    """
+
+    trunk: keras.Model | None
+    frozen: list[Block]
+    unfrozen: list[Block]
+
+
+@dataclass(frozen=True)
+class CutClassifier(CutBackbone):
     """A classifier in two parts that share their layers with the whole.
 
     Attributes:
         whole: From pictures (N, H, W, 3) uint8 to probabilities (N, C).
-        trunk: The frozen part, from pictures to the boundary; None if nothing is frozen.
-        tail: The rest, head included; the whole if nothing is frozen.
-        unfrozen: The blocks of ``tail``, from input to output.
-        frozen: The blocks of ``trunk``.
+        tail: What comes after the trunk, head included; the whole if nothing is frozen.
     """
 
     whole: keras.Model
-    trunk: keras.Model | None
     tail: keras.Model
-    unfrozen: list[Block]
-    frozen: list[Block]
+
+
+def cut_backbone(backbone: keras.Model, unfreeze: str | int) -> CutBackbone:
+    """Cut a backbone before the first unfrozen block; the part before it shares its layers.
+
+    Args:
+        backbone: From pictures to features (N, D).
+        unfreeze: As of :func:`cut_classifier`.
+
+    Raises:
+        GraftError: If there is no such block.
+    """
+    blocks = find_blocks(backbone)
+    first = find_first_unfrozen(blocks, unfreeze)
+    if first == 0:
+        return CutBackbone(None, [], blocks)
+    trunk = keras.Model(backbone.input, blocks[first - 1].output, name="trunk")
+    trunk.trainable = False
+    return CutBackbone(trunk, blocks[:first], blocks[first:])
 
 
 def cut_classifier(backbone: keras.Model, head: keras.Model, unfreeze: str | int) -> CutClassifier:
@@ -47,22 +75,17 @@ def cut_classifier(backbone: keras.Model, head: keras.Model, unfreeze: str | int
     Raises:
         GraftError: If there is no such block.
     """
-    blocks = find_blocks(backbone)
-    first = find_first_unfrozen(blocks, unfreeze)
     whole = join_classifier(backbone, head)
-    trainable = {name for block in blocks[first:] for name in block.layers}
+    cut = cut_backbone(backbone, unfreeze)
+    trainable = {name for block in cut.unfrozen for name in block.layers}
     for layer in backbone.layers:
         _set_trainable(layer, layer.name in trainable)
     for layer in head.layers:
         layer.trainable = True
-    if first == 0:
-        trunk, tail = None, whole
-    else:
-        boundary = blocks[first - 1].output
-        trunk = keras.Model(backbone.input, boundary, name="trunk")
-        trunk.trainable = False
-        tail = keras.Model(boundary, whole.output, name="tail")
-    return CutClassifier(whole, trunk, tail, blocks[first:], blocks[:first])
+    tail = whole
+    if cut.trunk is not None:
+        tail = keras.Model(cut.trunk.output, whole.output, name="tail")
+    return CutClassifier(cut.trunk, cut.frozen, cut.unfrozen, whole, tail)
 
 
 def join_for_training(cut: CutClassifier) -> keras.Model:

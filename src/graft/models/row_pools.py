@@ -9,6 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from graft.fingerprints import fingerprint_code
+
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -84,7 +86,6 @@ class RowPools:
         first = reader.read_block(self._blocks[0])
         self.input_shape: tuple[int, ...] = first.shape[1:]
         self.input_dtype = first.dtype.name
-        self._first_block = hashlib.sha256(np.ascontiguousarray(first).data).hexdigest()
         row_bytes = max(first[:1].nbytes, 1)
         self._pool_rows = max(pool_bytes // row_bytes, 1)
         self._fits = self.row_count <= self._pool_rows
@@ -103,14 +104,15 @@ class RowPools:
                 yield pool[0][order], pool[1][order], pool[2][order]
 
     def fingerprint(self) -> str:
-        """SHA-256 of which rows are drawn, their labels and weights, and the first inputs.
+        """SHA-256 of which rows are drawn, of their inputs, labels and weights, and of the code.
 
-        The inputs are not read through: a change of the network or of the pictures that made
-        them changes the first block too.
+        All inputs are read: one picture that was changed makes another training.
         """
-        digest = hashlib.sha256(self._first_block.encode())
+        digest = hashlib.sha256(fingerprint_code(RowPools).encode())
         digest.update(self._targets.tobytes())
         digest.update(self._weights.tobytes())
+        for inputs, _, _ in self._draw_pools(None):
+            digest.update(np.ascontiguousarray(inputs).data)
         return digest.hexdigest()
 
     @cached_property

@@ -9,18 +9,17 @@ number of the epoch alone.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from graft.fingerprints import fingerprint_code
 from graft.models.batches import BatchSource
 from graft.models.dotted_paths import load_by_path
-from graft.training_parameters import CALLBACKS, SCHEDULES, TrainingParameters
+from graft.training_parameters import TrainingParameters
 
 Arrays = dict[str, np.ndarray]
 _KERAS_OWN = {"model", "params", "validation_data"}
@@ -76,22 +75,29 @@ def fingerprint_training(
     sources: Sequence[BatchSource],
     settings: TrainingParameters,
     rate_factors: Iterable[tuple[str, float]],
+    code: str,
 ) -> str:
     """SHA-256 of all that decides how a training goes: equal only if it is the very same.
 
-    Settings, data, layers, first weights, what is trainable, the versions of Keras and
-    TensorFlow, the number of devices, and the text of the user's own functions.
+    Settings, data, layers, first weights, what is trainable, the code and the versions of its
+    libraries, the number of devices, and the user's own modules.
+
+    Args:
+        model: To be trained.
+        sources: Of train and dev.
+        settings: How it is trained.
+        rate_factors: Layers and factors of their learning rates.
+        code: Digest of the code that trains.
     """
     facts = [
+        code,
         settings.model_dump(mode="json"),
         [source.fingerprint() for source in sources],
         sorted(rate_factors),
         [_describe_layer(layer) for layer in model.layers],
         [(list(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables],
-        keras.version(),
-        tf.version.VERSION,
         model.distribute_strategy.num_replicas_in_sync,
-        [_read_source(path) for path in _list_own_code(settings)],
+        [_describe_own_code(path) for path in settings.list_code()],
     ]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
     for variable in model.variables:
@@ -130,13 +136,8 @@ def _describe_layer(layer: keras.Layer) -> Any:
     return type(layer).__name__, strip(layer.get_config())
 
 
-def _list_own_code(settings: TrainingParameters) -> list[str]:
-    paths = [str(callback["class"]) for callback in settings.callbacks]
-    return [path for path in [settings.schedule, *paths] if path not in (*SCHEDULES, *CALLBACKS)]
-
-
-def _read_source(path: str) -> str:
+def _describe_own_code(path: str) -> str:
     try:
-        return inspect.getsource(load_by_path(path, "callbacks"))
-    except (OSError, TypeError):
+        return fingerprint_code(load_by_path(path, "callbacks"))
+    except ValueError:  # what is built into Python has no text
         return path

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from graft.fingerprints import fingerprint_code, hash_parts
 from graft.models.augmentation import PictureAugmenter
 
 # Copies rows, given by their numbers, of an array that stays on disk.
@@ -33,6 +34,9 @@ class ViewReader(Protocol):
             random: Chooses; None for the pictures as they are.
         """
 
+    def hash_content(self) -> str:
+        """SHA-256 of all that the views of any pass are made of, settings left out."""
+
 
 class StoredViews:
     """Boundary activations: ``1 + views`` rows a picture, the picture itself first.
@@ -57,6 +61,11 @@ class StoredViews:
         rows = self._first + np.arange(self._count) * (self._views + 1) + chosen
         return lambda pictures: self._read(rows[pictures])
 
+    def hash_content(self) -> str:
+        return _hash_rows(
+            self._read, self._first + np.arange(self._count * (self._views + 1)), self._views
+        )
+
 
 class FreshViews:
     """Pictures, augmented anew in every pass.
@@ -64,7 +73,6 @@ class FreshViews:
     Args:
         read: Copies rows of the pictures of all splits, (N, H, W, 3) uint8.
         rows: The rows of this split.
-        names: Name of every picture of this split.
         augmenter: Makes the views; None leaves the pictures as they are.
     """
 
@@ -72,14 +80,12 @@ class FreshViews:
         self,
         read: Read,
         rows: np.ndarray,
-        names: np.ndarray,
         augmenter: PictureAugmenter | None,
     ) -> None:
         nothing = read(np.arange(0))
         self.input_shape: tuple[int, ...] = nothing.shape[1:]
         self.input_dtype = nothing.dtype.name
-        self._read, self._rows, self._names = read, rows, names
-        self._augmenter = augmenter
+        self._read, self._rows, self._augmenter = read, rows, augmenter
 
     def start_pass(self, random: np.random.Generator | None) -> Read:
         augmenter = self._augmenter
@@ -89,10 +95,12 @@ class FreshViews:
 
         def read(pictures: np.ndarray) -> np.ndarray:
             pixels = self._read(self._rows[pictures])
-            names = self._names[pictures].tolist()
-            return augmenter.make_views(pixels, names, [1] * len(pictures), seed)
+            return augmenter.make_views(pixels, [1] * len(pictures), seed)
 
         return read
+
+    def hash_content(self) -> str:
+        return _hash_rows(self._read, self._rows, self._augmenter is not None)
 
 
 class ViewPools:
@@ -130,8 +138,17 @@ class ViewPools:
             yield pool, self._labels[pictures], self._weights[pictures]
 
     def fingerprint(self) -> str:
-        """SHA-256 of labels, weights and a first sample of views."""
-        sample = np.arange(min(self.row_count, 16))
-        digest = hashlib.sha256(self._labels.tobytes() + self._weights.tobytes())
-        digest.update(self._views.start_pass(np.random.default_rng(0))(sample).tobytes())
-        return digest.hexdigest()
+        """SHA-256 of all views, labels and weights, and of the code that draws them."""
+        return hash_parts(
+            fingerprint_code(ViewPools),
+            self._views.hash_content(),
+            self._labels.tobytes(),
+            self._weights.tobytes(),
+        )
+
+
+def _hash_rows(read: Read, rows: np.ndarray, views: int) -> str:
+    digest = hashlib.sha256(f"{len(rows)} rows, {views} views ".encode())
+    for start in range(0, len(rows), _POOL_PICTURES):
+        digest.update(np.ascontiguousarray(read(rows[start : start + _POOL_PICTURES])).data)
+    return digest.hexdigest()

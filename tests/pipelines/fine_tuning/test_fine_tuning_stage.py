@@ -12,11 +12,12 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from graft.datasets import KerasModelDataset, NumpyArrayDataset
+from graft.datasets import KerasModelDataset, NumpyArrayDataset, TracedArrayDataset
 from graft.errors import GraftError
 from graft.fine_tuning_parameters import AugmentationParameters, FineTuningParameters
 from graft.images.blocks import RowStream
 from graft.models.backbones import build_backbone
+from graft.models.boundary import BoundaryPlan, BoundaryRun
 from graft.models.heads import build_head
 from graft.pipelines.fine_tuning import create_pipeline
 from graft.pipelines.fine_tuning.nodes import (
@@ -66,7 +67,7 @@ def run(images, splits, parameters, folder: Path) -> tuple[keras.Model, pd.DataF
     """Both nodes with a file in between, as in a run."""
     folder.mkdir(exist_ok=True)
     file = NumpyArrayDataset(filepath=str(folder / "activations.npy"))
-    file.save(store_boundary_activations(*make_models(), images, splits, parameters))
+    file.save(store_boundary_activations(make_models()[0], images, splits, None, parameters))
     stored = file.load()
     backup = TrainingBackup(folder / "backup")
     classifier, history = fine_tune(
@@ -81,6 +82,7 @@ def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_pa
         "backbone": backbone, "head": head, "images": images, "splits": splits,
         "class_names": CLASSES, "params:fine_tuning": PARAMETERS,
         "fine_tuning_backup": TrainingBackup(tmp_path / "backup"), "fine_tuning_logs": tmp_path,
+        "former_boundary_activations": None,
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
@@ -109,8 +111,82 @@ def test_what_is_stored_are_pictures_and_views_of_train_then_dev(images, splits,
 
 
 def test_the_activations_come_as_a_stream(images, splits) -> None:
-    made = store_boundary_activations(*make_models(), images, splits, PARAMETERS)
+    made = store_boundary_activations(make_models()[0], images, splits, None, PARAMETERS)
     assert isinstance(made, RowStream)
+
+
+class Boundary:
+    """The file of activations from run to run, and how many were computed in the last one."""
+
+    def __init__(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.file, self.computed = file, 0
+        compute = BoundaryRun.compute
+
+        def count(run: BoundaryRun, plan: BoundaryPlan, rows: np.ndarray):
+            self.computed += len(rows)
+            return compute(run, plan, rows)
+
+        monkeypatch.setattr(BoundaryRun, "compute", count)
+
+    def store(self, images, splits, parameters=PARAMETERS) -> bytes:
+        """What a run leaves in the file, with or without one of a run before it."""
+        entry, self.computed = TracedArrayDataset(filepath=str(self.file)), 0
+        former = entry.load() if self.file.exists() else None
+        made = store_boundary_activations(make_models()[0], images, splits, former, parameters)
+        draft = TracedArrayDataset(filepath=str(self.file.with_name("draft.npy")))
+        draft.save(made)
+        return self.file.with_name("draft.npy").replace(self.file).read_bytes()
+
+
+@pytest.fixture
+def boundary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Boundary:
+    return Boundary(tmp_path / "activations.npy", monkeypatch)
+
+
+def test_only_new_pictures_pass_the_frozen_blocks(images, splits, boundary) -> None:
+    # Batches of the second run hold other pictures together than those of the first.
+    few = (splits["image_id"] != "03.png") & (splits["image_id"] != "11.png")
+    boundary.store(images[few], splits[few].reset_index(drop=True))
+    grown = boundary.store(images, splits)
+    expected = sum({"train": 2, "dev": 1}.get(split, 0) for split in splits.loc[~few, "split"])
+    assert boundary.computed == expected > 0
+    boundary.file.unlink()
+    assert boundary.store(images, splits) == grown
+    assert boundary.computed == 10 * 2 + 4
+
+
+def test_names_order_and_removal_cost_no_pass(images, splits, boundary) -> None:
+    boundary.store(images, splits)
+    order = np.random.default_rng(0).permutation(len(splits))[2:]
+    shuffled = splits.iloc[order].reset_index(drop=True)
+    shuffled["image_id"] = [f"{number}.jpg" for number in range(len(shuffled))]
+    made = boundary.store(images[order], shuffled)
+    assert boundary.computed == 0
+    boundary.file.unlink()
+    assert boundary.store(images[order], shuffled) == made
+
+
+@pytest.mark.parametrize(
+    ("changes", "computed"),
+    [
+        ({"seed": 8}, 10),
+        ({"augmentation": AugmentationParameters(**{**OFF, "rotation": 11})}, 10),
+        ({"views": 2}, 10),
+        ({"views": 0}, 0),
+        ({"learning_rate": 1e-3}, 0),
+        ({"activation_dtype": "float32"}, 24),
+        ({"activation_batch_size": 5}, 24),
+        ({"unfreeze": "block2"}, 24),
+    ],
+)
+def test_what_decides_an_activation_makes_it_anew(
+    changes, computed, images, splits, boundary
+) -> None:
+    boundary.store(images, splits)
+    made = boundary.store(images, splits, change(**changes))
+    assert boundary.computed == computed
+    boundary.file.unlink()
+    assert boundary.store(images, splits, change(**changes)) == made
 
 
 def test_pictures_and_labels_of_test_make_no_difference(images, splits, tmp_path) -> None:
@@ -148,8 +224,9 @@ def test_nothing_unfrozen_leaves_everything_as_it_is(images, splits, tmp_path, c
 
 
 def test_it_tells_what_it_will_do_before_the_work(images, splits, caplog) -> None:
+    parameters = change(activation_batch_size=2)
     with caplog.at_level(logging.INFO):
-        store_boundary_activations(*make_models(), images, splits, PARAMETERS)
+        store_boundary_activations(make_models()[0], images, splits, None, parameters)
     lines = [record.getMessage() for record in caplog.records]
     assert "Fine-tuning  block3, 83,328 of 181,920 parameters, 13 %" in lines[0]
     assert lines[1] == "Activations  10 pictures × (1 + 1 views) and 4 of dev, 2×2×96 float16 each"

@@ -91,9 +91,7 @@ class FoldInputs:
             step = self._step // (views + 1)  # 1 where all views are drawn from, else all
             reader = StoredViews(lambda wanted: spread(wanted * step), 0, len(rows), views)
         else:
-            names = self._splits["image_id"].to_numpy()[rows]
-            read = partial(copy_pictures, self._images)
-            reader = FreshViews(read, rows, names, augmenter)
+            reader = FreshViews(partial(copy_pictures, self._images), rows, augmenter)
         return ViewPools(reader, self._labels[rows], weights)
 
     def _read_stored(self, rows: np.ndarray) -> Read:

@@ -1,6 +1,6 @@
 """Parameters of the decoding stage."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -19,6 +19,9 @@ class DecodingParameters(StageParameters):
         memory_mb: Most memory that decoding one picture may take, in MiB; enforced on Linux.
         workers: Processes that decode; one a processor if None.
     """
+
+    # A picture that breaks a limit ends the run: no limit changes the pixels of one that does not.
+    effort: ClassVar[frozenset[str]] = frozenset({"seconds_per_picture", "memory_mb", "workers"})
 
     image_size: PositiveInt
     max_pixels: int = Field(gt=0, le=89_478_485)

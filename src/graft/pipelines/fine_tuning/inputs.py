@@ -15,11 +15,11 @@ from graft.images.colours import copy_pictures
 
 if TYPE_CHECKING:
     from graft.models.boundary import BoundaryPlan
-    from graft.models.freezing import CutClassifier
+    from graft.models.freezing import CutBackbone, CutClassifier
     from graft.models.view_pools import ViewPools
 
 
-def is_stored(cut: CutClassifier, parameters: FineTuningParameters) -> bool:
+def is_stored(cut: CutBackbone, parameters: FineTuningParameters) -> bool:
     """Whether the tail is trained on stored activations, and not the whole on pictures."""
     return bool(cut.frozen and cut.unfrozen and parameters.activation_cache)
 
@@ -59,11 +59,10 @@ def make_pools(
         dev = StoredViews(read, len(plan) - len(plan.dev), len(plan.dev), views=0)
     else:
         augmenter = PictureAugmenter(parameters.augmentation, images.shape[1])
-        names = splits["image_id"].to_numpy()
         active = augmenter if is_active(parameters.augmentation) else None
         read = partial(copy_pictures, images)
-        train = FreshViews(read, plan.train, names[plan.train], active)
-        dev = FreshViews(read, plan.dev, names[plan.dev], None)
+        train = FreshViews(read, plan.train, active)
+        dev = FreshViews(read, plan.dev, None)
     labels = splits["label_index"].to_numpy(np.int64)
     weights = weigh_pictures(labels[plan.train], len(class_names), parameters.class_weights)
     if parameters.sample_weights is not None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from graft.boundary_rows import stream_activations
 from graft.figures.augmentation import draw_views
 from graft.figures.learning_curves import draw_history
 from graft.figures.style import draw_note
 from graft.fine_tuning_parameters import FineTuningParameters
 from graft.images.blocks import RowStream
 from graft.images.colours import copy_pictures
+from graft.images.origins import TracedRows
 from graft.pipelines.fine_tuning.inputs import is_stored, make_plan, make_pools
 from graft.pipelines.fine_tuning.telling import tell_blocks, tell_outcome, tell_preview
-from graft.progress import track
 from graft.training_backup import TrainingBackup
 from graft.types import KerasModel
 
@@ -26,12 +26,15 @@ _SHEET_PICTURES, _SHEET_VIEWS = 6, 5
 
 def store_boundary_activations(
     backbone: KerasModel,
-    head: KerasModel,
     images: np.ndarray,
     splits: pd.DataFrame,
+    former_boundary_activations: TracedRows | None,
     parameters: FineTuningParameters,
 ) -> RowStream | np.ndarray:
     """Compute once what the frozen blocks give for every picture of train and dev.
+
+    A picture is known by its pixels: what the last run made of the same pixels with the same
+    blocks is taken over.
 
     Returns:
         ``boundary_activations`` (R, …): for each picture of train the picture itself and its
@@ -42,32 +45,19 @@ def store_boundary_activations(
         GraftError: If there is no such block; while the stream is stored, if an activation is
             too large for its type.
     """
-    from graft.models.augmentation import PictureAugmenter
-    from graft.models.boundary import BoundaryRun
     from graft.models.devices import prepare_devices
-    from graft.models.freezing import cut_classifier
+    from graft.models.freezing import cut_backbone
     from graft.models.runtime import seed_everything
 
     prepare_devices(parameters.gpu_memory)
     seed_everything(parameters.seed)
-    cut = cut_classifier(backbone, head, parameters.unfreeze)
+    cut = cut_backbone(backbone, parameters.unfreeze)
     tell_blocks(cut, is_stored(cut, parameters))
     if cut.trunk is None or not is_stored(cut, parameters):
         return np.zeros((0, 1), parameters.activation_dtype)
     plan = make_plan(splits, parameters)
-    run = BoundaryRun(
-        cut.trunk,
-        partial(copy_pictures, images),
-        splits["image_id"].to_numpy(),
-        PictureAugmenter(parameters.augmentation, images.shape[1]),
-        parameters.activation_batch_size,
-        parameters.seed,
-        parameters.activation_dtype,
-    )
-    shape = (len(plan), *cut.trunk.output_shape[1:])
-    tell_preview(plan, shape, parameters.activation_dtype, run.measure_seconds(plan))
-    rows = track(run.compute(plan), len(plan), "storing", "views")
-    return RowStream(shape, parameters.activation_dtype, rows)
+    former = former_boundary_activations
+    return stream_activations(cut.trunk, plan, images, splits, former, parameters, tell_preview)
 
 
 def fine_tune(
@@ -128,8 +118,7 @@ def draw_augmented_pictures(
     augmenter = PictureAugmenter(parameters.augmentation, images.shape[1])
     numbers = range(1, 1 + _SHEET_VIEWS) if is_active(parameters.augmentation) else ()
     views = [
-        augmenter.make_views(pixels, names, [number] * len(names), parameters.seed)
-        for number in numbers
+        augmenter.make_views(pixels, [number] * len(names), parameters.seed) for number in numbers
     ]
     return draw_views(np.stack([pixels, *views], axis=1), names)
 

@@ -16,7 +16,13 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 store_boundary_activations,
-                inputs=["backbone", "head", "images", "splits", "params:fine_tuning"],
+                inputs=[
+                    "backbone",
+                    "images",
+                    "splits",
+                    "former_boundary_activations",
+                    "params:fine_tuning",
+                ],
                 outputs="boundary_activations",
                 name="store_boundary_activations",
             ),

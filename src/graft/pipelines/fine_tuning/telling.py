@@ -11,12 +11,12 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from graft.models.boundary import BoundaryPlan
-    from graft.models.freezing import CutClassifier
+    from graft.models.freezing import CutBackbone
 
 logger = logging.getLogger(__name__)
 
 
-def tell_blocks(cut: CutClassifier, stored: bool) -> None:
+def tell_blocks(cut: CutBackbone, stored: bool) -> None:
     """Say what is trained, what share of the work that is, and if all work is done every epoch."""
     if not cut.unfrozen:
         logger.info("Fine-tuning  left out (unfreeze: none)")
@@ -36,8 +36,18 @@ def tell_blocks(cut: CutClassifier, stored: bool) -> None:
         logger.info("             the whole network runs in every epoch, on fresh views")
 
 
-def tell_preview(plan: BoundaryPlan, shape: tuple[int, ...], dtype: str, seconds: float) -> None:
-    """Say how many activations are stored, how large they are and how long that takes."""
+def tell_preview(
+    plan: BoundaryPlan, shape: tuple[int, ...], dtype: str, new: int, seconds: float | None
+) -> None:
+    """Say how many activations are stored, how large they are and how long that takes.
+
+    Args:
+        plan: Which activations.
+        shape: Of all of them.
+        dtype: Of what is stored.
+        new: How many are not known from the last run.
+        seconds: How long computing these takes; None if that is not worth a word.
+    """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     logger.info(
         "Activations  %s pictures × (1 + %d views) and %s of dev, %s %s each",
@@ -47,7 +57,9 @@ def tell_preview(plan: BoundaryPlan, shape: tuple[int, ...], dtype: str, seconds
         "×".join(map(str, shape[1:])),
         dtype,
     )
-    logger.info("             %s on disk, about %s", format_bytes(size), format_seconds(seconds))
+    known = f", {new:,} of {len(plan):,} to be computed" if new < len(plan) else ""
+    duration = "" if seconds is None else f", about {format_seconds(seconds)}"
+    logger.info("             %s on disk%s%s", format_bytes(size), known, duration)
 
 
 def tell_outcome(history: pd.DataFrame, before: float, after: float) -> None:

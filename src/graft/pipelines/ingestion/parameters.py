@@ -1,6 +1,6 @@
 """Parameters of the ingestion stage."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -22,6 +22,9 @@ class IngestionParameters(StageParameters):
             ``keep`` both, or ``error``.
         workers: Processes that decode; one a processor if None.
     """
+
+    # The limits count: they decide which pictures are usable.
+    effort: ClassVar[frozenset[str]] = frozenset({"workers"})
 
     min_side: PositiveInt
     max_pixels: int = Field(gt=0, le=89_478_485)

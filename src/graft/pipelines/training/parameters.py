@@ -31,3 +31,6 @@ class ScratchTrainingParameters(TrainingParameters):
     ]  # fmt: skip
     l1: float = Field(ge=0, allow_inf_nan=False)
     l2: float = Field(ge=0, allow_inf_nan=False)
+
+    def list_code(self) -> list[str]:
+        return super().list_code() + [self.network] * ("." in self.network)

@@ -1,0 +1,22 @@
+"""Which pictures are predicted: all that are held out, and a sample of train."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from graft.pipelines.evaluation.parameters import TrainSampleParameters
+
+
+def list_measured(splits: pd.DataFrame, parameters: TrainSampleParameters) -> np.ndarray:
+    """Rows of train_dev, dev and test and of a random sample of train, in order, int (n,).
+
+    The error on train is one step of a ladder and needs no more pictures than the others; a pass
+    of all pictures of train through a fine-tuned network may cost as much as an epoch.
+    """
+    is_train = (splits["split"] == "train").to_numpy()
+    train = np.flatnonzero(is_train)
+    count = min(parameters.pictures, len(train))
+    drawn = np.random.default_rng(parameters.seed).choice(train, count, replace=False)
+    held_out = np.flatnonzero(splits["split"].isin(["train_dev", "dev", "test"]))
+    return np.sort(np.concatenate([drawn, held_out]))
