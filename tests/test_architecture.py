@@ -10,6 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 # Small modules at the top that every room may use.
 COMMON = {
+    "graft.boundary_rows",
     "graft.errors",
     "graft.fine_tuning_parameters",
     "graft.fingerprints",

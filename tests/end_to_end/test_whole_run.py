@@ -35,10 +35,10 @@ def test_the_test_environment_goes_from_pictures_to_report(
 
 def test_a_run_tells_what_a_newcomer_wants_to_know_in_this_order(run_kedro: Callable) -> None:
     out = run_kedro("--env=test").out
-    expected = ["Found ", "Quarantined ", "Split ", "Head ", "Fine-tuning ", "Report ", "Next"]
+    expected = ["Found ", "Quarantined ", "Split ", "Head ", "Tuned ", "Report ", "Next"]
     assert sorted(expected, key=out.index) == expected
     assert (
-        out.index("Fine-tuning ") < out.index("accuracy ", out.index("On ")) < out.index("Report ")
+        out.index("Tuned ") < out.index("accuracy ", out.index("On ")) < out.index("Report ")
     )
     assert max(map(len, out.splitlines())) <= 100
     table = [line for line in out.splitlines() if " – " in line]

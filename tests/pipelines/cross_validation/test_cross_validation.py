@@ -9,16 +9,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from graft.datasets import NumpyArrayDataset
+from graft.datasets import NumpyArrayDataset, TracedArrayDataset
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.fine_tuning_parameters import AugmentationParameters, FineTuningParameters
 from graft.models import head_preparation
 from graft.models.backbones import build_backbone
+from graft.models.boundary import BoundaryRun
 from graft.pipelines.cross_validation import fold_inputs, reporting
 from graft.pipelines.cross_validation.folds import find_used
 from graft.pipelines.cross_validation.nodes import cross_validate, store_fold_activations
 from graft.pipelines.cross_validation.parameters import CrossValidationParameters
+from graft.pipelines.fine_tuning.nodes import store_boundary_activations
 from graft.scores.metrics import METRICS
 from graft.training_parameters import HeadTrainingParameters
 
@@ -61,7 +63,7 @@ def images(splits: pd.DataFrame) -> np.ndarray:
 def run(features, images, splits, tuning=TUNING, head=HEAD, folder: Path | None = None, **changes):
     parameters = PARAMETERS.model_copy(update=changes)
     backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
-    stored = store_fold_activations(backbone, images, splits, CLASSES, tuning, parameters)
+    stored = store_fold_activations(backbone, images, splits, CLASSES, None, tuning, parameters)
     if folder is not None:
         file = NumpyArrayDataset(filepath=str(folder / "activations.npy"))
         file.save(stored)
@@ -115,7 +117,9 @@ def test_the_backbone_is_the_same_for_every_fold(features384, images, with_folds
     before = [np.array(weight) for weight in backbone.weights]
     cached = TUNING.model_copy(update={"activation_cache": False, "epochs": 1, "patience": 1})
     parameters = PARAMETERS.model_copy(update={"fine_tuning": True})
-    nothing = store_fold_activations(backbone, images, with_folds, CLASSES, cached, parameters)
+    nothing = store_fold_activations(
+        backbone, images, with_folds, CLASSES, None, cached, parameters
+    )
     assert len(nothing) == 0
     cross_validate(
         features384, backbone, nothing, images, with_folds, CLASSES, HEAD, cached, parameters
@@ -158,6 +162,33 @@ def test_stored_views_of_a_fold_are_those_of_its_pictures(with_folds) -> None:
         for value in pool[0].ravel().tolist()
     }
     assert drawn == {6, 7, 18, 19, 24, 25}
+
+
+def test_what_the_fine_tuning_stage_has_stored_is_taken_over(
+    images, with_folds, tmp_path, monkeypatch
+) -> None:
+    backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
+    path = str(tmp_path / "boundary_activations.npy")
+    NumpyArrayDataset(filepath=path).save(
+        store_boundary_activations(backbone, images, with_folds, None, TUNING)
+    )
+    former = TracedArrayDataset(filepath=path).load()
+    computed = []
+    compute = BoundaryRun._compute
+
+    def note(run, pictures, numbers):
+        computed.extend(zip(pictures.tolist(), numbers.tolist(), strict=True))
+        return compute(run, pictures, numbers)
+
+    monkeypatch.setattr(BoundaryRun, "_compute", note)
+    parameters = PARAMETERS.model_copy(update={"fine_tuning": True})
+    arguments = (backbone, images, with_folds, CLASSES)
+    some = store_fold_activations(*arguments, former, TUNING, parameters)
+    taken_over = dict(some.rows)
+    assert computed == [(row, 1) for row in range(10, 14)]  # the views of dev
+    anew = store_fold_activations(*arguments, None, TUNING, parameters)
+    for number, row in anew.rows:
+        np.testing.assert_array_equal(taken_over[number], row)
 
 
 def test_fine_tuning_without_a_block_to_train_is_refused(features, images, with_folds) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from graft.boundary_rows import stream_activations
 from graft.datasets.features import FeatureTable
 from graft.fine_tuning_parameters import FineTuningParameters
 from graft.images.blocks import RowStream
-from graft.images.colours import copy_pictures
+from graft.images.origins import TracedRows
 from graft.pipelines.cross_validation.fold_inputs import FoldInputs
 from graft.pipelines.cross_validation.folds import Fold, find_used, make_folds
 from graft.pipelines.cross_validation.parameters import CrossValidationParameters
@@ -33,12 +33,14 @@ def store_fold_activations(
     images: np.ndarray,
     splits: pd.DataFrame,
     class_names: list[str],
+    former_boundary_activations: TracedRows | None,
     fine_tuning: FineTuningParameters,
     parameters: CrossValidationParameters,
 ) -> RowStream | np.ndarray:
     """Compute what the frozen blocks give for every picture but those of test, and its views.
 
-    The fine-tuning stage stores no augmented views of dev; here every picture is trained on.
+    What the fine-tuning stage has stored is taken over; it stores no augmented views of dev, and
+    here every picture is trained on.
 
     Returns:
         ``fold_activations`` (R, …): each picture and then its views, as a stream; without rows
@@ -50,33 +52,20 @@ def store_fold_activations(
     if not parameters.fine_tuning:
         return np.zeros((0, 1), fine_tuning.activation_dtype)
     list(make_folds(splits, class_names, parameters))  # refused before hours of work
-    from graft.models.augmentation import PictureAugmenter
-    from graft.models.boundary import BoundaryPlan, BoundaryRun
+    from graft.models.boundary import BoundaryPlan
     from graft.models.devices import prepare_devices
-    from graft.models.freezing import cut_classifier
-    from graft.models.heads import build_head
+    from graft.models.freezing import cut_backbone
     from graft.models.runtime import seed_everything
 
     prepare_devices(fine_tuning.gpu_memory)
     seed_everything(fine_tuning.seed)
-    head = build_head(backbone.output_shape[-1], len(class_names), 0.0, 0.0, fine_tuning.seed)
-    cut = cut_classifier(backbone, head, fine_tuning.unfreeze)
+    cut = cut_backbone(backbone, fine_tuning.unfreeze)
     refuse_nothing_to_tune(cut)
     if cut.trunk is None or not fine_tuning.activation_cache:
         return np.zeros((0, 1), fine_tuning.activation_dtype)
     plan = BoundaryPlan(find_used(splits), np.arange(0), fine_tuning.views)
-    run = BoundaryRun(
-        cut.trunk,
-        partial(copy_pictures, images),
-        splits["image_id"].to_numpy(),
-        PictureAugmenter(fine_tuning.augmentation, images.shape[1]),
-        fine_tuning.activation_batch_size,
-        fine_tuning.seed,
-        fine_tuning.activation_dtype,
-    )
-    shape = (len(plan), *cut.trunk.output_shape[1:])
-    rows = track(run.compute(plan, np.arange(len(plan))), len(plan), "storing", "views")
-    return RowStream(shape, fine_tuning.activation_dtype, rows)
+    former = former_boundary_activations
+    return stream_activations(cut.trunk, plan, images, splits, former, fine_tuning)
 
 
 def cross_validate(

@@ -10,11 +10,8 @@ import pandas as pd
 
 from graft.errors import GraftError
 from graft.fine_tuning_parameters import FineTuningParameters
-from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.blocks import copy_rows
 from graft.images.colours import copy_pictures
-from graft.images.origins import trace_rows
-from graft.types import KerasModel
 
 if TYPE_CHECKING:
     from graft.models.boundary import BoundaryPlan
@@ -33,36 +30,6 @@ def make_plan(splits: pd.DataFrame, parameters: FineTuningParameters) -> Boundar
 
     train, dev = (np.flatnonzero(splits["split"] == split) for split in ("train", "dev"))
     return BoundaryPlan(train, dev, parameters.views)
-
-
-def trace_views(
-    plan: BoundaryPlan, trunk: KerasModel, images: np.ndarray, parameters: FineTuningParameters
-) -> list[str]:
-    """Origins of the rows of a plan: pixels, network, and of a view how it is made.
-
-    Args:
-        plan: Which pictures and views.
-        trunk: The frozen blocks.
-        images: Of the decoding stage.
-        parameters: Of augmentation, type and batches.
-    """
-    from graft.models.augmentation import PictureAugmenter
-    from graft.models.inference import identify_forward
-
-    forward = hash_parts(
-        identify_forward(trunk, parameters.activation_batch_size), parameters.activation_dtype
-    )
-    augmentation = hash_parts(
-        fingerprint_code(PictureAugmenter),
-        parameters.augmentation.model_dump_json(),
-        parameters.seed,
-    )
-    pictures, numbers = plan.list_rows()
-    plain = trace_rows(images, forward)
-    return [
-        hash_parts(plain[picture], augmentation, int(number)) if number else plain[picture]
-        for picture, number in zip(pictures, numbers, strict=True)
-    ]
 
 
 def make_pools(

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from graft.boundary_rows import stream_activations
 from graft.figures.augmentation import draw_views
 from graft.figures.learning_curves import draw_history
 from graft.figures.style import draw_note
 from graft.fine_tuning_parameters import FineTuningParameters
 from graft.images.blocks import RowStream
 from graft.images.colours import copy_pictures
-from graft.images.origins import TracedRows, copy_known, find_known
-from graft.pipelines.fine_tuning.inputs import is_stored, make_plan, make_pools, trace_views
+from graft.images.origins import TracedRows
+from graft.pipelines.fine_tuning.inputs import is_stored, make_plan, make_pools
 from graft.pipelines.fine_tuning.telling import tell_blocks, tell_outcome, tell_preview
-from graft.progress import track
 from graft.training_backup import TrainingBackup
 from graft.types import KerasModel
 
@@ -47,8 +45,6 @@ def store_boundary_activations(
         GraftError: If there is no such block; while the stream is stored, if an activation is
             too large for its type.
     """
-    from graft.models.augmentation import PictureAugmenter
-    from graft.models.boundary import BoundaryRun
     from graft.models.devices import prepare_devices
     from graft.models.freezing import cut_backbone
     from graft.models.runtime import seed_everything
@@ -60,25 +56,8 @@ def store_boundary_activations(
     if cut.trunk is None or not is_stored(cut, parameters):
         return np.zeros((0, 1), parameters.activation_dtype)
     plan = make_plan(splits, parameters)
-    run = BoundaryRun(
-        cut.trunk,
-        partial(copy_pictures, images),
-        splits["image_id"].to_numpy(),
-        PictureAugmenter(parameters.augmentation, images.shape[1]),
-        parameters.activation_batch_size,
-        parameters.seed,
-        parameters.activation_dtype,
-    )
-    shape = (len(plan), *cut.trunk.output_shape[1:])
-    origins = trace_views(plan, cut.trunk, images, parameters)
-    former = former_boundary_activations or TracedRows(np.empty((0, 0)), [])
-    found = find_known(origins, former.origins)
-    new = np.flatnonzero(found < 0)
-    seconds = run.measure_seconds(plan, new)
-    tell_preview(plan, shape, parameters.activation_dtype, len(new), seconds)
-    computed = track(run.compute(plan, new), len(new), "storing", "views")
-    rows = chain(copy_known(former, found), computed)
-    return RowStream(shape, parameters.activation_dtype, rows, origins)
+    former = former_boundary_activations
+    return stream_activations(cut.trunk, plan, images, splits, former, parameters, tell_preview)
 
 
 def fine_tune(
