@@ -219,7 +219,15 @@ def test_pixels_of_another_size_are_made_anew(tmp_path, decoded):
     assert _load_former(tmp_path, "images.npy").rows.shape == (3, 9, 9, 3)
 
 
-@pytest.mark.parametrize("changed", [{"min_side": 5}, {"max_pixels": 999}])
+LIMITS_OF_ALL = [
+    {"min_side": 5},
+    {"max_pixels": 999},
+    {"memory_mb": 101},
+    {"seconds_per_picture": 4.0},
+]
+
+
+@pytest.mark.parametrize("changed", LIMITS_OF_ALL)
 def test_facts_are_found_anew_by_other_rules(changed, decoded):
     source = make_source(FIRST)
     checked = ingestion.check_images(source, None, CHECKING)

@@ -41,7 +41,13 @@ def check_images(
     for note in raw_images.notes:
         logger.info(note)
     check = partial(check_picture, min_side=parameters.min_side, max_pixels=parameters.max_pixels)
-    recipe = hash_parts(fingerprint_code(check_picture), parameters.min_side, parameters.max_pixels)
+    recipe = hash_parts(
+        fingerprint_code(check_picture),
+        parameters.min_side,
+        parameters.max_pixels,
+        parameters.seconds_per_picture,
+        parameters.memory_mb,
+    )
     checked, decoded = collect_facts(raw_images, former_checked_images, check, recipe, parameters)
     if former_checked_images is not None:
         changes = describe_changes(former_checked_images, checked)
