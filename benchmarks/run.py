@@ -23,6 +23,8 @@ from typing import Any
 
 import pandas as pd
 
+from graft.pipeline_registry import JUDGING
+
 ROOT = Path(__file__).parents[1]
 Row = tuple[str, str, str, bool]
 MEASUREMENTS: dict[str, Callable[[Path, Path], Iterator[Row]]] = {}
@@ -239,6 +241,28 @@ def resume(project: Path, shared: Path) -> Iterator[Row]:
             "all",
             found["kills"] == found["resumed"] == found["identical"],
         )
+
+
+@measurement
+def evaluation(project: Path, shared: Path) -> Iterator[Row]:
+    """All that judges the classifiers, on about 1,000 predictions of the digits."""
+    run_kedro(
+        project, "run", "--params", "splitting.train=0.44,splitting.dev=0.28,splitting.test=0.28"
+    )
+    reporting = project / "data/08_reporting/digits"
+    manifest = json.loads((reporting / "manifest.json").read_text())
+    stages = [stage for stage in JUDGING if stage != "explanation"]
+    seconds = sum(manifest["seconds"][stage] for stage in stages)
+    metrics = manifest["metrics"]["frozen"]
+    yield (
+        f"evaluation of {metrics['dev']['n'] + metrics['test']['n']:,} predictions, "
+        "without Grad-CAM / with it",
+        f"{seconds:.0f} / {seconds + manifest['seconds']['explanation']:.0f} s",
+        "≤ 30 s",
+        seconds <= 30,
+    )
+    size = (reporting / "report.html").stat().st_size / 1e6
+    yield "the report", f"{size:.1f} MB", "≤ 5 MB", size <= 5
 
 
 @measurement

@@ -43,12 +43,12 @@ def build_backbone(parameters: BackboneParameters) -> KerasModel:
         parameters.match,
     )
     logger.info(
-        "Backbone     %s, weights %s, %s parameters, %d features a picture",
+        "Backbone     %s, %s parameters, %s features a picture",
         parameters.name,
-        parameters.weights.rpartition("/")[2],
         f"{backbone.count_params():,}",
-        backbone.output_shape[-1],
+        f"{backbone.output_shape[-1]:,}",
     )
+    logger.info("             weights %s", parameters.weights.rpartition("/")[2])
     return backbone
 
 
