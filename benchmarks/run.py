@@ -270,6 +270,53 @@ def caching(project: Path, shared: Path) -> Iterator[Row]:
 
 
 @measurement
+def faults(project: Path, shared: Path) -> Iterator[Row]:
+    """Kills, full disks, sources and files that change: what does not come out right."""
+    found = run_script("faults.py")
+    runs, saves, disk = found["runs"], found["saves"], found["disk"]
+    yield (
+        f"{runs['kills']} kills of a whole run at random moments, then a run",
+        f"{runs['wrong']} wrong",
+        "0",
+        not runs["wrong"],
+    )
+    yield (
+        f"two clean runs: files of {runs['files']} with another SHA-256",
+        f"{runs['two_runs_differ']}",
+        "0",
+        not runs["two_runs_differ"],
+    )
+    yield (
+        f"{saves['kills']} kills inside the save of {saves['kinds']} kinds of output",
+        f"{saves['wrong']} wrong",
+        "0",
+        not saves["wrong"],
+    )
+    if disk is None:
+        yield "disk full", "not measured: mounting a small disk needs root", "0 wrong", False
+    else:
+        yield (
+            f"{disk['disks']} disks that get full, then room and a run",
+            f"{disk['failed']} full, {disk['told']} told in one line; {disk['wrong']} wrong",
+            "0 wrong",
+            not disk["wrong"] and disk["told"] == disk["failed"] > 0,
+        )
+    source = found["source"]
+    yield (
+        f"{source['changes']} whole runs whose pictures change meanwhile, then a run",
+        f"{source['wrong']} wrong",
+        "0",
+        not source["wrong"],
+    )
+    yield (
+        f"{found['random']['steps']} random changes of code, parameters, pictures and files",
+        "all as a full rebuild" if found["random"]["right"] else "WRONG",
+        "0 wrong",
+        found["random"]["right"],
+    )
+
+
+@measurement
 def command_line(project: Path, shared: Path) -> Iterator[Row]:
     """Commands that must not import TensorFlow."""
     for command in (["registry", "list"], ["run", "--pipelines=ingestion"]):

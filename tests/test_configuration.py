@@ -129,7 +129,7 @@ def test_only_stages_that_choose_nothing_by_it_read_the_test_split() -> None:
         if re.search(r"""["']test["']""", path.read_text()) and path.name != "evaluation.py"
     ]
     assert set(readers) == {
-        "calibration", "champion", "curves", "evaluation", "explanation", "splitting"
+        "calibration", "champion", "curves", "evaluation", "explanation", "reporting", "splitting"
     }  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def end_with_the_reader() -> None:
     the error that is raised now, without a word.
     """
     for handler in logging.getLogger().handlers:
-        handler.handleError = _raise_broken_pipe(handler)  # type: ignore[method-assign]
+        handler.handleError = _raise_broken_pipe(handler)  # type: ignore[assignment,method-assign]
 
 
 def _raise_broken_pipe(handler: logging.Handler) -> Callable[[logging.LogRecord], None]:
@@ -101,6 +101,8 @@ def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **option
             "--track; got no module 'mlflow'"
         )
     options["only_missing_outputs"] = not force
+    if str(options.get("runner")).rpartition(".")[2] == "ThreadRunner":
+        options["runner"] = "graft.caching.runner.TurnTakingRunner"
     if plan:
         options["runner"] = "graft.caching.runner.PlanRunner"
     end_with_the_reader()

@@ -153,7 +153,8 @@ def find_file(name: str) -> Path | None:
     top, *rest = name.split(".")
     spec = find_spec(top)
     if spec is not None and spec.has_location and not rest:
-        return Path(str(spec.origin))
+        origin = Path(str(spec.origin))
+        return origin if origin.suffix == ".py" else None
     for folder in (spec and spec.submodule_search_locations) or ():
         place = Path(folder, *rest)
         for path in (place.with_suffix(".py"), place / "__init__.py"):

@@ -55,7 +55,7 @@ def register_pipelines() -> dict[str, Pipeline]:
             f"unknown pipeline; --pipelines takes {', '.join(known)}; got '{asked[1]}'"
         ) from error
     if "evaluation" in pipelines:
-        parts = (pipelines.get(name) or _create(name) for name in JUDGING)
+        parts = (pipelines.get(name) or create_stage(name) for name in JUDGING)
         pipelines["evaluation"] = sum(parts, start=Pipeline([]))
     stages = [pipelines[name] for name in STAGES if name in pipelines]
     if len(stages) == len(STAGES):
@@ -75,12 +75,12 @@ def add_makers(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline:
         wanted = {name for name in pipeline.inputs() if is_made(name)}
         if not wanted:
             break
-        makers = _create(stage)
+        makers = create_stage(stage)
         if wanted & makers.all_outputs():
             pipeline += makers
     return pipeline
 
 
-def _create(stage: str) -> Pipeline:
+def create_stage(stage: str) -> Pipeline:
     """The pipeline of one folder."""
     return importlib.import_module(f"graft.pipelines.{stage}").create_pipeline()

@@ -231,6 +231,41 @@ def test_a_damaged_recipe_is_not_trusted(tiny, damage):
     assert tiny.run() == ["report"]
 
 
+FUTURE = (4e9, 4e9)
+PAST = (1, 1)
+
+
+@pytest.mark.parametrize("then", [FUTURE, PAST])
+@pytest.mark.parametrize("now", [FUTURE, PAST])
+def test_whatever_the_clock_says_a_picture_that_changed_is_noticed(tiny, then, now):
+    picture = tiny.pictures / "cat" / "0.png"
+    os.utime(picture, then)
+    tiny.run()
+    assert tiny.run() == []
+    picture.write_bytes(b"tac")
+    os.utime(picture, now)
+    assert "sizes" in tiny.run()
+    picture.write_bytes(b"longer")
+    os.utime(picture, now)
+    assert "sizes" in tiny.run()
+    assert tiny.read()["sizes"] == {"cat/0.png": 12, "dog/0.png": 6}
+
+
+@pytest.mark.parametrize("seconds", [-1e9, 0, 1e9])
+def test_a_clock_that_is_set_costs_at_most_reading_files_again(tiny, monkeypatch, seconds):
+    from graft.images import file_hashes
+
+    real = file_hashes.time.time_ns
+    tiny.run()
+    monkeypatch.setattr(file_hashes.time, "time_ns", lambda: real() + int(seconds * 1e9))
+    assert tiny.run() == []
+    (tiny.pictures / "dog" / "0.png").write_bytes(b"god")
+    (tiny.file("report")).write_text("7" * tiny.file("report").stat().st_size)
+    assert tiny.run() == ALL
+    monkeypatch.setattr(file_hashes.time, "time_ns", real)
+    assert tiny.run() == []
+
+
 def test_times_of_outputs_in_the_future_change_nothing(tiny):
     tiny.run()
     for name in OUTPUTS:

@@ -44,13 +44,29 @@ class RandomChanges(RuleBasedStateMachine):
         text = text.replace("{", "{{").replace("}", "}}")
         self.tiny.write_code("nodes", CODE["nodes"].replace("{{len(names)}} {{sum_}}", text))
 
-    @rule(picture=PICTURES, content=st.binary(max_size=4), restore=st.booleans())
-    def write_a_picture(self, picture: str, content: bytes, restore: bool) -> None:
+    @rule(
+        picture=PICTURES,
+        content=st.binary(max_size=4),
+        clock=st.sampled_from(["now", "as before", "future", "past"]),
+    )
+    def write_a_picture(self, picture: str, content: bytes, clock: str) -> None:
         path = self.tiny.pictures / picture
         facts = path.stat() if path.exists() else None
         path.write_bytes(content)
-        if restore and facts:
+        if clock == "as before" and facts:
             os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        elif clock in ("future", "past"):
+            os.utime(path, (4e9, 4e9) if clock == "future" else (1, 1))
+
+    @rule(picture=PICTURES, content=st.binary(max_size=4))
+    def change_a_picture_while_it_is_read(self, picture: str, content: bytes) -> None:
+        """The run that reads it may give anything; the next ones must not."""
+        path = self.tiny.pictures / picture
+
+        def write(name: str) -> None:
+            path.write_bytes(content)
+
+        self.tiny.run(during=write)
 
     @rule(picture=PICTURES, other=PICTURES)
     def rename_a_picture(self, picture: str, other: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graft.images.stores import FolderStore
-from helpers.killing import hash_outputs
+from helpers.killing import hash_outputs, keep_splits
 
 # Twenty-four pictures are read to be checked, and once more to be decoded.
 FIRST, CHECKING, DECODING = 1, 12, 40
@@ -82,12 +82,7 @@ def test_the_next_run_ends_like_an_undisturbed_one(
     # It may end, or say in one line why it cannot.
     assert disturbed.code == disturbed.err.count("Error: ") <= 1
     assert "Traceback" not in disturbed.err
-    # Pictures keep the side that a finished split has given them: nothing else is remembered.
-    for file in project.glob("data/03_primary/own_pictures/*splits.parquet*"):
-        copy = undisturbed / file.relative_to(project)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if "recipe" not in file.name:
-            shutil.copy(file, copy)
+    keep_splits(project, undisturbed)
     assert run(project).code == 0
     assert run(undisturbed).code == 0
     assert hash_outputs(project) == hash_outputs(undisturbed)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from helpers.killing import hash_outputs, run_killed_at_move, run_whole
+from helpers.killing import hash_outputs, make_env, run_killed_at_move, run_whole
 
 KILLED = -9
 
 
-def test_a_run_killed_five_times_ends_with_the_same_bytes(project: Path, tmp_path: Path) -> None:
-    undisturbed = tmp_path / "undisturbed"
-    shutil.copytree(project, undisturbed)
+def test_threads_and_five_kills_end_with_the_same_bytes(project: Path, tmp_path: Path) -> None:
+    undisturbed, threads = tmp_path / "undisturbed", tmp_path / "threads"
+    for copy in (undisturbed, threads):
+        shutil.copytree(project, copy)
     done = run_whole(undisturbed, "run", "--env=test")
     assert done.returncode == 0, done.stderr
+    _check_run_status(undisturbed)
+    done = run_whole(threads, "run", "--env=test", "--runner=ThreadRunner")
+    assert done.returncode == 0, done.stderr
+    assert hash_outputs(threads) == hash_outputs(undisturbed)
     for move in (2, 9, 30, 17, 40):
         assert run_killed_at_move(project, move, "run", "--env=test") == KILLED
     done = run_whole(project, "run", "--env=test")
@@ -27,16 +35,25 @@ def test_a_run_killed_five_times_ends_with_the_same_bytes(project: Path, tmp_pat
     assert "heavy: []" in again.stdout
 
 
-def test_a_source_that_changes_during_the_run_is_read_again(flowers, run_kedro, project) -> None:
-    arguments = (
-        "--env=own_pictures", "--pipelines=ingestion", "--params", f"source={flowers}"
-    )  # fmt: skip
-    assert run_kedro(*arguments).code == 0
-    # As if another program had written it after its reading: the run knew the old content.
-    (flowers / "rose" / "new.png").write_bytes((flowers / "rose" / "0.png").read_bytes()[:-1])
-    again = run_kedro(*arguments)
-    assert "1 new picture" in again.out
-    assert run_kedro(*arguments).out.count("fresh") == 1
+def _check_run_status(project: Path) -> None:
+    """kedro-viz shows of each node how it went."""
+    events = json.loads((project / ".viz/kedro_pipeline_events.json").read_text())
+    went_well = {event["node"] for event in events if event.get("status") == "success"}
+    assert {"ingestion.check_images", "head_training.train_head"} < went_well
+    assert events[-1]["event"] == "after_pipeline_run"
+
+
+def test_a_run_whose_lines_nobody_reads_any_more_ends_quietly(project: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "kedro", "run", "--env=test", "--pipelines=ingestion"]
+    ended = subprocess.run(
+        command, cwd=project, env=make_env(), stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert ended.returncode == 1
+    assert ended.stderr == ""
+    assert run_whole(project, *command[3:]).returncode == 0
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(run_kedro, project) -> None:

@@ -57,6 +57,8 @@ def make_calibration(class_count=3, signal=1.0, threshold=None, reason="not_aske
     return {
         "model": "frozen",
         "temperature": 1.5,
+        "temperature_low": 0.9,
+        "temperature_high": 2.0,
         "temperature_reason": "fitted",
         "confidence": 0.95,
         "classes": class_count,
@@ -154,8 +156,8 @@ def test_the_worst_classes_are_named_the_very_worst_first():
     (axes,) = draw_roc(curves, name_classes(12)).axes
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     worst = min(curves, key=lambda curve: curve.area)
-    assert texts[0].startswith("mean: ")
-    assert texts[1] == f"class {worst.index}: {worst.area:.3f}, {worst.count} pictures"
+    assert texts[0].endswith("  mean")
+    assert texts[1] == f"{worst.area:.3f}  class {worst.index}, {worst.count} pictures"
     assert axes.get_legend().get_title().get_text() == "the 4 worst of 12 classes, area"
 
 
@@ -179,7 +181,9 @@ def test_without_a_curve_the_figure_says_why(draw):
 def test_class_curves_take_any_name(draw, name):
     figure = draw(trace(2), [name, "other"])
     save(figure)
-    assert max(len(text.get_text()) for text in figure.axes[0].get_legend().get_texts()) < 60
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert len(texts) == 2
+    assert max(map(len, texts)) < 60
 
 
 @pytest.mark.parametrize("draw", [draw_roc, draw_precision_recall])
@@ -281,6 +285,7 @@ def test_a_report_without_the_section_has_nothing_of_it(section):
         ({"temperature_reason": "no_gain", "temperature": 1.0}, "No temperature lowers"),
         ({"temperature_reason": "at_bound"}, "look at its labels"),
         ({}, "makes it less sure"),
+        ({}, "As 1 is in the interval too, the gain may be chance."),
         ({"temperature": 0.5}, "makes it more sure"),
         ({"reason": "not_reached"}, "No threshold reaches a precision of 90.0 % on dev"),
         ({}, "No threshold was asked for"),
@@ -344,6 +349,20 @@ def test_twice_and_four_times_the_pictures_are_named_with_their_interval():
 def test_a_test_split_of_one_class_is_said():
     found = make_curves(classes=[], class_count=0, roc_auc=None, average_precision=None)
     assert "test has pictures of one class alone" in render("curves", found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "The hardest is “cat” with an area of 0.9000"),
+        ({"class_count": 2}, "0.9000, the same for both classes"),
+        ({}, "2 classes have no picture in test and no curve."),
+        ({"left_out": 1}, "1 class has no picture in test and no curve."),
+        ({}, "Head: epoch 2 of 3 was kept, accuracy on dev 75.0 %, log loss 0.500."),
+    ],
+)
+def test_the_section_on_curves_names_the_hardest_class_and_the_trainings(changes, sentence):
+    assert sentence in render("curves", make_curves(**changes))
 
 
 def test_names_of_classes_are_escaped():

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from graft.figures.confusion import draw_confusion
 from graft.figures.few_shot import draw_few_shot
+from graft.figures.ladder import draw_steps
 from graft.figures.learning_curves import draw_history
 from graft.figures.style import escape_math, shorten
 
@@ -49,6 +50,16 @@ def make_history(epochs=5):
     )
 
 
+BASELINES = {"guessing": 0.9, "commonest class": 0.12}
+
+
+def make_errors():
+    return {
+        split: {"n": 1000, "value": value, "low": value / 2, "high": 2 * value}
+        for split, value in {"train": 0.0, "dev": 0.05, "test": 0.06}.items()
+    }
+
+
 def make_few_shot():
     return pd.DataFrame(
         {
@@ -64,6 +75,9 @@ def make_few_shot():
 DRAWN = {
     "confusion": lambda: draw_confusion(count_confusions(["cat", "dog", "owl"])),
     "confusion log2": lambda: draw_confusion(count_confusions(["cat", "dog"]), log2=True),
+    "ladder": lambda: draw_steps(
+        make_errors(), {"guessing": 0.9, "commonest class": 0.12}, 0.01, 0.95
+    ),
     "history": lambda: draw_history(make_history(), "Head on frozen features"),
     "few shot": lambda: draw_few_shot(make_few_shot()),
 }
@@ -187,3 +201,12 @@ def test_a_long_name_loses_its_middle(limit):
 
 def test_dollar_signs_are_shown_and_not_read_as_formulas():
     assert escape_math("5$ and 6$") == r"5\$ and 6\$"
+
+
+def test_the_ladder_says_what_does_not_fit_on_it():
+    figure = draw_steps(make_errors(), BASELINES, None, 0.95)
+    axes = figure.axes[0]
+    assert "far above: guessing: 90.0 %" in {text.get_text() for text in axes.texts}
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["commonest class: 12.0 %"]
+    assert axes.get_ylim()[0] == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -118,9 +119,17 @@ class TinyProject:
         return catalog
 
     def run(
-        self, data: str = "data", force: bool = False, runner: Any = None, **selection: Any
+        self,
+        data: str = "data",
+        force: bool = False,
+        runner: Any = None,
+        during: Callable[[str], None] | None = None,
+        **selection: Any,
     ) -> list[str]:
-        """Run what is stale; the names of the nodes that ran, in order."""
+        """Run what is stale; the names of the outputs that were made, in order.
+
+        ``during`` is called with the name of each output before it is saved.
+        """
         pipeline, ran = self.import_pipeline(), []
         selected = pipeline.filter(**selection) if selection else pipeline
         catalog = self.make_catalog(data)
@@ -134,6 +143,8 @@ class TinyProject:
         save = catalog.save
 
         def note_and_save(name: str, value: Any) -> None:
+            if during:
+                during(name)
             ran.append(name)
             save(name, value)
 

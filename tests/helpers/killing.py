@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,12 @@ def hash_outputs(project: Path) -> dict[str, str]:
         if path.is_file() and not any(part in name for part in _RECORDS):
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return {name: sha256 for name, sha256 in found.items() if "manifest.json" not in name}
+
+
+def keep_splits(project: Path, other: Path) -> None:
+    """Let another project start from the sides that pictures have; nothing else is remembered."""
+    for file in project.glob("data/03_primary/*/*splits.parquet*"):
+        copy = other / file.relative_to(project)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if "recipe" not in file.name:
+            shutil.copy(file, copy)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from graft.scores import bootstrap
+from graft.scores.clusters import draw_weights
 from graft.scores.intervals import measure_with_intervals
 from graft.scores.metrics import METRICS
 
@@ -19,6 +21,20 @@ def draw_pictures(random, clusters, size, separation, shared):
     scores = separation * (noise + separation * (labels - 0.5))
     second = 1 / (1 + np.exp(-scores))
     return labels, np.column_stack([1 - second, second]), np.repeat(np.arange(clusters), size)
+
+
+@pytest.fixture(autouse=True)
+def _draw_once(monkeypatch):
+    """The seed is the same each time, so the weights are: drawing them is half of the work."""
+    drawn = {}
+
+    def draw(codes, draws, seed):
+        key = codes.max(), draws, seed
+        if key not in drawn:
+            drawn[key] = list(draw_weights(codes, draws, seed))
+        return drawn[key]
+
+    monkeypatch.setattr(bootstrap, "draw_weights", draw)
 
 
 @pytest.mark.parametrize(

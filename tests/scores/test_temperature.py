@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from graft.scores.temperature import HIGHEST, LOWEST, apply_temperature, fit_temperature
+from graft.scores.temperature import HIGHEST, LOWEST, apply_temperature
+from graft.scores.temperature import fit_temperature as fit_with_interval
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -21,6 +22,10 @@ def draw(seed, sureness=1.0, class_count=4, count=300):
     truth = softmax(logits, axis=1)
     labels = (truth.cumsum(axis=1) < random.random((count, 1))).sum(axis=1)
     return labels.clip(max=class_count - 1), softmax(sureness * logits, axis=1)
+
+
+def fit_temperature(labels, probabilities):
+    return fit_with_interval(labels, probabilities, coverage=0.95)
 
 
 def measure(labels, probabilities):
@@ -74,6 +79,16 @@ def test_the_temperature_is_where_the_log_loss_is_lowest():
         for factor in (0.99, 1, 1.01)
     ]
     assert losses.index(min(losses)) == 1
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    found = [fit_temperature(*draw(seed, 2.0, count=150)) for seed in range(1000)]
+    assert 0.93 <= np.mean([one.low <= 2 <= one.high for one in found]) <= 0.97
+
+
+def test_the_interval_ends_at_the_bounds():
+    found = fit_temperature(np.array([0, 1]), np.array([[0.7, 0.3], [0.6, 0.4]]))
+    assert LOWEST <= found.low < found.value <= found.high == pytest.approx(HIGHEST)
 
 
 def test_probabilities_are_divided_on_the_log_scale():

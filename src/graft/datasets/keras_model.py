@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.datasets.local import LocalDataset
+from graft.datasets.shared_models import share_model
 from graft.errors import GraftError
 from graft.quiet import import_tensorflow
 
@@ -26,6 +27,10 @@ class KerasModelDataset(LocalDataset["keras.Model", "keras.Model"]):
     catalog can be listed and drawn in a second. Code inside the file is never executed
     (``safe_mode``). The same model is the same file: neither times nor addresses in
     memory are stored in it.
+
+    Making a network from its file takes a second, so stages that follow one another in a run
+    are given the same object as long as it is as it was in the file
+    (:mod:`graft.datasets.shared_models`).
 
     Args:
         filepath: The file.
@@ -45,10 +50,13 @@ class KerasModelDataset(LocalDataset["keras.Model", "keras.Model"]):
 
     def load(self) -> keras.Model:
         import_tensorflow()
-        import keras
-
         for module in self._imports:
             import_module(module)
+        return share_model(self._filepath, self._read)
+
+    def _read(self) -> keras.Model:
+        import keras
+
         try:
             return keras.models.load_model(self._filepath, compile=False, safe_mode=True)
         except TypeError as error:

@@ -109,11 +109,12 @@ def _draw(
     for curve, colour in [*zip(worst, _COLOURS, strict=False)][::-1]:
         name = escape_math(shorten(class_names[curve.index]))
         count = f"{curve.count:,} picture{'' if curve.count == 1 else 's'}"
-        label = f"{name}: {kind.measure(curve):.3f}, {count}"
+        # The number first: Matplotlib hides labels that begin with an underscore.
+        label = f"{kind.measure(curve):.3f}  {name}, {count}"
         axes.plot(*kind.get_points(curve), color=colour, linewidth=1.5, label=label)
     if len(curves) > 2:
         mean = np.mean([kind.measure(curve) for curve in curves])
-        axes.plot(GRID, sampled.mean(axis=0), color="black", linewidth=2, label=f"mean: {mean:.3f}")
+        axes.plot(GRID, sampled.mean(axis=0), color="black", linewidth=2, label=f"{mean:.3f}  mean")
     named = f"the {len(worst)} worst of {len(curves):,} classes, " if others else ""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(

@@ -13,7 +13,7 @@ from graft.figures.heat_maps import embed_small, overlay_heat, show_in_colour
 from graft.figures.style import draw_note, escape_math, shorten
 
 _SIDE, _SMALL_SIDE = 160, 80
-_ROWS = 8
+_ROWS = 6
 
 
 def embed_pictures(
@@ -65,7 +65,7 @@ def draw_explained(
         return draw_note("There is no picture of test to show.")
     nearest = max(len(explanations["pictures"][number]["nearest"]) for number in shown)
     figure = Figure(
-        figsize=(1.7 * (2 + nearest), 1.95 * len(shown) + 0.5), layout="constrained", dpi=100
+        figsize=(1.7 * (2 + nearest), 1.95 * len(shown) + 0.5), layout="constrained", dpi=72
     )
     figure.suptitle("Test pictures, what spoke for the class given, nearest of train", fontsize=11)
     panels = figure.subplots(len(shown), 2 + nearest, squeeze=False)

@@ -30,14 +30,30 @@ def draw_steps(
     names = [f"{split.replace('_', '-')}\n{part['n']:,}" for split, part in errors.items()]
     axes.plot(names, values, color=BLUE, alpha=0.35, drawstyle="steps-mid")
     axes.errorbar(names, values, (below, above), color=BLUE, fmt="o", capsize=5)
+    top = 1.25 * max(100 * max(part["high"] for part in errors.values()), 1)
+    hidden = []
     for style, (name, error) in zip(("--", ":"), baselines.items(), strict=True):
-        axes.axhline(100 * error, color=GREY, linestyle=style, label=f"{name}: {100 * error:.1f} %")
+        told = f"{name}: {100 * error:.1f} %"
+        if 100 * error < top:
+            axes.axhline(100 * error, color=GREY, linestyle=style, label=told)
+        else:
+            hidden.append(told)
     if human_error is not None:
-        axes.axhline(100 * human_error, color=ORANGE, label=f"people: {100 * human_error:.1f} %")
-    axes.set_ylim(bottom=0)
+        told = f"people: {100 * human_error:.1f} %"
+        axes.axhline(100 * human_error, color=ORANGE, label=told)
+        top = max(top, 125 * human_error)
+    if hidden:
+        # Drawn to scale they would press the steps to the ground.
+        axes.annotate(
+            f"far above: {', '.join(hidden)}", (0.99, 0.97), xycoords="axes fraction",
+            ha="right", va="top", fontsize=8, color=GREY,
+        )  # fmt: skip
+    axes.set_ylim(0, top)
+    axes.margins(x=0.12)
     axes.set_title("Errors from train to test")
     axes.set_xlabel("split, pictures measured")
     axes.set_ylabel(f"wrong (%), {100 * confidence:g} % interval")
-    axes.legend(frameon=False, fontsize=8)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
     clean_axes(axes)
     return figure

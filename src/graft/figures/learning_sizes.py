@@ -55,9 +55,9 @@ def draw_learning_sizes(learning_sizes: Mapping[str, Any]) -> Figure:
 def _draw_law(axes: Axes, learning_sizes: Mapping[str, Any]) -> None:
     curve = learning_sizes["curve"]
     pictures = [row["pictures"] for row in curve]
-    ends = [[1 - row[name] for row in curve] for name in ("low", "high")]
+    lows, highs = ([1 - row[name] for row in curve] for name in ("low", "high"))
     axes.plot(pictures, [1 - row["error"] for row in curve], color=ORANGE, label="power law")
-    axes.fill_between(pictures, *ends, color=ORANGE, alpha=0.15, linewidth=0)
+    axes.fill_between(pictures, lows, highs, color=ORANGE, alpha=0.15, linewidth=0)
     axes.axvline(
         learning_sizes["whole"], color=GREY, linestyle=":", label="training pictures there are"
     )
@@ -66,7 +66,7 @@ def _draw_law(axes: Axes, learning_sizes: Mapping[str, Any]) -> None:
 def _scale(axes: Axes, measured: np.ndarray, foretold: list[float]) -> None:
     """A log scale whose ticks are the very numbers of pictures."""
     axes.set_xscale("log")
-    ticks = np.array([*measured, *foretold])[::-1][:_MOST_TICKS]
+    ticks = [*measured.tolist(), *foretold][-_MOST_TICKS:]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

@@ -8,7 +8,8 @@ once is the same whenever it is made again. All geometry is one resampling.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Protocol
 
 import keras
@@ -86,14 +87,7 @@ class PictureAugmenter:
     def __init__(self, settings: AugmentationSettings, image_size: int) -> None:
         self._settings = settings
         self._size = image_size
-        layer = Augmentation(settings.fill_mode)
-        self._change = tf.function(
-            lambda pictures, maps, tones: tf.cast(
-                tf.round(layer(tf.cast(pictures, tf.float32), maps, tones)), tf.uint8
-            ),
-            autograph=False,
-            reduce_retracing=True,
-        )
+        self._change = _compile(settings.fill_mode, image_size)
 
     def make_views(self, pictures: np.ndarray, views: Sequence[int], seed: int) -> np.ndarray:
         """One view of every picture.
@@ -116,6 +110,24 @@ class PictureAugmenter:
             tones = find_tones(self._settings, pictures[rows], numbers)
             result[rows] = self._change(pictures[rows], maps, tones).numpy()
         return result
+
+
+@cache
+def _compile(fill_mode: str, image_size: int) -> Callable[..., tf.Tensor]:
+    """The changes of a batch of any length as one graph, made once a process."""
+    layer = Augmentation(fill_mode)
+    signature = [
+        tf.TensorSpec((None, image_size, image_size, 3), tf.uint8),
+        tf.TensorSpec((None, 8), tf.float32),
+        tf.TensorSpec((None, 2), tf.float32),
+    ]
+    return tf.function(
+        lambda pictures, maps, tones: tf.cast(
+            tf.round(layer(tf.cast(pictures, tf.float32), maps, tones)), tf.uint8
+        ),
+        input_signature=signature,
+        autograph=False,
+    )
 
 
 def is_active(settings: AugmentationSettings) -> bool:

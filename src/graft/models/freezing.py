@@ -9,6 +9,7 @@ import keras
 
 from graft.errors import GraftError
 from graft.models.blocks import Block, find_blocks
+from graft.models.graph_cuts import divide
 from graft.models.heads import join_classifier
 
 
@@ -86,6 +87,26 @@ def cut_classifier(backbone: keras.Model, head: keras.Model, unfreeze: str | int
     if cut.trunk is not None:
         tail = keras.Model(cut.trunk.output, whole.output, name="tail")
     return CutClassifier(cut.trunk, cut.frozen, cut.unfrozen, whole, tail)
+
+
+def divide_tuned(classifier: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+    """Divide a classifier that was tuned before its first layer with weights that were trained.
+
+    Returns:
+        The part before, from pictures to the boundary, and the rest, to probabilities. Without
+        frozen weights in front the first is None, the second the whole.
+    """
+    boundary, has_weights = None, False
+    for segment in divide(classifier):
+        layers = [node.operation for node in segment if isinstance(node.operation, keras.Layer)]
+        if any(layer.trainable_weights for layer in layers):
+            break
+        boundary = segment[-1].output_tensors[0]
+        has_weights |= any(layer.weights for layer in layers)
+    if boundary is None or not has_weights:
+        return None, classifier
+    trunk = keras.Model(classifier.input, boundary, name="trunk")
+    return trunk, keras.Model(boundary, classifier.output, name="tail")
 
 
 def join_for_training(cut: CutClassifier) -> keras.Model:

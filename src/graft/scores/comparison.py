@@ -163,8 +163,8 @@ def _describe_change(
     else:
         size = count_effective(changes, codes)
         reach = float(student_t.ppf(tail, df=groups - 1)) if groups > 1 else float("inf")
-    shares = [float(np.mean(changes == sign)) * size for sign in (-1, 1)]
-    low, high = _find_interval(*shares, size, reach)
+    only_first, only_second = (float(np.mean(changes == sign)) * size for sign in (-1, 1))
+    low, high = _find_interval(only_first, only_second, size, reach)
     sample = resample_mean(changes, codes, draws, seed)
     bootstrap_low, bootstrap_high = take_quantiles(sample, confidence)
     return {

@@ -30,10 +30,10 @@ def measure_with_intervals(
     Accuracy has Wilson's interval (:func:`share_interval`), log loss the studentised bootstrap
     (:func:`bootstrap_t_interval`), balanced accuracy, F1 and ROC AUC the interval on the logit
     scale with the bootstrap's standard error (:func:`logit_interval`), any other metric the
-    percentile bootstrap. Whole clusters are resampled. In simulations with 100 and more pictures,
-    or 40 and more clusters, they cover the truth 93 to 97 times of 100. They cover it more rarely,
-    down to 88 times, for log loss and ROC AUC where fewer than about five pictures are wrong, for
-    then the sample holds too little of what can go wrong; and with less than 20 clusters.
+    percentile bootstrap. Whole clusters are resampled. In simulations with 50 and more pictures, or
+    20 and more clusters, they cover the truth 93 to 97 times of 100. Where fewer
+    than about five pictures are wrong it may be up to 98 times, or for log loss and ROC AUC down
+    to 90, for then the sample holds too little of what can go wrong; with 10 clusters down to 92.
 
     Args:
         labels: Class index of every picture, int (n,).

@@ -15,6 +15,7 @@ from graft.pipelines.evaluation.fine_tuned import collect_predictions, predict_f
 from graft.pipelines.evaluation.flattery import compare_with_random_split
 from graft.pipelines.evaluation.from_scratch import predict_from_scratch
 from graft.pipelines.evaluation.ladder import measure_ladder
+from graft.pipelines.evaluation.measured import store_measured_activations
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     measure_predictions,
@@ -96,7 +97,9 @@ def test_the_same_pictures_of_train_are_measured_for_every_model(
     assert len(train) == 6
     assert set(train) <= set(splits.loc[splits["split"] == "train", "image_id"])
     classifier, images = look_up_classifier(features, head)
-    tuned = predict_from_pictures(classifier, HISTORY, images, splits, CLASSES, SAMPLE)
+    none = store_measured_activations(classifier, HISTORY, images, splits, None, SAMPLE)
+    assert len(none) == 0  # nothing with weights is frozen in front
+    tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES, SAMPLE)
     assert tuned.loc[tuned["split"] == "train", "image_id"].tolist() == train
     held_out, _, sample = collect_predictions(everything, tuned, NO_ROWS)
     assert "train" not in set(held_out["split"])
@@ -187,7 +190,9 @@ def test_the_fine_tuned_classifier_is_measured_on_the_same_pictures(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
 ) -> None:
     classifier, images = look_up_classifier(features, head)
-    tuned = predict_from_pictures(classifier, HISTORY, images, splits, CLASSES, SAMPLE)
+    none = store_measured_activations(classifier, HISTORY, images, splits, None, SAMPLE)
+    assert len(none) == 0  # nothing with weights is frozen in front
+    tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES, SAMPLE)
     assert tuned.columns.tolist() == everything.columns.tolist()
     assert set(tuned["model"]) == {"fine_tuned"}
     pd.testing.assert_frame_equal(
@@ -199,7 +204,8 @@ def test_without_fine_tuning_there_is_one_model(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
     classifier, images = look_up_classifier(features, head)
-    tuned = predict_from_pictures(classifier, HISTORY[:0], images, splits, CLASSES, SAMPLE)
+    none = store_measured_activations(classifier, HISTORY[:0], images, splits, None, SAMPLE)
+    tuned = predict_from_pictures(classifier, HISTORY[:0], none, images, splits, CLASSES, SAMPLE)
     assert tuned.empty
     both, chosen, _ = collect_predictions(predictions, tuned, tuned)
     pd.testing.assert_frame_equal(both, predictions)

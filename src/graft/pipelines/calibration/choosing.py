@@ -29,14 +29,15 @@ class Scored:
     labels: np.ndarray
     probabilities: np.ndarray
 
-    def name_answers(self) -> tuple[np.ndarray, np.ndarray]:
-        """Confidence in the predicted class, float (n,), and whether it is right, bool (n,)."""
+    def score(self, index: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Scores to cut by, float (n,), and whether each is rightly accepted, bool (n,).
+
+        Those of one class; or, without one, of the predicted class, which may be wrong.
+        """
+        if index is not None:
+            return self.probabilities[:, index], self.labels == index
         right = self.probabilities.argmax(axis=1) == self.labels
         return self.probabilities.max(axis=1), right
-
-    def score(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Probability of a class, float (n,), and whether a picture is of it, bool (n,)."""
-        return self.probabilities[:, index], self.labels == index
 
 
 def refuse_wrong_classes(class_names: list[str], parameters: CalibrationParameters) -> None:
@@ -76,55 +77,43 @@ def choose_threshold(
         classes ``usual``: both at a threshold of one half. And the reason: ``chosen``,
         ``not_asked`` or ``not_reached``: no threshold has the wanted precision on dev.
     """
-    by_cost = parameters.cost_false_positive is not None
-    if not by_cost and parameters.wanted_precision is None:
-        return None, "not_asked"
-    asked = {
-        "chosen_by": "cost" if by_cost else "precision",
-        "cost_false_positive": parameters.cost_false_positive,
-        "cost_false_negative": parameters.cost_false_negative,
-        "wanted_precision": parameters.wanted_precision,
-    }
-    if len(class_names) != 2:
-        return _choose_abstention(dev, test, parameters, asked)
-    return _choose_positive(dev, test, class_names, parameters, asked)
-
-
-def _choose_positive(
-    dev: Scored,
-    test: Scored,
-    class_names: list[str],
-    parameters: CalibrationParameters,
-    asked: dict[str, Any],
-) -> tuple[dict[str, Any] | None, str]:
-    positive = parameters.positive_class or class_names[1]
-    index = class_names.index(positive)
-    false_positive, false_negative = parameters.cost_false_positive, parameters.cost_false_negative
+    alarm, miss = parameters.cost_false_positive, parameters.cost_false_negative
+    wanted = parameters.wanted_precision
+    index = _find_positive(class_names, parameters)
+    pairs = {"dev": dev.score(index), "test": test.score(index)}
     value: float | None
-    if false_positive is not None and false_negative is not None:
-        value = choose_by_cost(*dev.score(index), false_positive, false_negative)
+    if alarm is not None and miss is not None:
+        value = choose_by_cost(*pairs["dev"], alarm, miss)
+    elif wanted is not None:
+        value = choose_by_precision(*pairs["dev"], wanted)
     else:
-        value = choose_by_precision(*dev.score(index), parameters.wanted_precision or 1.0)
+        return None, "not_asked"
     if value is None:
         return None, "not_reached"
+    measure = measure_answers if index is None else measure_yes_or_no
 
-    def measure(threshold: float) -> dict[str, Any]:
+    def show(threshold: float) -> dict[str, Any]:
         return {
-            name: measure_yes_or_no(*scored.score(index), threshold, parameters.confidence)
-            for name, scored in (("dev", dev), ("test", test))
+            name: measure(*pair, threshold, parameters.confidence) for name, pair in pairs.items()
         }
 
-    found = {"kind": "positive_class", "value": value, "positive_class": positive, **asked}
-    return found | measure(value) | {"usual": measure(0.5)}, "chosen"
+    found = {
+        "kind": "abstain" if index is None else "positive_class",
+        "value": value,
+        "positive_class": None if index is None else class_names[index],
+        "chosen_by": "cost" if wanted is None else "precision",
+        "cost_false_positive": alarm,
+        "cost_false_negative": miss,
+        "wanted_precision": wanted,
+        **show(value),
+    }
+    return found | ({} if index is None else {"usual": show(0.5)}), "chosen"
 
 
-def _choose_abstention(
-    dev: Scored, test: Scored, parameters: CalibrationParameters, asked: dict[str, Any]
-) -> tuple[dict[str, Any] | None, str]:
-    value = choose_by_precision(*dev.name_answers(), parameters.wanted_precision or 1.0)
-    if value is None:
-        return None, "not_reached"
-    found = {"kind": "abstain", "value": value, "positive_class": None, **asked}
-    for name, scored in (("dev", dev), ("test", test)):
-        found[name] = measure_answers(*scored.name_answers(), value, parameters.confidence)
-    return found, "chosen"
+def _find_positive(class_names: list[str], parameters: CalibrationParameters) -> int | None:
+    """Index of the positive class; None with more than two classes."""
+    if len(class_names) != 2:
+        return None
+    if parameters.positive_class is None:
+        return 1
+    return class_names.index(parameters.positive_class)

@@ -27,14 +27,15 @@ def calibrate(
     """Fit a temperature and choose a threshold on dev, and measure both on dev and test.
 
     Returns:
-        ``calibration``: ``model``; ``temperature`` (1.0 leaves the probabilities as they are) and
-        ``temperature_reason``, see :class:`~graft.scores.temperature.Temperature`; ``dev`` and
-        ``test``: ``before`` and ``after`` the temperature, see
-        :func:`~graft.scores.calibration.summarise_calibration`; ``threshold`` and
-        ``threshold_reason``, see :func:`~graft.pipelines.calibration.choosing.choose_threshold`,
-        and ``abstention``, see :func:`~graft.scores.thresholds.trace_abstention`, both of
-        probabilities after the temperature; ``abstention_shown``: places of the rows for a table;
-        ``confidence``: coverage of the intervals; ``classes``: how many; ``wanted_precision``.
+        ``calibration``: ``model``; ``temperature`` (1.0 leaves the probabilities as they are),
+        ``temperature_low``, ``temperature_high`` and ``temperature_reason``, see
+        :class:`~graft.scores.temperature.Temperature`; ``dev`` and ``test``: ``before`` and
+        ``after`` the temperature, see :func:`~graft.scores.calibration.summarise_calibration`;
+        ``threshold`` and ``threshold_reason``, see
+        :func:`~graft.pipelines.calibration.choosing.choose_threshold`, and ``abstention``, see
+        :func:`~graft.scores.thresholds.trace_abstention`, both of probabilities after the
+        temperature; ``abstention_shown``: places of the rows for a table; ``confidence``:
+        coverage of the intervals; ``classes``: how many; ``wanted_precision``.
 
     Raises:
         GraftError: If dev or test has no picture, a prediction is no probability, or the
@@ -42,10 +43,12 @@ def calibrate(
     """
     refuse_wrong_classes(class_names, parameters)
     splits = {name: read_split(chosen_predictions, class_names, name) for name in ("dev", "test")}
-    temperature = fit_temperature(*splits["dev"])
+    temperature = fit_temperature(*splits["dev"], parameters.confidence)
     found: dict[str, Any] = {
         "model": str(chosen_predictions["model"].iloc[0]),
         "temperature": temperature.value,
+        "temperature_low": temperature.low,
+        "temperature_high": temperature.high,
         "temperature_reason": temperature.reason,
         "confidence": parameters.confidence,
         "classes": len(class_names),
@@ -57,8 +60,8 @@ def calibrate(
         found[name] = {"before": before, "after": after}
         scored[name] = Scored(labels, scaled)
     threshold, reason = choose_threshold(scored["dev"], scored["test"], class_names, parameters)
-    answers = [scored[name].name_answers() for name in ("dev", "test")]
-    abstention = trace_abstention(*answers, parameters.confidence)
+    dev, test = (scored[name].score(None) for name in ("dev", "test"))
+    abstention = trace_abstention(dev, test, parameters.confidence)
     found |= {
         "threshold": threshold,
         "threshold_reason": reason,

@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from graft.images.colours import copy_pictures
+from graft.pipelines.evaluation.measured import classify_measured, list_tuned
 from graft.pipelines.evaluation.parameters import TrainSampleParameters
-from graft.pipelines.evaluation.train_sample import list_measured
-from graft.progress import track
 from graft.scores.checks import check_probabilities
 from graft.types import KerasModel
 
 FINE_TUNED = "fine_tuned"
-_BATCH = 32
 
 
 def predict_from_pictures(
     fine_tuned_classifier: KerasModel,
     fine_tuning_history: pd.DataFrame,
+    measured_activations: np.ndarray,
     images: np.ndarray,
     splits: pd.DataFrame,
     class_names: list[str],
@@ -30,17 +28,8 @@ def predict_from_pictures(
         ``fine_tuned_predictions``, with the columns of ``frozen_predictions`` and in the order of
         ``splits``; no row if nothing was fine-tuned.
     """
-    from graft.models.inference import compile_forward
-
-    rows = list_measured(splits, parameters)
-    if fine_tuning_history.empty:
-        rows = rows[:0]
-    forward = compile_forward(fine_tuned_classifier, _BATCH)
-    probabilities = np.zeros((len(rows), len(class_names)), np.float32)
-    starts = range(0, len(rows), _BATCH)
-    for start in track(starts, len(rows), "predicting", "pictures", step=_BATCH):
-        places = slice(start, start + _BATCH)
-        probabilities[places] = forward(copy_pictures(images, rows[places]))
+    rows = list_tuned(splits, fine_tuning_history, parameters)
+    probabilities = classify_measured(fine_tuned_classifier, measured_activations, images, rows)
     return tabulate_predictions(FINE_TUNED, splits.iloc[rows], probabilities, class_names)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from graft.images.blocks import copy_rows
 from graft.pipelines.evaluation.fine_tuned import tabulate_predictions
 from graft.pipelines.evaluation.parameters import TrainSampleParameters
-from graft.pipelines.evaluation.train_sample import list_measured
+from graft.pipelines.evaluation.sampling import list_measured
 from graft.progress import track
 from graft.types import KerasModel
 

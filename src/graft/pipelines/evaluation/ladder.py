@@ -41,7 +41,7 @@ def measure_ladder(
     shares = splits["label"].ne(label).groupby(splits["split"]).mean()
     majority = {split: float(shares[split]) for split in known}
     cluster_of = splits.set_index("image_id")["cluster"]
-    models = {}
+    models: dict[str, Any] = {}
     for model, rows in measured.groupby("model", sort=False):
         clusters = cluster_of.loc[rows["image_id"]].to_numpy()
         errors = _measure_errors(rows, clusters, known, parameters.confidence)

@@ -12,7 +12,7 @@ from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
 from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
-from graft.pipelines.evaluation.train_sample import list_measured
+from graft.pipelines.evaluation.sampling import list_measured
 from graft.scores.intervals import measure_with_intervals
 from graft.scores.tables import tabulate_classes
 from graft.types import KerasModel
@@ -52,8 +52,7 @@ def predict_from_features(
     table.insert(0, "predicted", np.array(class_names)[probabilities.argmax(axis=1)])
     table.insert(0, "image_id", features.keys["image_id"])
     table = table[features.keys["view"] == 0]
-    rows = list_measured(splits, parameters)
-    measured = splits.iloc[rows][["image_id", "split", "label"]]
+    measured = splits.iloc[list_measured(splits, parameters)][["image_id", "split", "label"]]
     measured.insert(2, "model", FROZEN)
     return measured.merge(table, on="image_id", validate="one_to_one").astype(
         {"split": "str", "model": "str", "predicted": "str"}

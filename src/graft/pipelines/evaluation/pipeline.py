@@ -11,6 +11,7 @@ from graft.pipelines.evaluation.fine_tuned import collect_predictions, predict_f
 from graft.pipelines.evaluation.flattery import compare_with_random_split
 from graft.pipelines.evaluation.from_scratch import predict_from_scratch
 from graft.pipelines.evaluation.ladder import draw_ladder, measure_ladder
+from graft.pipelines.evaluation.measured import store_measured_activations
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     measure_predictions,
@@ -29,10 +30,24 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="predict_from_features",
             ),
             Node(
+                store_measured_activations,
+                inputs=[
+                    "fine_tuned_classifier",
+                    "fine_tuning_history",
+                    "images",
+                    "splits",
+                    "former_measured_activations",
+                    "params:train_sample",
+                ],
+                outputs="measured_activations",
+                name="store_measured_activations",
+            ),
+            Node(
                 predict_from_pictures,
                 inputs=[
                     "fine_tuned_classifier",
                     "fine_tuning_history",
+                    "measured_activations",
                     "images",
                     "splits",
                     "class_names",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from graft.datasets.features import FeatureTable
-from graft.figures.explanation import draw_explained
 from graft.images.blocks import copy_rows
 from graft.images.colours import copy_pictures
 from graft.pipelines.explanation.parameters import ExplanationParameters
@@ -22,8 +19,6 @@ from graft.scores.mistakes import (
 )
 from graft.scores.neighbours import find_nearest
 from graft.types import KerasModel
-
-logger = logging.getLogger(__name__)
 
 
 def select_pictures(
@@ -134,13 +129,6 @@ def explain_pictures(
         "heat_map": heat_map_layer,
         "agreeing": _count_agreeing([explained[n] for n in picture_selection["mistakes"]]),
     }
-
-
-def draw_explained_pictures(
-    explanations: dict[str, Any], heat_maps: np.ndarray, images: np.ndarray
-) -> Figure:
-    """Draw the first of the explained pictures; the report has all of them."""
-    return draw_explained(explanations, heat_maps, images)
 
 
 def _find_nearest(
