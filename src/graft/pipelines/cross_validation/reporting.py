@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +17,8 @@ from graft.pipelines.cross_validation.parameters import CrossValidationParameter
 from graft.scores.intervals import mean_interval
 from graft.scores.metrics import METRICS
 
+# A figure cannot be outside of this, so neither is an interval.
+_RANGES = dict.fromkeys(METRICS, (0.0, 1.0)) | {"log_loss": (0.0, math.inf)}
 logger = logging.getLogger(__name__)
 
 
@@ -26,17 +30,17 @@ def summarise_cross_validation(
     Returns:
         ``cross_validation``: ``folds``, ``pictures``, ``train`` (pictures trained on in a fold,
         on average), ``confidence``; ``models``: model → metric → ``mean``, ``std``, ``low`` and
-        ``high`` (Student's t interval of the mean) and ``folds``, the values; ``difference``:
-        the same of fine-tuned less frozen, empty without fine-tuning.
+        ``high`` (Student's t interval of the mean, cut at what is possible) and ``folds``, the
+        values; ``difference``: the same of fine-tuned less frozen, empty without fine-tuning.
     """
     tables = dict(iter(cross_validation_scores.groupby("model", sort=False)))
     first = next(iter(tables.values()))
-    models = {model: _summarise(table, parameters) for model, table in tables.items()}
+    models = {model: _summarise(table, parameters, _RANGES) for model, table in tables.items()}
     difference = {}
     if len(tables) > 1:
         names = list(METRICS)
         frozen, tuned = (table.set_index("fold")[names] for table in tables.values())
-        difference = _summarise(tuned - frozen, parameters)
+        difference = _summarise(tuned - frozen, parameters, {})
     found = {
         "folds": len(first),
         "pictures": int(first["measured"].sum()),
@@ -85,12 +89,16 @@ def write_cross_validation_page(
 
 
 def _summarise(
-    table: pd.DataFrame, parameters: CrossValidationParameters
+    table: pd.DataFrame,
+    parameters: CrossValidationParameters,
+    ranges: Mapping[str, tuple[float, float]],
 ) -> dict[str, dict[str, Any]]:
     figures = {}
     for name in METRICS:
         values = table[name].to_numpy()
+        least, most = ranges.get(name, (-math.inf, math.inf))
         low, high = mean_interval(values, parameters.confidence)
+        low, high = max(low, least), min(high, most)
         figures[name] = {
             "mean": float(values.mean()),
             "std": float(values.std(ddof=1)),
