@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run test viz lint benchmarks clean
+.PHONY: run test viz tensorboard lint benchmarks clean
 
 run: .venv/.installed ## Train and test a classifier of handwritten digits
 	@$(BIN)/kedro run
@@ -17,6 +17,9 @@ lint: .venv/.installed-test
 
 viz: .venv/.installed-test ## Show the pipeline in a browser
 	@$(BIN)/kedro viz run
+
+tensorboard: .venv/.installed ## Show what trainings wrote for TensorBoard in a browser
+	@$(BIN)/tensorboard --logdir data/08_reporting
 
 benchmarks: .venv/.installed-test ## Measure the numbers of benchmarks/README.md
 	@$(BIN)/python benchmarks/run.py

@@ -25,6 +25,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from graft.fine_tuning_parameters import AugmentationParameters
 from graft.images.decoding import decode_picture
 from graft.models.augmentation import PictureAugmenter
 from graft.models.backbones import build_backbone
@@ -34,7 +35,6 @@ from graft.models.freezing import CutClassifier, cut_classifier
 from graft.models.heads import build_head
 from graft.models.runtime import seed_everything
 from graft.models.view_pools import FreshViews, StoredViews, ViewPools, ViewReader
-from graft.pipelines.fine_tuning.parameters import AugmentationParameters
 from graft.training_parameters import TrainingParameters
 from run import read_figure, run_kedro, throw_away_project
 

@@ -242,6 +242,34 @@ def resume(project: Path, shared: Path) -> Iterator[Row]:
 
 
 @measurement
+def caching(project: Path, shared: Path) -> Iterator[Row]:
+    """Runs with nothing to do, with ten new pictures, with another parameter of the head."""
+    found = run_script("caching.py", "--shared", str(shared))
+    for name in ("digits", "cats_vs_dogs"):
+        seconds, imported = found[name]["seconds"], found[name]["tensorflow"]
+        yield (
+            f"{name}: `kedro run` with nothing to do",
+            f"{seconds:.1f} s, TensorFlow {'' if imported else 'not '}imported",
+            "≤ 4 s, not imported",
+            seconds <= 4 and not imported,
+        )
+    seconds, cold = found["ten_new"]["seconds"], found["ten_new"]["cold"]
+    yield (
+        "cats_vs_dogs: ten new pictures among 1,200, up to the new report",
+        f"{seconds:.0f} s (everything: {cold:.0f} s)",
+        "≤ 15 s",
+        seconds <= 15,
+    )
+    kept = found["head"]["pixels_and_features_kept"]
+    yield (
+        "cats_vs_dogs: another parameter of the head",
+        f"{found['head']['seconds']:.0f} s, pixels and features {'kept' if kept else 'made again'}",
+        "kept",
+        kept,
+    )
+
+
+@measurement
 def faults(project: Path, shared: Path) -> Iterator[Row]:
     """Kills, full disks, sources and files that change: what does not come out right."""
     found = run_script("faults.py")

@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 # Small modules at the top that every room may use.
 COMMON = {
     "graft.errors",
+    "graft.fine_tuning_parameters",
     "graft.fingerprints",
     "graft.parameters",
     "graft.progress",
@@ -27,6 +28,7 @@ ALLOWED = {
     "models": set(),
     "scores": set(),
     "figures": {"scores"},
+    "tracking": {"caching", "datasets"},
     "pipelines": {"images", "texts", "datasets", "models", "scores", "figures"},
 }
 FOREIGN = {
@@ -35,6 +37,7 @@ FOREIGN = {
     "caching": {"keras", "tensorflow"},
     "models": {"kedro"},
     "scores": {"kedro"},
+    "tracking": {"keras", "tensorflow"},
 }
 MODULES = sorted(path for room in ALLOWED for path in (SOURCE / "graft" / room).rglob("*.py"))
 

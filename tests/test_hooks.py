@@ -74,7 +74,7 @@ def make_metrics(**figures):
 
 
 def test_the_result_has_a_line_a_metric_of_test():
-    lines = format_result(make_metrics())
+    lines = format_result(make_metrics(), "frozen")
     assert lines[0] == ""
     assert "12,360 pictures of test" in lines[1]
     assert len(lines) == 2 + len(METRICS)
@@ -82,30 +82,29 @@ def test_the_result_has_a_line_a_metric_of_test():
     assert "0.980   0.961 – 0.991" in lines[3]
 
 
-def test_several_models_are_named():
+def test_of_several_models_the_chosen_one_is_told_whole():
     metrics = make_metrics()
     metrics["fine_tuned"] = metrics["frozen"]
-    lines = format_result(metrics)
-    assert lines[1] == "Frozen"
-    assert lines[3 + len(METRICS) :][:2] == ["", "Fine-tuned"]
-    assert len(lines) == 2 * (3 + len(METRICS))
+    lines = format_result(metrics, "fine_tuned")
+    assert lines[2 + len(METRICS)] == "of the fine-tuned classifier, best on dev; accuracy of"
+    assert lines[3 + len(METRICS) :] == [lines[2].replace("accuracy", "frozen  ")]
 
 
 @pytest.mark.parametrize("value", [0.5, 12.345, 123.456])
 def test_the_result_fits_into_80_columns(value):
     figure = {"value": value, "low": value, "high": value}
-    lines = format_result(make_metrics(**dict.fromkeys(METRICS, figure)))
+    lines = format_result(make_metrics(**dict.fromkeys(METRICS, figure)), "frozen")
     assert max(map(len, lines)) <= 80
 
 
 def test_the_values_stand_in_one_column():
-    _, head, *rows = format_result(make_metrics())
+    _, head, *rows = format_result(make_metrics(), "frozen")
     assert {row.index("0.980") for row in rows} == {head.index("value")}
 
 
 def test_the_result_leaves_the_metrics_as_they_are():
     metrics = make_metrics()
-    format_result(metrics)
+    format_result(metrics, "frozen")
     assert metrics == make_metrics()
 
 
@@ -150,6 +149,7 @@ def tell_after_run(caplog, tmp_path, outputs, env=None):
     catalog = DataCatalog(
         {
             "metrics": MemoryDataset(make_metrics()),
+            "comparison": MemoryDataset({"chosen": "frozen"}),
             "report": AtomicDataset(
                 filepath=tmp_path / "report.html", dataset="graft.datasets.HTMLDataset"
             ),
@@ -162,7 +162,7 @@ def tell_after_run(caplog, tmp_path, outputs, env=None):
 
 
 def test_a_whole_run_tells_result_report_and_next_steps(caplog, tmp_path):
-    text = tell_after_run(caplog, tmp_path, ["metrics", "report"])
+    text = tell_after_run(caplog, tmp_path, ["metrics", "comparison", "report"])
     assert "12,360 pictures of test" in text
     assert f"Report       {tmp_path / 'report.html'}" in text
     assert "Next" in text

@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from kedro.validation.exceptions import ParameterValidationError
 
 from graft.caching.lock import WAITS
 from graft.errors import GraftError
+from graft.tracking import TRACKS
 
 _FULL = "the disk is full; make room and run again: what was finished before is kept"
 _DENIED = "no permission to read or write here; change the permissions and run again"
@@ -74,7 +76,7 @@ def end_with_the_reader() -> None:
     the error that is raised now, without a word.
     """
     for handler in logging.getLogger().handlers:
-        handler.handleError = _raise_broken_pipe(handler)  # type: ignore[method-assign, assignment]
+        handler.handleError = _raise_broken_pipe(handler)  # type: ignore[assignment,method-assign]
 
 
 def _raise_broken_pipe(handler: logging.Handler) -> Callable[[logging.LogRecord], None]:
@@ -87,25 +89,36 @@ def _raise_broken_pipe(handler: logging.Handler) -> Callable[[logging.LogRecord]
     return handle
 
 
-def run_what_is_stale(force: bool, plan: bool, wait: bool, **options: Any) -> Any:
-    """Kedro's own ``run``, which makes what is stale and skips what is fresh."""
+def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **options: Any) -> Any:
+    """Kedro's own ``run``, which makes what is stale and skips what is fresh.
+
+    Raises:
+        GraftError: If the run is to be tracked and MLflow is not installed.
+    """
+    if track and not find_spec("mlflow"):
+        raise GraftError(
+            "--track needs MLflow; install it with `pip install '.[mlflow]'`, or run without "
+            "--track; got no module 'mlflow'"
+        )
     options["only_missing_outputs"] = not force
     if str(options.get("runner")).rpartition(".")[2] == "ThreadRunner":
         options["runner"] = "graft.caching.runner.TurnTakingRunner"
     if plan:
         options["runner"] = "graft.caching.runner.PlanRunner"
     end_with_the_reader()
-    token = WAITS.set(wait)
+    waits, tracks = WAITS.set(wait), TRACKS.set(track)
     run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
     try:
         return run(**options)
     finally:
-        WAITS.reset(token)
+        WAITS.reset(waits)
+        TRACKS.reset(tracks)
 
 
 OPTIONS = [
     click.Option(["--force"], is_flag=True, help="Run all that is selected, fresh or not."),
     click.Option(["--plan"], is_flag=True, help="Show what is fresh or stale, and run nothing."),
+    click.Option(["--track"], is_flag=True, help="Record the run in MLflow (extra: mlflow)."),
     click.Option(["--wait"], is_flag=True, help="Wait for another run on the same outputs."),
 ]
 cli.add_command(

@@ -84,14 +84,17 @@ class RunSummaryHook:
         if is_plan_only(run_params):
             return
         made = pipeline.all_outputs()
-        if "metrics" in made:
-            for line in format_result(catalog.load("metrics")):
+        if {"metrics", "comparison"} <= made:
+            chosen = catalog.load("comparison")["chosen"]
+            for line in format_result(catalog.load("metrics"), chosen):
                 logger.info(line)
         if "quarantined_images" in made and len(quarantined := catalog.load("quarantined_images")):
             _tell_place(f"\n{len(quarantined):,} quarantined in ", catalog, "quarantined_images")
         for name in ("report", "exploration_report", "few_shot_report"):
             if name in made:
                 _tell_place("\nReport       ", catalog, name)
+        if "champion" in made:
+            _tell_place("Champion     ", catalog, "champion")
         for line in suggest_next(made, run_params["env"]):
             logger.info(line)
 
@@ -102,28 +105,32 @@ def _tell_place(title: str, catalog: DataCatalog, name: str) -> None:
         logger.info("%s%s", title, _relative(dataset.filepath))
 
 
-def format_result(metrics: dict[str, Any]) -> list[str]:
-    r"""The result table as lines of at most 80 columns; it names the models if there are several.
+def format_result(metrics: dict[str, Any], chosen: str) -> list[str]:
+    r"""The result table as lines of at most 80 columns: one model whole, the others' accuracy.
 
     Examples:
         >>> figure = {"value": 0.98, "low": 0.96, "high": 0.99}
-        >>> print("\n".join(format_result({"frozen": {"test": {"n": 360, "accuracy": figure}}})))
+        >>> metrics = {"frozen": {"test": {"n": 360, "accuracy": figure}}}
+        >>> print("\n".join(format_result(metrics, chosen="frozen")))
         <BLANKLINE>
         On 360 pictures of test          value   95 % interval
           accuracy                       0.980   0.960 – 0.990
     """
-    lines = []
-    for model, splits in metrics.items():
-        test = dict(splits["test"])
-        count = f"On {test.pop('n'):,} pictures of test"
-        model_line = [model.replace("_", "-").capitalize()] if len(metrics) > 1 else []
-        lines += ["", *model_line, f"{count:<33}value   95 % interval"]
-        for name, figure in test.items():
-            title = name.replace("_", " ")
-            lines.append(
-                f"  {title:<30} {figure['value']:.3f}   {figure['low']:.3f} – {figure['high']:.3f}"
-            )
+    test = metrics[chosen]["test"]
+    figures = {name: figure for name, figure in test.items() if isinstance(figure, dict)}
+    count = f"On {test['n']:,} pictures of test"
+    lines = ["", f"{count:<33}value   95 % interval"]
+    lines += [_format_figure(name.replace("_", " "), figure) for name, figure in figures.items()]
+    others = [model for model in metrics if model != chosen]
+    if others:
+        lines.append(f"of the {chosen.replace('_', '-')} classifier, best on dev; accuracy of")
+    for model in others:
+        lines.append(_format_figure(model.replace("_", "-"), metrics[model]["test"]["accuracy"]))
     return lines
+
+
+def _format_figure(title: str, figure: dict[str, float]) -> str:
+    return f"  {title:<30} {figure['value']:.3f}   {figure['low']:.3f} – {figure['high']:.3f}"
 
 
 def suggest_next(made: set[str], env: str | None) -> list[str]:

@@ -23,11 +23,21 @@ STAGES = (
     "fine_tuning",
     "training",
     "evaluation",
+    "calibration",
+    "curves",
+    "explanation",
+    "label_doubts",
+    "champion",
+    "reporting",
 )
+# What `evaluation` goes through: from the classifiers to the report.
+JUDGING = STAGES[STAGES.index("evaluation") :]
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """One pipeline a folder of ``graft.pipelines``; ``__default__`` is the whole way.
+
+    ``evaluation`` is all that judges the classifiers, to the report.
 
     Kedro asks for single ones on ``kedro run --pipelines=…``; then only these are imported.
 
@@ -44,6 +54,9 @@ def register_pipelines() -> dict[str, Pipeline]:
         raise GraftError(
             f"unknown pipeline; --pipelines takes {', '.join(known)}; got '{asked[1]}'"
         ) from error
+    if "evaluation" in pipelines:
+        parts = (pipelines.get(name) or create_stage(name) for name in JUDGING)
+        pipelines["evaluation"] = sum(parts, start=Pipeline([]))
     stages = [pipelines[name] for name in STAGES if name in pipelines]
     if len(stages) == len(STAGES):
         pipelines["__default__"] = sum(stages, start=Pipeline([]))
@@ -62,8 +75,12 @@ def add_makers(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline:
         wanted = {name for name in pipeline.inputs() if is_made(name)}
         if not wanted:
             break
-        module = importlib.import_module(f"graft.pipelines.{stage}")
-        makers = module.create_pipeline()
+        makers = create_stage(stage)
         if wanted & makers.all_outputs():
             pipeline += makers
     return pipeline
+
+
+def create_stage(stage: str) -> Pipeline:
+    """The pipeline of one folder."""
+    return importlib.import_module(f"graft.pipelines.{stage}").create_pipeline()

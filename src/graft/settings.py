@@ -1,11 +1,23 @@
 """Settings of the Kedro project."""
 
+from importlib.util import find_spec
+
 from graft.caching import CachingHook, FreshCatalog, ManifestHook
 from graft.hooks import CommandCheckHook, RunSummaryHook
 from graft.pipeline_registry import add_makers
 
 DATA_CATALOG_CLASS = FreshCatalog
-HOOKS = (CommandCheckHook(), RunSummaryHook(), ManifestHook(), CachingHook(add_makers))
+HOOKS: tuple[object, ...] = (
+    CommandCheckHook(),
+    RunSummaryHook(),
+    ManifestHook(),
+    CachingHook(add_makers),
+)
+if find_spec("mlflow"):
+    from graft.tracking import TrackingHook
+
+    # Hooks are called from the last to the first: the record comes after the manifest.
+    HOOKS = (TrackingHook(), *HOOKS)
 
 # Kedro's own way of merging drops every parameter that an environment or the command line
 # does not repeat.

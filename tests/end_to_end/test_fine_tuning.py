@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from kedro.config import OmegaConfigLoader
 
+from graft.fine_tuning_parameters import FineTuningParameters
 from graft.models.augmentation import PictureAugmenter
 from graft.models.backbones import build_backbone
 from graft.models.fitting import fit
 from graft.models.freezing import cut_classifier
 from graft.models.heads import build_head
 from graft.models.view_pools import FreshViews, ViewPools
-from graft.pipelines.fine_tuning.parameters import FineTuningParameters
 from graft.settings import CONFIG_LOADER_ARGS
 from graft.training_parameters import HeadTrainingParameters
 

@@ -31,11 +31,14 @@ def test_one_report_compares_transfer_with_a_network_from_scratch_on_grey_pictur
     reporting = project / "data/08_reporting/test"
     metrics = json.loads((reporting / "metrics.json").read_text())
     assert set(metrics) == {"frozen", "fine_tuned", "from_scratch"}
-    comparison = json.loads((reporting / "scratch_comparison.json").read_text())
-    assert (comparison["first"], comparison["second"]) == ("from_scratch", "fine_tuned")
+    comparison = json.loads((reporting / "comparison.json").read_text())
+    assert [(pair["first"], pair["second"]) for pair in comparison["pairs"]] == [
+        ("from_scratch", "frozen"),
+        ("from_scratch", "fine_tuned"),
+        ("frozen", "fine_tuned"),
+    ]
     report = (reporting / "report.html").read_text()
-    assert "What transfer learning is worth" in report
-    assert "Frozen or fine-tuned" in report
+    assert "Which model is better?" in report
 
 
 def test_an_unknown_network_is_told_in_one_line(project: Path, run_kedro: Callable) -> None:

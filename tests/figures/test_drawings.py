@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from graft.figures.confusion import draw_confusion
 from graft.figures.few_shot import draw_few_shot
-from graft.figures.gallery import WrongPicture, draw_gallery, select_wrong
+from graft.figures.ladder import draw_steps
 from graft.figures.learning_curves import draw_history
 from graft.figures.style import escape_math, shorten
 
@@ -50,6 +50,16 @@ def make_history(epochs=5):
     )
 
 
+BASELINES = {"guessing": 0.9, "commonest class": 0.12}
+
+
+def make_errors():
+    return {
+        split: {"n": 1000, "value": value, "low": value / 2, "high": 2 * value}
+        for split, value in {"train": 0.0, "dev": 0.05, "test": 0.06}.items()
+    }
+
+
 def make_few_shot():
     return pd.DataFrame(
         {
@@ -65,6 +75,9 @@ def make_few_shot():
 DRAWN = {
     "confusion": lambda: draw_confusion(count_confusions(["cat", "dog", "owl"])),
     "confusion log2": lambda: draw_confusion(count_confusions(["cat", "dog"]), log2=True),
+    "ladder": lambda: draw_steps(
+        make_errors(), {"guessing": 0.9, "commonest class": 0.12}, 0.01, 0.95
+    ),
     "history": lambda: draw_history(make_history(), "Head on frozen features"),
     "few shot": lambda: draw_few_shot(make_few_shot()),
 }
@@ -135,6 +148,18 @@ def test_numbers_can_be_read_on_their_cells():
     assert colours == {"100": "#ffffff", "1": "#000000"}
 
 
+def test_of_a_thousand_classes_the_most_confused_are_drawn_with_their_names():
+    names = [f"class {number}" for number in range(1000)]
+    counts = pd.DataFrame(np.eye(1000, dtype=int), index=names, columns=names)
+    counts.loc["class 7", "class 999"] = 5
+    axes = draw_confusion(counts, log2=True).axes[0]
+    ticks = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert len(ticks) == 25
+    assert {"class 7", "class 999", "976 other classes"} <= set(ticks)
+    assert "the 24 most confused of 1,000 classes" in axes.get_title()
+    assert "5" in {text.get_text() for text in axes.texts}
+
+
 def test_a_confusion_matrix_without_any_picture_can_be_saved():
     save(draw_confusion(count_confusions(["cat", "dog"]) * 0))
 
@@ -158,65 +183,6 @@ def test_a_single_epoch_can_be_drawn():
     save(draw_history(make_history(epochs=1), "Head"))
 
 
-def make_wrong(name="cat.png", label="cat", predicted="dog"):
-    pixels = np.full((8, 8, 3), 200, dtype=np.uint8)
-    return WrongPicture(name, label, predicted, 0.9, 0.1, pixels)
-
-
-@pytest.mark.parametrize("count", [0, 1, 4, 5, 12])
-def test_a_gallery_of_any_size_can_be_saved(count):
-    figure = draw_gallery([make_wrong() for _ in range(count)])
-    save(figure)
-    assert sum(bool(axes.images) for axes in figure.axes) == count
-
-
-def test_a_gallery_without_wrong_pictures_says_so():
-    (text,) = draw_gallery([]).axes[0].texts
-    assert text.get_text() == "No picture of test was classified wrongly."
-
-
-def test_a_picture_of_the_gallery_is_named_with_its_classes_and_probability():
-    assert draw_gallery([make_wrong()]).axes[0].get_title() == "cat.png\ncat, taken for\ndog (0.90)"
-
-
-@pytest.mark.parametrize("name", STRANGE_NAMES)
-def test_a_gallery_takes_any_name(name):
-    save(draw_gallery([make_wrong(name, name, name)]))
-
-
-SPLITS = pd.DataFrame({"image_id": ["a", "b", "c", "d", "e"]})
-IMAGES = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-
-
-def make_predictions():
-    rows = [
-        ("d", "test", "cat", "dog", 0.4, 0.6),
-        ("b", "test", "dog", "cat", 0.9, 0.1),
-        ("a", "dev", "cat", "dog", 0.0, 1.0),
-        ("e", "test", "cat", "dog", 0.4, 0.6),
-        ("c", "test", "cat", "cat", 0.8, 0.2),
-    ]
-    names = ["image_id", "split", "label", "predicted", "probability_cat", "probability_dog"]
-    return pd.DataFrame(rows, columns=names)
-
-
-def test_the_wrong_pictures_of_test_are_chosen_the_most_confident_first():
-    wrong = select_wrong(make_predictions(), IMAGES, SPLITS, limit=10)
-    assert [picture.image_id for picture in wrong] == ["b", "d", "e"]
-
-
-def test_a_wrong_picture_brings_its_classes_probabilities_and_pixels():
-    (picture,) = select_wrong(make_predictions(), IMAGES, SPLITS, limit=1)
-    assert (picture.label, picture.predicted) == ("dog", "cat")
-    assert (picture.probability, picture.label_probability) == (0.9, 0.1)
-    np.testing.assert_array_equal(picture.pixels, IMAGES[1])
-
-
-def test_there_may_be_no_wrong_pictures():
-    predictions = make_predictions().query("label == predicted")
-    assert select_wrong(predictions, IMAGES, SPLITS, limit=10) == []
-
-
 @pytest.mark.parametrize("length", [1, 23, 24])
 def test_a_short_name_is_shown_whole(length):
     assert shorten("x" * length) == "x" * length
@@ -235,3 +201,12 @@ def test_a_long_name_loses_its_middle(limit):
 
 def test_dollar_signs_are_shown_and_not_read_as_formulas():
     assert escape_math("5$ and 6$") == r"5\$ and 6\$"
+
+
+def test_the_ladder_says_what_does_not_fit_on_it():
+    figure = draw_steps(make_errors(), BASELINES, None, 0.95)
+    axes = figure.axes[0]
+    assert "far above: guessing: 90.0 %" in {text.get_text() for text in axes.texts}
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["commonest class: 12.0 %"]
+    assert axes.get_ylim()[0] == 0

@@ -143,3 +143,22 @@ def test_a_metric_of_ones_own_can_be_registered(monkeypatch):
     monkeypatch.setattr("graft.scores.metrics.METRICS", {})
     count = register_metric("count")(lambda labels, probabilities, weights: weights.sum(axis=1))
     assert {"count": count} == scores_metrics.METRICS
+
+
+@pytest.mark.parametrize("levels", [None, 3], ids=["distinct", "ties"])
+@pytest.mark.parametrize("class_count", [3, 7])
+def test_both_ways_to_the_area_give_the_same(monkeypatch, class_count, levels):
+    labels, probabilities = draw_problem(0, class_count, levels=levels)
+    weights = np.random.default_rng(1).integers(0, 3, (20, len(labels))).astype(float)
+    areas = []
+    for pays in (0, 10**6):
+        monkeypatch.setattr(scores_metrics, "_PAIRS_PAY", pays)
+        areas.append(METRICS["roc_auc"](labels, probabilities, weights))
+    np.testing.assert_allclose(*areas, rtol=1e-12)
+
+
+def test_memory_decides_nothing_about_the_area(monkeypatch):
+    labels, probabilities = draw_problem(0, 5)
+    whole = measure("roc_auc", labels, probabilities)
+    monkeypatch.setattr(scores_metrics, "_BLOCK_NUMBERS", 100)
+    np.testing.assert_allclose(measure("roc_auc", labels, probabilities), whole, rtol=1e-12)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import classification_report
 
-from graft.scores.tables import count_confusions, tabulate_classes
+from graft.scores.tables import condense_confusions, count_confusions, tabulate_classes
 
 CLASS_NAMES = ["rose", "daisy", "tulip"]
 
@@ -58,3 +60,24 @@ def test_both_tables_agree_with_scikit_learn():
     assert (counts.sum(axis=1) == table["support"]).all()
     pairs = list(zip(labels, predicted, strict=True))
     assert counts.loc["class 1", "class 4"] == pairs.count(("class 1", "class 4"))
+
+
+def test_of_many_classes_those_confused_most_keep_their_rows():
+    names = list("abcde")
+    counts = pd.DataFrame(np.diag([9, 9, 9, 9, 9]), index=names, columns=names)
+    counts.loc["b", "d"], counts.loc["d", "b"], counts.loc["d", "e"] = 4, 1, 2
+    counts.loc["a", "c"] = 1
+    table = condense_confusions(counts, kept=2)
+    assert table.index.tolist() == table.columns.tolist() == ["b", "d", "3 other classes"]
+    assert np.nan_to_num(table.to_numpy(), nan=-1).tolist() == [[9, 4, 0], [1, 9, 2], [0, 0, -1]]
+
+
+def test_a_thousand_classes_are_tabulated_quickly():
+    random = np.random.default_rng(0)
+    names = [f"class {number}" for number in range(1000)]
+    labels, predicted = (pd.Series(random.choice(names, 1000)) for _ in range(2))
+    started = time.process_time()
+    table = tabulate_classes(labels, predicted, names)
+    condense_confusions(count_confusions(labels, predicted, names), 24)
+    assert time.process_time() - started < 2
+    assert len(table) == 1000

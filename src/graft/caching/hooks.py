@@ -45,8 +45,7 @@ class CachingHook:
     def after_context_created(self, context: KedroContext) -> None:
         """Learn where the project's data is and how the set of pictures is called."""
         self._place = Path(context.project_path) / "data"
-        given = context._runtime_params or {}
-        self._dataset = str(given.get("dataset", _read_globals(context).get("dataset", "default")))
+        self._dataset = name_dataset(context)
 
     @hook_impl(trylast=True)
     def before_pipeline_run(
@@ -105,6 +104,12 @@ class CachingHook:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def name_dataset(context: KedroContext) -> str:
+    """How the set of pictures is called: the folder of its outputs in every layer."""
+    given = context._runtime_params or {}
+    return str(given.get("dataset", _read_globals(context).get("dataset", "default")))
 
 
 def _read_globals(context: KedroContext) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from graft.datasets.atomic import AtomicDataset
 from graft.datasets.former import FormerDataset
 from graft.datasets.image_sources import ImageSourceDataset
 from graft.datasets.receipts import describe_state, forget, remember, sync
+from graft.datasets.user_files import UserFileDataset
 from graft.fingerprints import hash_parts
 from graft.images.file_hashes import FileHashes
 from graft.images.snapshots import Snapshot, take_snapshot
@@ -45,6 +46,9 @@ class Ledger:
             digest = hash_parts(json.dumps(snapshot))
             self._snapshots[digest] = snapshot
             return digest
+        if isinstance(dataset, UserFileDataset):
+            held = [(file.name, self.hashes.hash(file)) for file in dataset.list_files()]
+            return hash_parts(json.dumps(held)) if held else None
         if not isinstance(dataset, AtomicDataset) or isinstance(dataset, FormerDataset):
             return None
         for file in _list_files(dataset.filepath):

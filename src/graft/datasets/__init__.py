@@ -6,6 +6,7 @@ In a catalog they are named by this package: ``type: graft.datasets.AtomicDatase
 from graft.datasets.array_sources import DigitsDataset, IdxDataset, KerasImagesDataset
 from graft.datasets.arrays import NumpyArrayDataset, TracedArrayDataset, WeightsDataset
 from graft.datasets.atomic import AtomicDataset
+from graft.datasets.champion import ChampionDataset
 from graft.datasets.features import FeatureShardsDataset
 from graft.datasets.figures import FigureDataset, FigureFolderDataset, HTMLDataset
 from graft.datasets.former import FormerDataset
@@ -19,9 +20,11 @@ from graft.datasets.label_sources import LabelLineDataset, LabelTableDataset
 from graft.datasets.tables import LibraryTableDataset, TableFileDataset
 from graft.datasets.texts import KerasTextsDataset, TokenTablesDataset
 from graft.datasets.training_folders import LogFolderDataset, TrainingBackupDataset
+from graft.datasets.user_files import LabelVerdictsDataset
 
 __all__ = [
     "AtomicDataset",
+    "ChampionDataset",
     "ClassFoldersDataset",
     "DigitsDataset",
     "FeatureShardsDataset",
@@ -35,6 +38,7 @@ __all__ = [
     "KerasTextsDataset",
     "LabelLineDataset",
     "LabelTableDataset",
+    "LabelVerdictsDataset",
     "LabelledFileNamesDataset",
     "LibraryTableDataset",
     "LogFolderDataset",

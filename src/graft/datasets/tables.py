@@ -8,11 +8,12 @@ from typing import Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
+from graft.datasets.user_files import UserFileDataset
 from graft.errors import GraftError
 from graft.quiet import import_tensorflow
 
 
-class TableFileDataset(AbstractDataset[Any, pd.DataFrame]):
+class TableFileDataset(UserFileDataset):
     """A CSV file, read only.
 
     Args:
@@ -24,9 +25,8 @@ class TableFileDataset(AbstractDataset[Any, pd.DataFrame]):
     def __init__(
         self, *, filepath: str, has_header: bool = True, metadata: dict[str, Any] | None = None
     ) -> None:
-        self._filepath = filepath
+        super().__init__(filepath=filepath, metadata=metadata)
         self._has_header = has_header
-        self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         try:
@@ -38,15 +38,6 @@ class TableFileDataset(AbstractDataset[Any, pd.DataFrame]):
                 f"a CSV file is needed ({reason}); name another with --params source=FILE; "
                 f"got '{self._filepath}'"
             ) from error
-
-    def save(self, data: Any) -> NoReturn:
-        raise DatasetError(f"{self} is the user's own: it is read, never written")
-
-    def _exists(self) -> bool:
-        return Path(self._filepath).expanduser().exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
 
 
 class LibraryTableDataset(AbstractDataset[Any, pd.DataFrame]):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
+from graft.datasets.user_files import UserFileDataset
 from graft.errors import GraftError
 from graft.quiet import import_tensorflow
 from graft.texts.tokens import TokenTexts, collect_texts, read_token_tables
@@ -18,7 +18,7 @@ from graft.texts.tokens import TokenTexts, collect_texts, read_token_tables
 _FIRST_WORD = 3
 
 
-class TokenTablesDataset(AbstractDataset[Any, TokenTexts]):
+class TokenTablesDataset(UserFileDataset):
     """``train.parquet`` and ``test.parquet`` in a folder, read only.
 
     Args:
@@ -30,21 +30,11 @@ class TokenTablesDataset(AbstractDataset[Any, TokenTexts]):
     def __init__(
         self, *, filepath: str, class_names: Sequence[str], metadata: dict[str, Any] | None = None
     ) -> None:
-        self._filepath = filepath
+        super().__init__(filepath=filepath, metadata=metadata)
         self._class_names = class_names
-        self.metadata = metadata
 
     def load(self) -> TokenTexts:
         return read_token_tables(self._filepath, self._class_names)
-
-    def save(self, data: Any) -> NoReturn:
-        raise DatasetError(f"{self} is the user's own: it is read, never written")
-
-    def _exists(self) -> bool:
-        return Path(self._filepath).expanduser().exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
 
 
 class KerasTextsDataset(AbstractDataset[Any, TokenTexts]):

@@ -13,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from graft.figures.gallery import WrongPicture
+from graft.figures.answers import answer_questions
 
 _THUMBNAIL_SIDE = 160
 METRIC_TITLES = {
@@ -42,7 +42,6 @@ class ReportContent:
         split_check: What the gate found: ``pairs``, ``set_aside``, ``moved``.
         split_summary: Columns ``label``, ``split``, ``deviation`` (percentage points).
         flattery: How a random split compares: ``clusters``, ``together``, ``measured``.
-        wrong: Wrong pictures to show.
         wrong_count: Number of wrong pictures of test.
         quarantined: Columns ``image_id`` and ``reason``.
         file_count: Files found in the source.
@@ -53,10 +52,7 @@ class ReportContent:
         figures: Name to PNG bytes.
         model: The model that the details are about.
         models: Every model to its metrics; splits and figures as in ``metrics``.
-        comparison: ``first`` and ``second`` model and how they compare on each split; empty if
-            nothing was fine-tuned.
-        scratch_comparison: The same of the network from scratch and transfer learning; empty
-            without such a network.
+        sections: What the partial templates of the same names show.
     """
 
     metrics: Mapping[str, Mapping[str, Any]]
@@ -65,7 +61,6 @@ class ReportContent:
     split_check: Mapping[str, Any]
     split_summary: pd.DataFrame
     flattery: Mapping[str, Any]
-    wrong: list[WrongPicture]
     wrong_count: int
     quarantined: pd.DataFrame
     file_count: int
@@ -76,22 +71,18 @@ class ReportContent:
     figures: Mapping[str, bytes]
     model: str = "frozen"
     models: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
-    comparison: Mapping[str, Any] = field(default_factory=dict)
-    scratch_comparison: Mapping[str, Any] = field(default_factory=dict)
+    sections: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_report(content: ReportContent) -> str:
     """Write the report as HTML; names from the data are escaped."""
-    test = content.splits[content.splits["split"] == "test"]
-    shares = test["label"].value_counts(normalize=True)
     return render_page(
         "report.html",
         content=content,
         metric_titles=METRIC_TITLES,
         model_titles=MODEL_TITLES,
+        answers=answer_questions(content.sections),
         sizes=content.splits["split"].value_counts(),
-        commonest=shares.index[0],
-        commonest_share=float(shares.iloc[0]),
         class_count=content.splits["label"].nunique(),
         measured_splits=[name for name in ("test", "dev", "train_dev") if name in content.metrics],
         uneven=content.split_summary.loc[content.split_summary["deviation"].abs().idxmax()],

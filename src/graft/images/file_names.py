@@ -14,7 +14,9 @@ from graft.images.decoding import PictureError
 
 # A single picture file above this is an accident or an attack (a zip bomb), not a picture.
 MAX_FILE_BYTES = 256 * 1024**2
-_LITTER = {"Thumbs.db", "desktop.ini", "__MACOSX"}
+# What a person has decided about labels lies among the pictures and is none of them.
+VERDICTS_FILE = "label_verdicts.csv"
+_LITTER = {"Thumbs.db", "desktop.ini", "__MACOSX", VERDICTS_FILE}
 
 
 def to_path(path: str | os.PathLike[str]) -> Path:
@@ -35,7 +37,7 @@ def to_path(path: str | os.PathLike[str]) -> Path:
 
 
 def is_litter(name: str) -> bool:
-    """Whether a path is hidden, or what desktops leave behind."""
+    """Whether a path is hidden, what desktops leave behind, or the file of verdicts."""
     parts = PurePosixPath(name).parts
     return any(part in _LITTER or (part[0] == "." and part != "..") for part in parts)
 

@@ -157,13 +157,20 @@ def _merge_without_kernels(groups: list[tuple[str, Nodes]]) -> list[tuple[str, N
 
 
 def _multiplies(nodes: Nodes) -> bool:
-    return any(_count_multiply_adds(node.operation) for node in nodes)
+    return any(count_multiply_adds(node.operation) for node in nodes)
 
 
-def _count_multiply_adds(operation: Any) -> int:
-    """A kernel is applied once at every place of the map that its layer gives."""
+def count_multiply_adds(operation: Any) -> int:
+    """Multiplications with weights for one picture, of a layer or of a whole network.
+
+    A kernel is applied once at every place of the map that its layer gives. A layer that a
+    network's own ``call`` applies, and no graph, has no such map.
+
+    Raises:
+        LookupError: If there is such a layer.
+    """
     if isinstance(operation, keras.Model):
-        return sum(_count_multiply_adds(layer) for layer in operation.layers)
+        return sum(count_multiply_adds(layer) for layer in operation.layers)
     if not isinstance(operation, keras.Layer) or not operation.weights:
         return 0
     shape = operation._inbound_nodes[0].output_tensors[0].shape
@@ -179,5 +186,5 @@ def _describe(name: str, nodes: Nodes) -> Block:
         layers=tuple(layer.name for layer in layers),
         output=nodes[-1].output_tensors[0],
         parameters=sum(layer.count_params() for layer in layers),
-        multiply_adds=sum(_count_multiply_adds(layer) for layer in layers),
+        multiply_adds=sum(count_multiply_adds(layer) for layer in layers),
     )

@@ -17,7 +17,7 @@ def divide(network: keras.Model) -> Iterator[Nodes]:
     Every operation lies on a path from input to output, so a tensor is a cut point if and only
     if, in any order of the graph, nothing else that was made before it is used after it.
     """
-    order = _walk(network)
+    order = list_calls(network)
     last_use = {
         id(source): place for place, node in enumerate(order) for source in node.input_tensors
     }
@@ -32,7 +32,7 @@ def divide(network: keras.Model) -> Iterator[Nodes]:
             segment = []
 
 
-def _walk(network: keras.Model) -> Nodes:
+def list_calls(network: keras.Model) -> Nodes:
     """Every call of an operation between input and output, inputs before their users."""
     order: Nodes = []
     seen: set[int] = set()

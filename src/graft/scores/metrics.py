@@ -13,6 +13,9 @@ import numpy as np
 # (label indices (n,), probabilities (n, C), weights (B, n)) -> values (B,)
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 METRICS: dict[str, Metric] = {}
+# With fewer pictures a class than this, to compare every pair costs less than to sort them.
+_PAIRS_PAY = 200
+_BLOCK_NUMBERS = 2_000_000
 
 
 def register_metric(name: str) -> Callable[[Metric], Metric]:
@@ -64,11 +67,14 @@ def measure_roc_auc(
     Source: Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
     """
     class_count = probabilities.shape[1]
-    classes = [1] if class_count == 2 else range(class_count)
-    areas = [
-        _measure_area(labels == number, probabilities[:, number], weights) for number in classes
-    ]
-    stacked = np.stack(areas)
+    if class_count > 2 and len(labels) < _PAIRS_PAY * class_count:
+        stacked = _measure_areas_by_pairs(labels, probabilities, weights)
+    else:
+        classes = [1] if class_count == 2 else range(class_count)
+        stacked = np.stack(
+            [_measure_area(labels == number, probabilities[:, number], weights)
+             for number in classes]
+        )  # fmt: skip
     known = ~np.isnan(stacked)
     with np.errstate(invalid="ignore"):
         return np.where(known, stacked, 0).sum(axis=0) / known.sum(axis=0)
@@ -79,10 +85,14 @@ def measure_log_loss(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
     """Mean negative natural logarithm of the probability given to the right class."""
+    return weights @ measure_losses(labels, probabilities) / weights.sum(axis=1)
+
+
+def measure_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Log loss of every picture, in nats, float (n,)."""
     normalised = probabilities / probabilities.sum(axis=1, keepdims=True)
     smallest = np.finfo(probabilities.dtype).eps
-    losses = -np.log(np.clip(normalised[np.arange(len(labels)), labels], smallest, 1))
-    return weights @ losses / weights.sum(axis=1)
+    return -np.log(np.clip(normalised[np.arange(len(labels)), labels], smallest, 1))
 
 
 def _count_by_class(
@@ -103,3 +113,28 @@ def _measure_area(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray)
     beaten = np.cumsum(below, axis=1) - below / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         return (above * beaten).sum(axis=1) / (above.sum(axis=1) * below.sum(axis=1))
+
+
+def _measure_areas_by_pairs(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Area of each class against the rest, float (C, B); NaN where one side is empty.
+
+    A picture is of one class, so it is compared with all others by one column alone: n × n pairs
+    however many classes there are, and one matrix product for all resamples.
+    """
+    count, class_count = probabilities.shape
+    won = np.zeros((class_count, len(weights)))
+    step = max(1, _BLOCK_NUMBERS // count)
+    for start in range(0, count, step):
+        rows = np.arange(start, min(start + step, count))
+        own = probabilities[rows, labels[rows]][:, None]
+        others = probabilities[:, labels[rows]].T
+        beats = (others < own) + (others == own) / 2
+        beats[labels[rows][:, None] == labels[None, :]] = 0
+        np.add.at(won, labels[rows], (beats @ weights.T) * weights.T[rows])
+    identity = np.eye(class_count)[labels]
+    above = (weights @ identity).T
+    below = weights.sum(axis=1) - above
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return won / (above * below)

@@ -6,106 +6,51 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
 from sklearn.metrics import accuracy_score, log_loss
 
-from graft.datasets import FigureDataset
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.figures.style import draw_note
-from graft.models.heads import build_head, join_classifier
-from graft.parameters import BackboneParameters
-from graft.pipelines.evaluation import create_pipeline
-from graft.pipelines.evaluation.fine_tuned import (
-    collect_predictions,
-    compare_models,
-    predict_from_pictures,
-)
+from graft.pipelines.evaluation.comparison import compare_models, measure_costs
+from graft.pipelines.evaluation.fine_tuned import collect_predictions, predict_from_pictures
 from graft.pipelines.evaluation.flattery import compare_with_random_split
-from graft.pipelines.evaluation.from_scratch import compare_with_scratch, predict_from_scratch
-from graft.pipelines.evaluation.held_out import store_held_out_activations
+from graft.pipelines.evaluation.from_scratch import predict_from_scratch
+from graft.pipelines.evaluation.ladder import measure_ladder
+from graft.pipelines.evaluation.measured import store_measured_activations
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     measure_predictions,
     predict_from_features,
 )
-from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
 from graft.scores.flattery import measure_flattery
+from helpers.classifiers import build_steep_head, look_up_classifier
 
 CLASSES = ["dark", "light"]
 PARAMETERS = EvaluationParameters(
     confidence=0.95,
     bootstrap_draws=50,
-    gallery_size=2,
     checked_pictures=3,
     flattery_pictures=100,
     flattery_draws=2,
     seed=0,
 )
+SAMPLE = TrainSampleParameters(pictures=6, seed=0)
 
 
 @pytest.fixture
 def head(features: FeatureTable) -> keras.Model:
-    """A head that says "light" the more, the larger the first feature is."""
-    head = build_head(features.dimension, 2, dropout=0.5, weight_decay=0.0, seed=0)
-    kernel = np.zeros((features.dimension, 2), np.float32)
-    kernel[0] = [-1, 1]
-    head.layers[-1].set_weights([kernel, np.array([3, -3], np.float32)])
-    return head
+    return build_steep_head(features)
 
 
 @pytest.fixture
-def predictions(features: FeatureTable, head: keras.Model, splits: pd.DataFrame) -> pd.DataFrame:
-    return predict_from_features(features, head, splits, CLASSES)
+def everything(features: FeatureTable, head: keras.Model, splits: pd.DataFrame) -> pd.DataFrame:
+    """Predictions of the frozen model, with some of train."""
+    return predict_from_features(features, head, splits, CLASSES, SAMPLE)
 
 
-def _classifier(features: FeatureTable, head: keras.Model) -> tuple[keras.Model, np.ndarray]:
-    """A backbone that looks features up: the first pixel of a picture is its row number."""
-    table = np.concatenate([block for _, block in features.read_blocks()])
-    pictures = keras.Input((2, 2, 3), dtype="uint8")
-    rows = keras.ops.cast(pictures[:, 0, 0, 0], "int32")
-    embedding = keras.layers.Embedding(len(table), table.shape[1], weights=[table])
-    images = np.zeros((len(table), 2, 2, 3), np.uint8)
-    images[:, 0, 0, 0] = np.arange(len(table))
-    return join_classifier(keras.Model(pictures, embedding(rows)), head), images
-
-
-def test_the_pipeline_ends_in_a_report(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, tmp_path
-) -> None:
-    classifier, images = _classifier(features, head)
-    made = ["confusion_matrix", "confusion_matrix_log2", "learning_curves", "wrong_pictures"]
-    given = ["fine_tuning_curves", "augmented_pictures", "training_curves"]
-    history = pd.DataFrame(
-        {"epoch": [1, 2], "loss": [1, 0.5], "accuracy": [0.5, 1], "dev_loss": [1, 0.6],
-         "dev_accuracy": [0.5, 1]}
-    )  # fmt: skip
-    backbone = BackboneParameters(name="small_cnn", weights="random", image_size=8, seed=0)
-    inputs = {
-        "features": features, "head": head, "splits": splits, "class_names": CLASSES,
-        "frozen_classifier": classifier, "images": images, "head_history": history,
-        "fine_tuned_classifier": classifier, "fine_tuning_history": history,
-        "trained_classifier": classifier, "training_history": history,
-        "former_held_out_activations": None,
-        "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
-        "split_check": {"pairs": 0, "leaking": 0, "set_aside": [], "moved": []},
-        "split_summary": pd.DataFrame(
-            {"label": ["dark"], "split": ["train"], "deviation": [0.0]}
-        ),
-        "image_index": splits, "params:backbone": backbone, "params:evaluation": PARAMETERS,
-    }  # fmt: skip
-    catalog = DataCatalog(
-        {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
-        | {name: FigureDataset(filepath=str(tmp_path / f"{name}.png")) for name in made + given}
-    )
-    for name in given:
-        catalog.save(name, draw_note(name))
-    SequentialRunner().run(create_pipeline(), catalog)
-    page = catalog.load("report")
-    assert "4</b> pictures that it had never seen" in page
-    assert page.count("data:image/png;base64") >= 5
-    assert "Both classifiers are right on the same of the 4 pictures" in page
+@pytest.fixture
+def predictions(everything: pd.DataFrame) -> pd.DataFrame:
+    return everything[everything["split"] != "train"].reset_index(drop=True)
 
 
 def test_predictions_stand_beside_the_names_of_held_out_pictures(
@@ -123,7 +68,7 @@ def test_predictions_do_not_depend_on_the_order_of_the_features(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
     shuffled = splits.sample(frac=1, random_state=0).reset_index(drop=True)
-    again = predict_from_features(features, head, shuffled, CLASSES)
+    again = predict_from_features(features, head, shuffled, CLASSES, SAMPLE)
     merged = predictions.merge(again, on="image_id")
     assert (merged["probability_dark_x"] == merged["probability_dark_y"]).all()
 
@@ -131,7 +76,7 @@ def test_predictions_do_not_depend_on_the_order_of_the_features(
 def test_the_saved_classifier_is_compared_with_what_was_measured(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
-    classifier, images = _classifier(features, head)
+    classifier, images = look_up_classifier(features, head)
     check = check_frozen_classifier(classifier, images, splits, predictions, PARAMETERS)
     assert check["pictures"] == 3
     assert check["largest_difference"] < 1e-5
@@ -140,13 +85,70 @@ def test_the_saved_classifier_is_compared_with_what_was_measured(
 def test_a_saved_classifier_that_gives_something_else_is_an_error(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
-    classifier, images = _classifier(features, head)
+    classifier, images = look_up_classifier(features, head)
     with pytest.raises(GraftError, match="does not give what was measured"):
         check_frozen_classifier(classifier, images[::-1], splits, predictions, PARAMETERS)
 
 
-def test_figures_agree_with_scikit_learn(predictions: pd.DataFrame) -> None:
-    metrics, classes = measure_predictions(predictions, CLASSES, PARAMETERS)
+def test_the_same_pictures_of_train_are_measured_for_every_model(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
+) -> None:
+    train = everything.loc[everything["split"] == "train", "image_id"].tolist()
+    assert len(train) == 6
+    assert set(train) <= set(splits.loc[splits["split"] == "train", "image_id"])
+    classifier, images = look_up_classifier(features, head)
+    none = store_measured_activations(classifier, HISTORY, images, splits, None, SAMPLE)
+    assert len(none) == 0  # nothing with weights is frozen in front
+    tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES, SAMPLE)
+    assert tuned.loc[tuned["split"] == "train", "image_id"].tolist() == train
+    held_out, _, sample = collect_predictions(everything, tuned, NO_ROWS)
+    assert "train" not in set(held_out["split"])
+    assert sample["image_id"].tolist() == train * 2
+
+
+def test_a_sample_larger_than_train_is_all_of_it(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame
+) -> None:
+    many = SAMPLE.model_copy(update={"pictures": 99})
+    table = predict_from_features(features, head, splits, CLASSES, many)
+    assert table["image_id"].tolist() == splits["image_id"].tolist()
+
+
+def test_outputs_that_are_no_numbers_are_refused(everything: pd.DataFrame) -> None:
+    broken = everything.assign(probability_dark=np.float32("nan"))
+    with pytest.raises(GraftError, match=r"of the frozen classifier are not numbers.* 14 of 14"):
+        collect_predictions(broken, NO_ROWS, NO_ROWS)
+
+
+def test_the_ladder_sets_all_splits_beside_each_other(
+    everything: pd.DataFrame, splits: pd.DataFrame
+) -> None:
+    predictions, chosen, train = collect_predictions(everything, NO_ROWS, NO_ROWS)
+    ladder = measure_ladder(predictions, chosen, train, splits, PARAMETERS)
+    errors = ladder["models"]["frozen"]["errors"]
+    assert list(errors) == ["train", "dev", "test"]
+    assert [part["n"] for part in errors.values()] == [6, 4, 4]
+    assert ladder["train_pictures"] == 10
+    assert ladder["chance"] == ladder["majority"]["errors"]["test"] == 0.5
+    test = predictions[predictions["split"] == "test"]
+    assert errors["test"]["value"] == np.mean(test["label"] != test["predicted"])
+
+
+def test_pictures_of_one_cluster_count_as_one(
+    predictions: pd.DataFrame, splits: pd.DataFrame
+) -> None:
+    wrong = predictions["label"] != predictions["predicted"]
+    pairs = splits.assign(cluster=splits.index // 2)
+    metrics, _ = measure_predictions(predictions, pairs, CLASSES, PARAMETERS)
+    apart, _ = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+    found, single = (part["frozen"]["test"] for part in (metrics, apart))
+    assert (found["n"], found["clusters"], single["clusters"]) == (4, 2, 4)
+    assert not wrong.any()
+    assert found["accuracy"]["low"] < single["accuracy"]["low"]
+
+
+def test_figures_agree_with_scikit_learn(predictions: pd.DataFrame, splits: pd.DataFrame) -> None:
+    metrics, classes = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
     test = predictions[predictions["split"] == "test"]
     figures = metrics["frozen"]["test"]
     assert figures["n"] == 4
@@ -185,30 +187,37 @@ NO_ROWS = pd.DataFrame()
 
 
 def test_the_fine_tuned_classifier_is_measured_on_the_same_pictures(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
 ) -> None:
-    classifier, images = _classifier(features, head)
-    none = store_held_out_activations(classifier, HISTORY, images, splits, None)
+    classifier, images = look_up_classifier(features, head)
+    none = store_measured_activations(classifier, HISTORY, images, splits, None, SAMPLE)
     assert len(none) == 0  # nothing with weights is frozen in front
-    tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES)
-    assert tuned.columns.tolist() == predictions.columns.tolist()
+    tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES, SAMPLE)
+    assert tuned.columns.tolist() == everything.columns.tolist()
     assert set(tuned["model"]) == {"fine_tuned"}
     pd.testing.assert_frame_equal(
-        tuned.drop(columns="model"), predictions.drop(columns="model"), rtol=1e-4
+        tuned.drop(columns="model"), everything.drop(columns="model"), rtol=1e-4
     )
 
 
 def test_without_fine_tuning_there_is_one_model(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
-    classifier, images = _classifier(features, head)
-    none = store_held_out_activations(classifier, HISTORY[:0], images, splits, None)
-    tuned = predict_from_pictures(classifier, HISTORY[:0], none, images, splits, CLASSES)
+    classifier, images = look_up_classifier(features, head)
+    none = store_measured_activations(classifier, HISTORY[:0], images, splits, None, SAMPLE)
+    tuned = predict_from_pictures(classifier, HISTORY[:0], none, images, splits, CLASSES, SAMPLE)
     assert tuned.empty
-    both, chosen = collect_predictions(predictions, tuned, tuned)
+    both, chosen, _ = collect_predictions(predictions, tuned, tuned)
     pd.testing.assert_frame_equal(both, predictions)
     pd.testing.assert_frame_equal(chosen, predictions)
-    assert compare_models(both, PARAMETERS) == {}
+    assert _compare(both, splits)["pairs"] == []
+
+
+def _compare(predictions: pd.DataFrame, splits: pd.DataFrame) -> dict:
+    metrics, _ = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+    cost = {"megabytes": 1.0, "parameters": 2, "multiply_adds": None}
+    costs = dict.fromkeys(metrics, cost)
+    return compare_models(predictions, predictions, metrics, costs, splits, CLASSES, PARAMETERS)
 
 
 def _contradict(predictions: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -223,12 +232,12 @@ def _contradict(predictions: pd.DataFrame, split: str) -> pd.DataFrame:
 
 def test_the_model_is_chosen_by_dev_and_never_by_test(predictions: pd.DataFrame) -> None:
     worse_on_dev = _contradict(predictions, "dev")
-    _, chosen = collect_predictions(predictions, worse_on_dev, NO_ROWS)
+    _, chosen, _ = collect_predictions(predictions, worse_on_dev, NO_ROWS)
     assert set(chosen["model"]) == {"frozen"}
     swapped = _swap_names(worse_on_dev), _swap_names(predictions)
-    _, chosen = collect_predictions(*swapped, NO_ROWS)
+    _, chosen, _ = collect_predictions(*swapped, NO_ROWS)
     assert set(chosen["model"]) == {"fine_tuned"}
-    _, chosen = collect_predictions(predictions, _contradict(predictions, "test"), NO_ROWS)
+    _, chosen, _ = collect_predictions(predictions, _contradict(predictions, "test"), NO_ROWS)
     assert set(chosen["model"]) == {"frozen"}
 
 
@@ -237,46 +246,75 @@ def _swap_names(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions.assign(model=predictions["model"].map(other))
 
 
-def test_models_are_compared_picture_by_picture(predictions: pd.DataFrame) -> None:
+def test_models_are_compared_picture_by_picture(
+    predictions: pd.DataFrame, splits: pd.DataFrame
+) -> None:
     both = pd.concat([predictions, _contradict(predictions, "test").sample(frac=1, random_state=0)])
-    found = compare_models(both, PARAMETERS)
+    (found,) = _compare(both, splits)["pairs"]
     right = (predictions["label"] == predictions["predicted"])[predictions["split"] == "test"]
     assert found["test"]["only_first"] == right.sum()
     assert found["test"]["only_second"] == (~right).sum()
     assert found["dev"]["p_value"] == 1
+    assert found["dev"]["verdict"] == "no evidence of a difference"
 
 
-def test_a_network_from_scratch_is_measured_and_compared_like_the_others(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
+def test_a_network_from_scratch_is_measured_like_the_others(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
 ) -> None:
-    classifier, images = _classifier(features, head)
-    scratch = predict_from_scratch(classifier, HISTORY, images, splits, CLASSES)
+    classifier, images = look_up_classifier(features, head)
+    scratch = predict_from_scratch(classifier, HISTORY, images, splits, CLASSES, SAMPLE)
     pd.testing.assert_frame_equal(
-        scratch.drop(columns="model"), predictions.drop(columns="model"), rtol=1e-4
+        scratch.drop(columns="model"), everything.drop(columns="model"), rtol=1e-4
     )
     worse = _contradict(scratch, "dev").assign(model="from_scratch")
-    everything, chosen = collect_predictions(predictions, NO_ROWS, worse)
+    predictions, chosen, _ = collect_predictions(everything, NO_ROWS, worse)
     assert set(chosen["model"]) == {"frozen"}
-    metrics, _ = measure_predictions(everything, CLASSES, PARAMETERS)
-    assert set(metrics) == {"frozen", "from_scratch"}
-    found = compare_with_scratch(everything, PARAMETERS)
-    assert (found["first"], found["second"]) == ("from_scratch", "frozen")
-    assert found["dev"]["difference"] > 0
-    assert found["test"]["difference"] == 0
-    assert compare_models(everything, PARAMETERS) == {}
-    assert compare_with_scratch(predictions, PARAMETERS) == {}
+    found = _compare(predictions, splits)
+    assert set(found["models"]) == {"frozen", "from_scratch"}
+    (pair,) = found["pairs"]
+    assert (pair["first"], pair["second"]) == ("from_scratch", "frozen")
+    assert pair["dev"]["accuracy"]["value"] > 0
+    assert pair["test"]["accuracy"]["value"] == 0
 
 
-def test_transfer_means_the_fine_tuned_classifier_where_there_is_one(
-    predictions: pd.DataFrame,
-) -> None:
+def test_any_two_models_are_compared(predictions: pd.DataFrame, splits: pd.DataFrame) -> None:
     tables = [predictions.assign(model=model) for model in ("frozen", "fine_tuned", "from_scratch")]
-    assert compare_with_scratch(pd.concat(tables), PARAMETERS)["second"] == "fine_tuned"
+    pairs = _compare(pd.concat(tables), splits)["pairs"]
+    assert [(pair["first"], pair["second"]) for pair in pairs] == [
+        ("from_scratch", "frozen"),
+        ("from_scratch", "fine_tuned"),
+        ("frozen", "fine_tuned"),
+    ]
+
+
+def test_the_cost_of_a_model_is_counted_from_the_model_itself(
+    features: FeatureTable, head: keras.Model
+) -> None:
+    own_code = keras.Sequential([keras.Input((4,)), _OwnCode()])
+    costs = measure_costs(head, own_code, head, HISTORY, HISTORY[:0])
+    assert set(costs) == {"frozen", "fine_tuned"}
+    # A dense layer from 4 features to 2 classes.
+    assert (costs["frozen"]["parameters"], costs["frozen"]["multiply_adds"]) == (10, 8)
+    assert 0.001 < costs["frozen"]["megabytes"] < 0.1
+    assert costs["fine_tuned"]["multiply_adds"] is None
+
+
+@keras.saving.register_keras_serializable(package="graft tests")
+class _OwnCode(keras.Model):
+    """A network whose own code applies its layer."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self.dense = keras.layers.Dense(2)
+        self.dense.build((None, 4))
+
+    def call(self, batch: keras.KerasTensor) -> keras.KerasTensor:
+        return self.dense(batch)
 
 
 def test_the_network_from_scratch_may_be_the_best(predictions: pd.DataFrame) -> None:
     names = ["probability_dark", "probability_light"]
     unsure = predictions.copy()
     unsure[names] = np.float32(0.5)
-    _, chosen = collect_predictions(unsure, NO_ROWS, predictions.assign(model="from_scratch"))
+    _, chosen, _ = collect_predictions(unsure, NO_ROWS, predictions.assign(model="from_scratch"))
     assert set(chosen["model"]) == {"from_scratch"}

@@ -14,6 +14,7 @@ from kedro.runner import SequentialRunner
 
 from graft.datasets import KerasModelDataset, NumpyArrayDataset, TracedArrayDataset
 from graft.errors import GraftError
+from graft.fine_tuning_parameters import AugmentationParameters, FineTuningParameters
 from graft.images.blocks import RowStream
 from graft.models.backbones import build_backbone
 from graft.models.boundary import BoundaryPlan, BoundaryRun
@@ -25,7 +26,6 @@ from graft.pipelines.fine_tuning.nodes import (
     fine_tune,
     store_boundary_activations,
 )
-from graft.pipelines.fine_tuning.parameters import AugmentationParameters, FineTuningParameters
 from graft.training_backup import TrainingBackup
 
 CLASSES = ["dark", "light"]

@@ -17,6 +17,7 @@ from graft.images.sources import ImageSource
 from graft.pipelines.ingestion import create_pipeline, nodes
 from graft.pipelines.ingestion.nodes import check_images, cluster_images
 from graft.pipelines.ingestion.parameters import IngestionParameters
+from graft.pipelines.ingestion.verdicts import COLUMNS
 
 PARAMETERS = IngestionParameters(
     min_side=4,
@@ -27,6 +28,7 @@ PARAMETERS = IngestionParameters(
     near_duplicate_radius=4,
     label_conflicts="drop",
 )
+NO_VERDICTS = pd.DataFrame(columns=COLUMNS, dtype="str")
 # Where `misbehaving` lies, whose decoder does what the bytes say.
 DECODERS = Path(__file__).parents[2] / "images"
 
@@ -43,7 +45,8 @@ def _break(source: ImageSource, broken: dict[str, bytes | PictureError]) -> Imag
 
 def ingest(source: ImageSource) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Index and quarantine of a source."""
-    index, quarantined, *_ = cluster_images(check_images(source, None, PARAMETERS), PARAMETERS)
+    checked = check_images(source, None, PARAMETERS)
+    index, quarantined, *_ = cluster_images(checked, NO_VERDICTS, PARAMETERS)
     return index, quarantined
 
 
@@ -51,11 +54,13 @@ def test_the_pipeline_makes_the_index_and_the_quarantine(source: ImageSource) ->
     catalog = DataCatalog(
         {"raw_images": MemoryDataset(source, copy_mode="assign"),
          "former_checked_images": MemoryDataset(None),
+         "label_verdicts": MemoryDataset(None),
          "params:ingestion": MemoryDataset(PARAMETERS)}
     )  # fmt: skip
     outputs = SequentialRunner().run(create_pipeline(), catalog)
     assert set(outputs) == {
-        "image_index", "quarantined_images", "unlabelled_images", "duplicates", "label_conflicts",
+        "image_index", "quarantined_images", "unlabelled_images",
+        "duplicates", "label_conflicts",
     }  # fmt: skip
     assert len(outputs["image_index"].load()) == len(source.records)
     assert outputs["quarantined_images"].load().empty
@@ -182,6 +187,6 @@ def test_unlabelled_pictures_are_indexed_as_such(source: ImageSource) -> None:
     records.loc[0, "label"] = np.nan
     index = check_images(ImageSource(records, source.read), None, PARAMETERS)
     assert index["label"].isna().sum() == 1
-    unlabelled = cluster_images(index, PARAMETERS)[2]
+    unlabelled = cluster_images(index, NO_VERDICTS, PARAMETERS)[2]
     assert unlabelled["image_id"].tolist() == ["00.png"]
     assert index["status"].eq("ok").all()

@@ -1,4 +1,4 @@
-"""Verify: the saved metrics are those of the saved classifier, or it says which are not."""
+"""Verify: the saved metrics are those of the champion, or it says which are not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from graft.datasets.champion import Champion
 from graft.pipelines.verify.nodes import compare_figures, measure_again, verify_metrics
 from graft.scores.intervals import measure_with_intervals
 
@@ -35,18 +36,21 @@ def world():
         metrics[split] = {"n": int(rows.sum()), **figures}
     # Alphabetical: bright is 0.
     dense.set_weights([weights[..., ::-1] for weights in dense.get_weights()])
-    return model, images, splits, ["bright", "dark"], {"frozen": metrics}
+    champion = Champion(model, ["bright", "dark"], {"model": "fine_tuned"}, metrics, "")
+    return champion, images, splits
 
 
 def test_the_same_classifier_gives_the_same(world, caplog):
     with caplog.at_level(logging.INFO):
         found = verify_metrics(*world)
-    assert found == {"same": True, "pictures": 30, "tolerance": 1e-4, "differences": []}
+    assert found == {
+        "model": "fine_tuned", "same": True, "pictures": 30, "tolerance": 1e-4, "differences": []
+    }  # fmt: skip
     assert "Verified     same" in caplog.text
 
 
 def test_another_classifier_is_found_out_figure_by_figure(world, caplog):
-    model = world[0]
+    model = world[0].model
     model.layers[-1].set_weights([weights * 0.5 for weights in model.layers[-1].get_weights()])
     found = verify_metrics(*world)
     assert not found["same"]
@@ -62,3 +66,8 @@ def test_a_missing_figure_is_a_difference():
     now = measure_again(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]))
     (found,) = compare_figures({name: value for name, value in now.items() if name != "n"}, now)
     assert found == {"metric": "n", "saved": None, "now": 2}
+
+
+def test_pictures_of_one_channel_are_shown_to_a_classifier_of_three(world):
+    champion, images, splits = world
+    assert verify_metrics(champion, images[..., :1], splits)["pictures"] == 30

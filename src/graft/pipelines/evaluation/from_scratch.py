@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from graft.images.blocks import copy_rows
-from graft.pipelines.evaluation.fine_tuned import compare_pair, tabulate_predictions
-from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.pipelines.evaluation.fine_tuned import tabulate_predictions
+from graft.pipelines.evaluation.parameters import TrainSampleParameters
+from graft.pipelines.evaluation.sampling import list_measured
 from graft.progress import track
 from graft.types import KerasModel
 
@@ -24,8 +24,9 @@ def predict_from_scratch(
     images: np.ndarray,
     splits: pd.DataFrame,
     class_names: list[str],
+    parameters: TrainSampleParameters,
 ) -> pd.DataFrame:
-    """Classify the held-out pictures with the network that was trained from scratch.
+    """Classify the held-out pictures and some of train with the network from scratch.
 
     Returns:
         ``from_scratch_predictions``, with the columns of ``frozen_predictions`` and in the order
@@ -33,26 +34,10 @@ def predict_from_scratch(
     """
     from graft.models.picture_rows import classify_batches
 
-    rows = np.flatnonzero(splits["split"].isin(["train_dev", "dev", "test"]))
+    rows = list_measured(splits, parameters)
     if training_history.empty:
         rows = rows[:0]
     batches = classify_batches(trained_classifier, partial(copy_rows, images), rows, _BATCH)
     told = track(batches, len(rows), "predicting", "pictures", step=_BATCH)
     probabilities = np.concatenate([np.zeros((0, len(class_names)), np.float32), *told])
     return tabulate_predictions(FROM_SCRATCH, splits.iloc[rows], probabilities, class_names)
-
-
-def compare_with_scratch(
-    predictions: pd.DataFrame, parameters: EvaluationParameters
-) -> dict[str, Any]:
-    """Say what transfer learning is worth against a network from scratch.
-
-    Returns:
-        ``scratch_comparison``: like ``comparison``, ``first`` from scratch and ``second`` with
-        transfer: fine-tuned where that was done, otherwise frozen; empty without a network.
-    """
-    models = set(predictions["model"])
-    if FROM_SCRATCH not in models:
-        return {}
-    transfer = "fine_tuned" if "fine_tuned" in models else "frozen"
-    return compare_pair(predictions, FROM_SCRATCH, transfer, parameters.confidence)

@@ -11,7 +11,8 @@ import pandas as pd
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
-from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
+from graft.pipelines.evaluation.sampling import list_measured
 from graft.scores.intervals import measure_with_intervals
 from graft.scores.tables import tabulate_classes
 from graft.types import KerasModel
@@ -23,9 +24,13 @@ logger = logging.getLogger(__name__)
 
 
 def predict_from_features(
-    features: FeatureTable, head: KerasModel, splits: pd.DataFrame, class_names: list[str]
+    features: FeatureTable,
+    head: KerasModel,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    parameters: TrainSampleParameters,
 ) -> pd.DataFrame:
-    """Classify the pictures of train_dev, dev and test from their stored features.
+    """Classify the pictures of train_dev, dev and test and some of train from stored features.
 
     The backbone is not run again: ``frozen_classifier`` is this very backbone and head, which
     :func:`check_frozen_classifier` proves on pictures.
@@ -47,11 +52,9 @@ def predict_from_features(
     table.insert(0, "predicted", np.array(class_names)[probabilities.argmax(axis=1)])
     table.insert(0, "image_id", features.keys["image_id"])
     table = table[features.keys["view"] == 0]
-    held_out = splits.loc[
-        splits["split"].isin(["train_dev", "dev", "test"]), ["image_id", "split", "label"]
-    ]
-    held_out.insert(2, "model", FROZEN)
-    return held_out.merge(table, on="image_id", validate="one_to_one").astype(
+    measured = splits.iloc[list_measured(splits, parameters)][["image_id", "split", "label"]]
+    measured.insert(2, "model", FROZEN)
+    return measured.merge(table, on="image_id", validate="one_to_one").astype(
         {"split": "str", "model": "str", "predicted": "str"}
     )
 
@@ -82,7 +85,7 @@ def check_frozen_classifier(
         ]
     )
     expected = predictions.set_index("image_id").loc[splits["image_id"].iloc[rows]]
-    difference = float(np.abs(given - _get_probabilities(expected)).max())
+    difference = float(np.abs(given - get_probabilities(expected)).max())
     if not difference <= _LARGEST_DIFFERENCE:
         raise GraftError(
             "the saved classifier does not give what was measured; probabilities may differ by "
@@ -92,26 +95,35 @@ def check_frozen_classifier(
 
 
 def measure_predictions(
-    predictions: pd.DataFrame, class_names: list[str], parameters: EvaluationParameters
+    predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    parameters: EvaluationParameters,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Measure every model on dev and test.
+    """Measure every model on train_dev, dev and test.
 
     Returns:
-        ``metrics``: model → split → ``n`` and the figures with their intervals.
+        ``metrics``: model → split → ``n``, ``clusters`` (of pictures that belong together) and
+        the figures with their intervals, see
+        :func:`graft.scores.intervals.measure_with_intervals`.
         ``class_metrics``: ``model``, ``split``, ``class``, ``precision``, ``recall``, ``f1``,
         ``support``.
     """
     metrics: dict[str, Any] = {}
     tables = []
+    cluster_of = splits.set_index("image_id")["cluster"]
     for (model, split), rows in predictions.groupby(["model", "split"], sort=False):
+        clusters = cluster_of.loc[rows["image_id"]].to_numpy()
         figures = measure_with_intervals(
             pd.Categorical(rows["label"], categories=class_names).codes.astype(np.int64),
-            _get_probabilities(rows),
+            get_probabilities(rows),
             parameters.bootstrap_draws,
             parameters.confidence,
             parameters.seed,
+            clusters,
         )
-        metrics.setdefault(model, {})[split] = {"n": len(rows), **figures}
+        counts = {"n": len(rows), "clusters": len(np.unique(clusters))}
+        metrics.setdefault(model, {})[split] = {**counts, **figures}
         table = tabulate_classes(rows["label"], rows["predicted"], class_names)
         table.insert(0, "split", split)
         table.insert(0, "model", model)
@@ -119,5 +131,6 @@ def measure_predictions(
     return metrics, pd.concat(tables, ignore_index=True)
 
 
-def _get_probabilities(predictions: pd.DataFrame) -> np.ndarray:
+def get_probabilities(predictions: pd.DataFrame) -> np.ndarray:
+    """Probabilities (n, C), float64, in the order of the class names."""
     return predictions.filter(regex="^probability_").to_numpy(np.float64)

@@ -2,58 +2,56 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.evaluation.fine_tuned import (
-    collect_predictions,
-    compare_models,
-    predict_from_pictures,
+from graft.pipelines.evaluation.comparison import compare_models, measure_costs
+from graft.pipelines.evaluation.drawing import (
+    draw_confusion_matrices,
+    draw_learning_curves,
 )
+from graft.pipelines.evaluation.fine_tuned import collect_predictions, predict_from_pictures
 from graft.pipelines.evaluation.flattery import compare_with_random_split
-from graft.pipelines.evaluation.from_scratch import compare_with_scratch, predict_from_scratch
-from graft.pipelines.evaluation.held_out import store_held_out_activations
+from graft.pipelines.evaluation.from_scratch import predict_from_scratch
+from graft.pipelines.evaluation.ladder import draw_ladder, measure_ladder
+from graft.pipelines.evaluation.measured import store_measured_activations
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     measure_predictions,
     predict_from_features,
 )
-from graft.pipelines.evaluation.reporting import (
-    draw_confusion_matrices,
-    draw_learning_curves,
-    draw_wrong_pictures,
-    write_report,
-)
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Both classifiers, ``features``, ``images`` → figures and ``report``."""
+    """Classifiers, ``features``, ``images`` → predictions, metrics, comparison, figures."""
     return Pipeline(
         [
             Node(
                 predict_from_features,
-                inputs=["features", "head", "splits", "class_names"],
+                inputs=["features", "head", "splits", "class_names", "params:train_sample"],
                 outputs="frozen_predictions",
                 name="predict_from_features",
             ),
             Node(
-                store_held_out_activations,
+                store_measured_activations,
                 inputs=[
                     "fine_tuned_classifier",
                     "fine_tuning_history",
                     "images",
                     "splits",
-                    "former_held_out_activations",
+                    "former_measured_activations",
+                    "params:train_sample",
                 ],
-                outputs="held_out_activations",
-                name="store_held_out_activations",
+                outputs="measured_activations",
+                name="store_measured_activations",
             ),
             Node(
                 predict_from_pictures,
                 inputs=[
                     "fine_tuned_classifier",
                     "fine_tuning_history",
-                    "held_out_activations",
+                    "measured_activations",
                     "images",
                     "splits",
                     "class_names",
+                    "params:train_sample",
                 ],
                 outputs="fine_tuned_predictions",
                 name="predict_from_pictures",
@@ -66,6 +64,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "images",
                     "splits",
                     "class_names",
+                    "params:train_sample",
                 ],
                 outputs="from_scratch_predictions",
                 name="predict_from_scratch",
@@ -77,20 +76,52 @@ def create_pipeline(**_: object) -> Pipeline:
                     "fine_tuned_predictions",
                     "from_scratch_predictions",
                 ],
-                outputs=["predictions", "chosen_predictions"],
+                outputs=["predictions", "chosen_predictions", "train_predictions"],
                 name="collect_predictions",
             ),
             Node(
+                measure_costs,
+                inputs=[
+                    "frozen_classifier",
+                    "fine_tuned_classifier",
+                    "trained_classifier",
+                    "fine_tuning_history",
+                    "training_history",
+                ],
+                outputs="model_costs",
+                name="measure_costs",
+            ),
+            Node(
                 compare_models,
-                inputs=["predictions", "params:evaluation"],
+                inputs=[
+                    "predictions",
+                    "chosen_predictions",
+                    "metrics",
+                    "model_costs",
+                    "splits",
+                    "class_names",
+                    "params:evaluation",
+                ],
                 outputs="comparison",
                 name="compare_models",
             ),
             Node(
-                compare_with_scratch,
-                inputs=["predictions", "params:evaluation"],
-                outputs="scratch_comparison",
-                name="compare_with_scratch",
+                measure_ladder,
+                inputs=[
+                    "predictions",
+                    "chosen_predictions",
+                    "train_predictions",
+                    "splits",
+                    "params:evaluation",
+                ],
+                outputs="ladder",
+                name="measure_ladder",
+            ),
+            Node(
+                draw_ladder,
+                inputs="ladder",
+                outputs="ladder_figure",
+                name="draw_ladder",
             ),
             Node(
                 check_frozen_classifier,
@@ -112,7 +143,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 measure_predictions,
-                inputs=["predictions", "class_names", "params:evaluation"],
+                inputs=["predictions", "splits", "class_names", "params:evaluation"],
                 outputs=["metrics", "class_metrics"],
                 name="measure_predictions",
             ),
@@ -127,40 +158,6 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=["head_history"],
                 outputs="learning_curves",
                 name="draw_learning_curves",
-            ),
-            Node(
-                draw_wrong_pictures,
-                inputs=["chosen_predictions", "images", "splits", "params:evaluation"],
-                outputs="wrong_pictures",
-                name="draw_wrong_pictures",
-            ),
-            Node(
-                write_report,
-                inputs={
-                    "metrics": "metrics",
-                    "class_metrics": "class_metrics",
-                    "predictions": "chosen_predictions",
-                    "comparison": "comparison",
-                    "scratch_comparison": "scratch_comparison",
-                    "classifier_check": "classifier_check",
-                    "confusion_matrix": "confusion_matrix",
-                    "confusion_matrix_log2": "confusion_matrix_log2",
-                    "learning_curves": "learning_curves",
-                    "fine_tuning_curves": "fine_tuning_curves",
-                    "augmented_pictures": "augmented_pictures",
-                    "training_curves": "training_curves",
-                    "quarantined_images": "quarantined_images",
-                    "image_index": "image_index",
-                    "splits": "splits",
-                    "split_check": "split_check",
-                    "split_summary": "split_summary",
-                    "flattery": "flattery",
-                    "images": "images",
-                    "backbone": "params:backbone",
-                    "parameters": "params:evaluation",
-                },
-                outputs="report",
-                name="write_report",
             ),
         ],
         namespace="evaluation",

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import GraftError
+from graft.fine_tuning_parameters import FineTuningParameters
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.blocks import copy_rows
 from graft.images.colours import copy_pictures
 from graft.images.origins import trace_rows
-from graft.pipelines.fine_tuning.parameters import FineTuningParameters
 from graft.types import KerasModel
 
 if TYPE_CHECKING:

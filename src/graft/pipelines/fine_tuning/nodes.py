@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from graft.figures.augmentation import draw_views
 from graft.figures.learning_curves import draw_history
 from graft.figures.style import draw_note
+from graft.fine_tuning_parameters import FineTuningParameters
 from graft.images.blocks import RowStream
 from graft.images.colours import copy_pictures
 from graft.images.origins import TracedRows, copy_known, find_known
 from graft.pipelines.fine_tuning.inputs import is_stored, make_plan, make_pools, trace_views
-from graft.pipelines.fine_tuning.parameters import FineTuningParameters
 from graft.pipelines.fine_tuning.telling import tell_blocks, tell_outcome, tell_preview
 from graft.progress import track
 from graft.training_backup import TrainingBackup

@@ -66,7 +66,7 @@ def tell_outcome(history: pd.DataFrame, before: float, after: float) -> None:
     """Say what became of the loss on dev, and whether the new weights are kept."""
     best = history.loc[history["dev_loss"].idxmin()]
     logger.info(
-        "             %s; best on dev is epoch %d: accuracy %.3f, log loss %.3f → %.3f",
+        "Tuned        %s; best on dev is epoch %d: accuracy %.3f, log loss %.3f → %.3f",
         f"{len(history)} epoch{'s' if len(history) > 1 else ''}",
         int(best["epoch"]),
         best["dev_accuracy"],

@@ -16,6 +16,7 @@ from graft.images.sources import ImageSource
 from graft.pipelines.ingestion.conflicts import cluster_pictures, settle_conflicts
 from graft.pipelines.ingestion.facts import collect_facts, describe_changes
 from graft.pipelines.ingestion.parameters import IngestionParameters
+from graft.pipelines.ingestion.verdicts import apply_verdicts
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +56,17 @@ def check_images(
 
 
 def cluster_images(
-    checked_images: pd.DataFrame, parameters: IngestionParameters
+    checked_images: pd.DataFrame,
+    applied_verdicts: pd.DataFrame,
+    parameters: IngestionParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Find copies, look-alikes and groups, and settle which pictures can be used.
 
+    Verdicts on labels come first: a picture that was relabelled conflicts with nothing any more.
+
     Returns:
-        ``image_index``: the rows of ``checked_images`` with their ``cluster``, without ``origin``.
+        ``image_index``: the rows of ``checked_images`` with their ``cluster``, without ``origin``,
+        labels as the verdicts have them.
         ``quarantined_images``: ``image_id`` and ``reason`` of those that cannot be used.
         ``unlabelled_images``: ``image_id`` of usable pictures that nobody has labelled; they are
         left out of training.
@@ -70,7 +76,7 @@ def cluster_images(
         GraftError: If not one picture can be used, or a picture has two labels and
             ``label_conflicts`` is ``error``.
     """
-    pictures = checked_images.drop(columns="origin")
+    pictures = apply_verdicts(checked_images.drop(columns="origin"), applied_verdicts)
     found = cluster_pictures(pictures, parameters.near_duplicate_radius)
     index = settle_conflicts(found.index, found.conflicts, parameters.label_conflicts)
     quarantined = index.loc[index["status"] == QUARANTINED, ["image_id", "reason"]]

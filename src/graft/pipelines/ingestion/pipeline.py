@@ -3,10 +3,11 @@
 from kedro.pipeline import Node, Pipeline
 
 from graft.pipelines.ingestion.nodes import check_images, cluster_images
+from graft.pipelines.ingestion.verdicts import check_label_verdicts
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``raw_images``, ``former_checked_images`` → ``image_index`` and the lists beside it."""
+    """``raw_images``, ``label_verdicts`` → ``image_index`` and the lists beside it."""
     return Pipeline(
         [
             Node(
@@ -16,8 +17,14 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="check_images",
             ),
             Node(
+                check_label_verdicts,
+                inputs=["checked_images", "label_verdicts"],
+                outputs="applied_verdicts",
+                name="check_label_verdicts",
+            ),
+            Node(
                 cluster_images,
-                inputs=["checked_images", "params:ingestion"],
+                inputs=["checked_images", "applied_verdicts", "params:ingestion"],
                 outputs=[
                     "image_index",
                     "quarantined_images",

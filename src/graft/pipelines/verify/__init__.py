@@ -1,4 +1,4 @@
-"""Whether the saved classifier still gives the metrics that were saved with it."""
+"""Whether the champion still gives the metrics that were saved with it."""
 
 from graft.pipelines.verify.pipeline import create_pipeline
 

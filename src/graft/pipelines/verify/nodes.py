@@ -8,36 +8,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from graft.datasets.champion import Champion
 from graft.images.blocks import copy_rows
+from graft.images.colours import copy_pictures
 from graft.progress import track
 from graft.scores.metrics import METRICS
 from graft.types import KerasModel
 
-MODEL = "frozen"
 # The head alone and the whole classifier are two graphs, whose floats round differently.
 TOLERANCE = 1e-4
 _BATCH_SIZE = 16
 logger = logging.getLogger(__name__)
 
 
-def verify_metrics(
-    frozen_classifier: KerasModel,
-    images: np.ndarray,
-    splits: pd.DataFrame,
-    class_names: list[str],
-    metrics: dict[str, Any],
-) -> dict[str, Any]:
-    """Send the pictures through the saved classifier and measure once more.
+def verify_metrics(champion: Champion, images: np.ndarray, splits: pd.DataFrame) -> dict[str, Any]:
+    """Send the pictures through the champion and measure once more.
 
-    The intervals are not drawn again: they follow from the same probabilities.
+    Metrics are of probabilities as trained, before the temperature. The intervals are not drawn
+    again: they follow from the same probabilities.
 
     Returns:
-        ``verification``: ``same`` (bool), ``pictures``, ``tolerance`` and ``differences``, a list
-        of ``split``, ``metric``, ``saved`` and ``now``.
+        ``verification``: ``model``, ``same`` (bool), ``pictures``, ``tolerance`` and
+        ``differences``, a list of ``split``, ``metric``, ``saved`` and ``now``.
     """
-    saved = metrics[MODEL]
+    saved, class_names = champion.metrics, champion.class_names
     rows = np.flatnonzero(splits["split"].isin(list(saved)))
-    probabilities = _classify(frozen_classifier, images, rows, len(class_names))
+    probabilities = _classify(champion.model, images, rows, len(class_names))
     chosen = splits.iloc[rows]
     labels = pd.Categorical(chosen["label"], categories=class_names).codes.astype(np.int64)
     differences = [
@@ -53,6 +49,7 @@ def verify_metrics(
     ]
     _log_outcome(differences, len(rows))
     return {
+        "model": champion.facts["model"],
         "same": not differences,
         "pictures": len(rows),
         "tolerance": TOLERANCE,
@@ -85,6 +82,7 @@ def compare_figures(saved: dict[str, Any], now: dict[str, float]) -> list[dict[s
     values = {
         name: figure["value"] if isinstance(figure, dict) else figure
         for name, figure in saved.items()
+        if name != "clusters"  # of the split, whatever the classifier
     }
     return [
         {"metric": name, "saved": values.get(name), "now": now.get(name)}
@@ -106,20 +104,21 @@ def _classify(
     from graft.models.inference import compile_forward
 
     forward = compile_forward(classifier, _BATCH_SIZE)
+    read = copy_rows if classifier.input_shape[-1] == images.shape[-1] else copy_pictures
     found = np.empty((len(rows), classes), np.float32)
     starts = range(0, len(rows), _BATCH_SIZE)
     for start in track(starts, len(rows), "verifying", "pictures", step=_BATCH_SIZE):
         batch = slice(start, start + _BATCH_SIZE)
-        found[batch] = forward(copy_rows(images, rows[batch]))
+        found[batch] = forward(read(images, rows[batch]))
     return found
 
 
 def _log_outcome(differences: list[dict[str, Any]], count: int) -> None:
     if not differences:
-        logger.info("Verified     same: the saved classifier gives the saved metrics")
+        logger.info("Verified     same: the champion gives the saved metrics")
         logger.info("             on %s pictures, to within %g", f"{count:,}", TOLERANCE)
         return
-    logger.warning("Verified     NOT the same: the classifier does not give the saved metrics")
+    logger.warning("Verified     NOT the same: the champion does not give the saved metrics")
     for found in differences:
         logger.warning(
             "             %s %s: saved %s, now %s",

@@ -6,12 +6,12 @@ from graft.pipelines.verify.nodes import verify_metrics
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``frozen_classifier``, ``images``, ``metrics`` → ``verification``, every time anew."""
+    """``champion``, ``images``, ``splits`` → ``verification``, every time anew."""
     return Pipeline(
         [
             Node(
                 verify_metrics,
-                inputs=["frozen_classifier", "images", "splits", "class_names", "metrics"],
+                inputs=["champion", "images", "splits"],
                 outputs="verification",
                 name="verify_metrics",
                 tags=["always"],

@@ -1,0 +1,97 @@
+"""What is said of the champion, in its folder, in its card and in the report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel
+
+from graft import __version__
+from graft.pipelines.champion.looks import hash_data
+
+# What decides the numbers that a saved classifier gives.
+LIBRARIES = ("keras", "numpy", "pillow", "tensorflow")
+_SPLITS = ("train", "train_dev", "dev", "test")
+_COLOURS = {
+    "rgb": "Its colours are sRGB, three channels.",
+    "grey": "Its colours are turned to grey (ITU-R BT.601), one channel.",
+    "lab_l": "Of its colours the lightness L* of CIELAB is kept, one channel.",
+}
+
+
+def compare_on_dev(metrics: Mapping[str, Any], chosen: str) -> list[dict[str, Any]]:
+    """Log loss and accuracy on dev of all models, the best first; None without dev."""
+    rows = []
+    for model, splits in metrics.items():
+        dev = splits.get("dev", {})
+        rows.append(
+            {
+                "model": model,
+                "log_loss": dev.get("log_loss"),
+                "accuracy": dev.get("accuracy"),
+                "chosen": model == chosen,
+            }
+        )
+    return sorted(rows, key=lambda row: (row["log_loss"] or {}).get("value", float("inf")))
+
+
+def describe_data(splits: pd.DataFrame, class_names: list[str]) -> dict[str, Any]:
+    """Hash and numbers of the pictures: ``sha256``, ``pictures``, ``splits``, ``classes``."""
+    sizes = splits["split"].value_counts()
+    train = splits.loc[splits["split"] == "train", "label"].value_counts()
+    return {
+        "sha256": hash_data(splits),
+        "pictures": len(splits),
+        "splits": {
+            name: int(sizes[name])
+            for name in ("train", "train_dev", "dev", "test")
+            if name in sizes
+        },
+        "train_by_class": {name: int(train.get(name, 0)) for name in class_names},
+    }
+
+
+def describe_preprocessing(size: int, colour: str) -> list[str]:
+    """How a file becomes what the classifier takes, a sentence a step."""
+    return [
+        "A picture is turned upright by its EXIF orientation.",
+        "Transparent parts are laid on white; more than 8 bits are scaled down to 8.",
+        f"It is squashed to {size} × {size} pixels (Pillow, bilinear, antialiased).",
+        _COLOURS[colour],
+        "It goes in as whole numbers from 0 to 255 (uint8); scaling is done in the classifier.",
+    ]
+
+
+def list_versions() -> dict[str, str]:
+    """Versions of what a classifier's numbers depend on."""
+    return {
+        "graft": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+    }
+
+
+def simplify(value: Any) -> Any:
+    """Parameters as plain values, the same whether or not Kedro has validated them.
+
+    Examples:
+        >>> simplify({"rate": 1.0, "share": 0.5})
+        {'rate': 1, 'share': 0.5}
+    """
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {key: simplify(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [simplify(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def round_table(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as plain values, shares to six digits."""
+    rounded = table.assign(**{name: table[name].round(6) for name in table.select_dtypes("float")})
+    return rounded.to_dict("records")

@@ -1,0 +1,134 @@
+"""Nodes of the champion stage."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pandas as pd
+
+from graft.datasets.champion import Champion
+from graft.figures.model_card import render_model_card
+from graft.parameters import BackboneParameters
+from graft.pipelines.champion.facts import (
+    compare_on_dev,
+    describe_data,
+    describe_preprocessing,
+    list_versions,
+    round_table,
+    simplify,
+)
+from graft.pipelines.champion.looks import add_look, count_looks
+from graft.pipelines.champion.parameters import ChampionParameters
+from graft.types import KerasModel
+
+logger = logging.getLogger(__name__)
+
+
+def count_test_looks(
+    chosen_predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    former_test_looks: list[dict[str, str]] | None,
+) -> list[dict[str, str]]:
+    """Count how often test was looked at, over all runs.
+
+    Returns:
+        ``test_looks``, see :func:`~graft.pipelines.champion.looks.add_look`.
+    """
+    return add_look(former_test_looks, chosen_predictions, splits)
+
+
+def describe_champion(
+    chosen_predictions: pd.DataFrame,
+    metrics: dict[str, Any],
+    class_metrics: pd.DataFrame,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    calibration: dict[str, Any],
+    test_looks: list[dict[str, str]],
+    backbone: BackboneParameters,
+    decoding: dict[str, Any],
+    parameters: ChampionParameters,
+) -> dict[str, Any]:
+    """Say which model was chosen on dev, why, and what is known of it.
+
+    Returns:
+        ``champion_facts``: ``name``, ``model``, ``models`` (all, as they are on dev),
+        ``metrics`` of the chosen one, ``class_metrics`` (rows, on test), ``class_names``,
+        ``backbone``, ``picture`` (``image_size``, ``colour``, ``max_pixels``, ``preprocessing``),
+        ``temperature``, ``threshold``, ``test_looks`` (``now`` and ``all``), ``data`` and
+        ``intended_use``.
+    """
+    model = str(chosen_predictions["model"].iloc[0])
+    pictures = simplify(decoding)
+    on_test = class_metrics.query("split == 'test' and model == @model")
+    looks = count_looks(test_looks, splits)
+    logger.info("Champion     %s, best on dev; test was looked at %d×", model, looks["now"])
+    return {
+        "name": parameters.name,
+        "model": model,
+        "models": compare_on_dev(metrics, model),
+        "metrics": metrics[model],
+        "class_metrics": round_table(on_test.drop(columns=["model", "split"])),
+        "class_names": class_names,
+        "backbone": f"{backbone.name}, weights {backbone.weights.rpartition('/')[2]}",
+        "picture": {
+            **{name: pictures[name] for name in ("image_size", "colour", "max_pixels")},
+            "preprocessing": describe_preprocessing(pictures["image_size"], pictures["colour"]),
+        },
+        "temperature": calibration["temperature"],
+        "threshold": calibration["threshold"],
+        "test_looks": looks,
+        "data": describe_data(splits, class_names),
+        "intended_use": parameters.intended_use,
+    }
+
+
+def pack_champion(
+    champion_facts: dict[str, Any],
+    frozen_classifier: KerasModel,
+    fine_tuned_classifier: KerasModel,
+    trained_classifier: KerasModel,
+    backbone: BackboneParameters,
+    splitting: dict[str, Any],
+    decoding: dict[str, Any],
+    head_training: dict[str, Any],
+    fine_tuning: dict[str, Any],
+    training: dict[str, Any],
+) -> Champion:
+    """Put the chosen classifier together with all that is needed to use it.
+
+    Returns:
+        ``champion``: a folder, see :class:`graft.datasets.champion.ChampionDataset`.
+    """
+    classifiers = {
+        "frozen": frozen_classifier,
+        "fine_tuned": fine_tuned_classifier,
+        "from_scratch": trained_classifier,
+    }
+    stages = {
+        "backbone": {**simplify(backbone), "weights": backbone.weights.rpartition("/")[2]},
+        "splitting": splitting,
+        "decoding": decoding,
+        "head_training": head_training,
+        "fine_tuning": fine_tuning,
+        "training": training,
+    }
+    facts = {
+        "name": champion_facts["name"],
+        "model": champion_facts["model"],
+        **champion_facts["picture"],
+        "temperature": champion_facts["temperature"],
+        "threshold": champion_facts["threshold"],
+        "data": champion_facts["data"],
+        "test_looks": champion_facts["test_looks"],
+        "versions": list_versions(),
+        "parameters": {name: simplify(values) for name, values in stages.items()},
+    }
+    return Champion(
+        model=classifiers[champion_facts["model"]],
+        class_names=champion_facts["class_names"],
+        facts=facts,
+        metrics=champion_facts["metrics"],
+        card=render_model_card(champion_facts, facts["versions"]),
+    )

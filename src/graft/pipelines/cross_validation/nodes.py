@@ -1,0 +1,137 @@
+"""Nodes of the cross-validation that train."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from graft.datasets.features import FeatureTable
+from graft.fine_tuning_parameters import FineTuningParameters
+from graft.images.blocks import RowStream
+from graft.images.colours import copy_pictures
+from graft.pipelines.cross_validation.fold_inputs import FoldInputs
+from graft.pipelines.cross_validation.folds import Fold, find_used, make_folds
+from graft.pipelines.cross_validation.parameters import CrossValidationParameters
+from graft.pipelines.cross_validation.trainings import (
+    fine_tune_fold,
+    refuse_nothing_to_tune,
+    train_head_of_fold,
+)
+from graft.progress import track
+from graft.scores.metrics import METRICS
+from graft.training_parameters import HeadTrainingParameters
+from graft.types import KerasModel
+
+FROZEN, FINE_TUNED = "frozen", "fine_tuned"
+
+
+def store_fold_activations(
+    backbone: KerasModel,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    fine_tuning: FineTuningParameters,
+    parameters: CrossValidationParameters,
+) -> RowStream | np.ndarray:
+    """Compute what the frozen blocks give for every picture but those of test, and its views.
+
+    The fine-tuning stage stores no augmented views of dev; here every picture is trained on.
+
+    Returns:
+        ``fold_activations`` (R, …): each picture and then its views, as a stream; without rows
+        if no fold is fine-tuned, or pictures are trained on.
+
+    Raises:
+        GraftError: If there is no such block, none is to be trained, or folds are not possible.
+    """
+    if not parameters.fine_tuning:
+        return np.zeros((0, 1), fine_tuning.activation_dtype)
+    list(make_folds(splits, class_names, parameters))  # refused before hours of work
+    from graft.models.augmentation import PictureAugmenter
+    from graft.models.boundary import BoundaryPlan, BoundaryRun
+    from graft.models.devices import prepare_devices
+    from graft.models.freezing import cut_classifier
+    from graft.models.heads import build_head
+    from graft.models.runtime import seed_everything
+
+    prepare_devices(fine_tuning.gpu_memory)
+    seed_everything(fine_tuning.seed)
+    head = build_head(backbone.output_shape[-1], len(class_names), 0.0, 0.0, fine_tuning.seed)
+    cut = cut_classifier(backbone, head, fine_tuning.unfreeze)
+    refuse_nothing_to_tune(cut)
+    if cut.trunk is None or not fine_tuning.activation_cache:
+        return np.zeros((0, 1), fine_tuning.activation_dtype)
+    plan = BoundaryPlan(find_used(splits), np.arange(0), fine_tuning.views)
+    run = BoundaryRun(
+        cut.trunk,
+        partial(copy_pictures, images),
+        splits["image_id"].to_numpy(),
+        PictureAugmenter(fine_tuning.augmentation, images.shape[1]),
+        fine_tuning.activation_batch_size,
+        fine_tuning.seed,
+        fine_tuning.activation_dtype,
+    )
+    shape = (len(plan), *cut.trunk.output_shape[1:])
+    rows = track(run.compute(plan, np.arange(len(plan))), len(plan), "storing", "views")
+    return RowStream(shape, fine_tuning.activation_dtype, rows)
+
+
+def cross_validate(
+    features: FeatureTable,
+    backbone: KerasModel,
+    fold_activations: np.ndarray,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    head_training: HeadTrainingParameters,
+    fine_tuning: FineTuningParameters,
+    parameters: CrossValidationParameters,
+) -> pd.DataFrame:
+    """Train on all folds but two, stop by one of the two, measure on the other; a fold at a time.
+
+    Augmented features are stored of the pictures of train alone; of the others, the picture
+    itself is trained on. The test split is not used.
+
+    Returns:
+        ``cross_validation_scores``, a row a fold and model: ``model``, ``fold``, ``train``,
+        ``stop`` and ``measured`` (numbers of pictures), and every registered metric.
+
+    Raises:
+        GraftError: If a class has fewer clusters than there are folds.
+    """
+    from graft.models.devices import prepare_devices
+
+    prepare_devices(fine_tuning.gpu_memory)
+    classes = len(class_names)
+    labels = splits["label_index"].to_numpy(np.int64)
+    inputs = FoldInputs(fold_activations, images, splits, find_used(splits), fine_tuning)
+    rows = []
+    folds = list(make_folds(splits, class_names, parameters))
+    for fold in track(folds, len(folds), "validating", "folds"):
+        head, found = train_head_of_fold(fold, features, splits, classes, head_training)
+        rows.append(_measure(FROZEN, fold, labels, found))
+        if parameters.fine_tuning:
+            found = fine_tune_fold(fold, backbone, head, inputs, classes, fine_tuning)
+            rows.append(_measure(FINE_TUNED, fold, labels, found))
+    return pd.DataFrame(rows)
+
+
+def _measure(
+    model: str, fold: Fold, labels: np.ndarray, probabilities: np.ndarray
+) -> dict[str, Any]:
+    once = np.ones((1, len(fold.measure)))
+    wide = probabilities.astype(np.float64)
+    return {
+        "model": model,
+        "fold": fold.number,
+        "train": len(fold.train),
+        "stop": len(fold.stop),
+        "measured": len(fold.measure),
+        **{
+            name: float(metric(labels[fold.measure], wide, once)[0])
+            for name, metric in METRICS.items()
+        },
+    }

@@ -1,0 +1,163 @@
+"""Nodes of the curves stage."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from graft.datasets.features import FeatureTable
+from graft.figures.class_curves import draw_precision_recall, draw_roc
+from graft.figures.learning_sizes import draw_learning_sizes
+from graft.figures.stage_curves import draw_stage_curves
+from graft.pipelines.curves.parameters import CurvesParameters
+from graft.scores.class_curves import trace_class_curves
+from graft.scores.learning_sizes import ForecastSettings, forecast_errors
+from graft.scores.predictions import read_split
+from graft.scores.refits import Pictures, refit_on_parts
+
+_MOST_CLASSES = 10
+logger = logging.getLogger(__name__)
+
+
+def measure_learning_sizes(
+    features: FeatureTable, splits: pd.DataFrame, parameters: CurvesParameters
+) -> dict[str, Any]:
+    """Train a simple classifier on parts of train, measure it on dev, and extend the curve.
+
+    The test split is not read.
+
+    Returns:
+        ``learning_sizes``: what :func:`~graft.scores.learning_sizes.forecast_errors` gives,
+        ``train``: pictures of train that took part, ``repeats`` and ``confidence``.
+    """
+    train = _sample(features, splits[splits["split"] == "train"], parameters)
+    dev = _sample(features, splits[splits["split"] == "dev"], parameters)
+    refits = refit_on_parts(train, dev, parameters.sizes, parameters.repeats, parameters.seed)
+    settings = ForecastSettings(
+        parameters.draws, parameters.confidence, parameters.noticeable, parameters.seed
+    )
+    whole = int((splits["split"] == "train").sum())
+    found = forecast_errors(refits, dev.clusters, whole, settings)
+    return found | {
+        "train": len(train.labels),
+        "repeats": parameters.repeats,
+        "confidence": parameters.confidence,
+    }
+
+
+def summarise_curves(
+    chosen_predictions: pd.DataFrame,
+    class_names: list[str],
+    head_history: pd.DataFrame,
+    fine_tuning_history: pd.DataFrame,
+    training_history: pd.DataFrame,
+    learning_sizes: dict[str, Any],
+) -> dict[str, Any]:
+    """Put together what the section of the report on curves says.
+
+    Returns:
+        ``curves``: ``model``; ``classes``: ``class``, ``n``, ``roc_auc`` and
+        ``average_precision`` on test, the worst ten by area; ``class_count``: how many have
+        curves; ``left_out``: number of classes without a picture in test; ``roc_auc`` and
+        ``average_precision``: means over the classes, None without one; ``stages``: ``name``,
+        ``epochs``, ``kept`` (epoch), ``dev_loss`` and ``dev_accuracy``; ``learning_sizes``.
+    """
+    labels, probabilities = read_split(chosen_predictions, class_names, "test")
+    curves = sorted(trace_class_curves(labels, probabilities), key=lambda curve: curve.area)
+    named = _name_histories(head_history, fine_tuning_history, training_history)
+    _log_outcome(learning_sizes)
+    return {
+        "model": str(chosen_predictions["model"].iloc[0]),
+        "classes": [
+            {
+                "class": class_names[curve.index],
+                "n": curve.count,
+                "roc_auc": curve.area,
+                "average_precision": curve.average_precision,
+            }
+            for curve in curves[:_MOST_CLASSES]
+        ],
+        "class_count": len(curves),
+        "left_out": len(class_names) - len(np.unique(labels)),
+        "roc_auc": _take_mean([curve.area for curve in curves]),
+        "average_precision": _take_mean([curve.average_precision for curve in curves]),
+        "stages": [_describe_stage(*item) for item in named.items() if len(item[1])],
+        "learning_sizes": learning_sizes,
+    }
+
+
+def draw_class_curves(
+    chosen_predictions: pd.DataFrame, class_names: list[str]
+) -> tuple[Figure, Figure]:
+    """Draw the ROC and the precision-recall curve of every class on test."""
+    curves = trace_class_curves(*read_split(chosen_predictions, class_names, "test"))
+    return draw_roc(curves, class_names), draw_precision_recall(curves, class_names)
+
+
+def draw_all_learning_curves(
+    head_history: pd.DataFrame, fine_tuning_history: pd.DataFrame, training_history: pd.DataFrame
+) -> Figure:
+    """Draw the learning curves of all stages on one axis of epochs."""
+    named = _name_histories(head_history, fine_tuning_history, training_history)
+    return draw_stage_curves(named)
+
+
+def draw_learning_size_curve(learning_sizes: dict[str, Any]) -> Figure:
+    """Draw accuracy on dev against the number of training pictures."""
+    return draw_learning_sizes(learning_sizes)
+
+
+def _sample(features: FeatureTable, rows: pd.DataFrame, parameters: CurvesParameters) -> Pictures:
+    """Features of pictures, of all or of whole clusters in random order up to about the limit."""
+    clusters = np.random.default_rng(parameters.seed).permutation(rows["cluster"].unique())
+    sizes = rows["cluster"].value_counts().loc[clusters].cumsum()
+    kept = sizes.index[sizes <= max(parameters.pictures, sizes.iloc[0])]
+    rows = rows[rows["cluster"].isin(kept)]
+    own = np.flatnonzero(features.keys["view"] == 0)
+    places = pd.Series(own, index=features.keys["image_id"].iloc[own]).loc[rows["image_id"]]
+    return Pictures(
+        features.read_rows(places.to_numpy()),
+        rows["label_index"].to_numpy(np.int64),
+        rows["cluster"].to_numpy(),
+    )
+
+
+def _name_histories(
+    head_history: pd.DataFrame, fine_tuning_history: pd.DataFrame, training_history: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    return {
+        "head": head_history,
+        "fine-tuning": fine_tuning_history,
+        "from scratch": training_history,
+    }
+
+
+def _describe_stage(name: str, history: pd.DataFrame) -> dict[str, Any]:
+    best = history.loc[history["dev_loss"].idxmin()]
+    return {
+        "name": name,
+        "epochs": len(history),
+        "kept": int(best["epoch"]),
+        "dev_loss": float(best["dev_loss"]),
+        "dev_accuracy": float(best["dev_accuracy"]),
+    }
+
+
+def _take_mean(values: list[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _log_outcome(found: dict[str, Any]) -> None:
+    if found["forecasts"]:
+        last = found["forecasts"][-1]
+        logger.info(
+            "More data    four times the pictures: error on dev %.3f → %.3f (%.3f to %.3f)",
+            found["now"]["error"],
+            last["error"],
+            last["low"],
+            last["high"],
+        )

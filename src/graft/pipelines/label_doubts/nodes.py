@@ -1,0 +1,165 @@
+"""Nodes of the stage of doubtful labels."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from graft.datasets.features import FeatureTable
+from graft.errors import GraftError
+from graft.figures.report import embed_thumbnail
+from graft.images.colours import copy_pictures
+from graft.pipelines.label_doubts.parameters import LabelDoubtsParameters
+from graft.scores.label_doubts import estimate_wrong_labels, predict_out_of_fold, score_doubts
+
+COLUMNS = [
+    "rank",
+    "image_id",
+    "image_sha256",
+    "split",
+    "label",
+    "suggested_label",
+    "probability_of_label",
+    "probability_of_suggested",
+    "doubt",
+    "verdict",
+    "new_label",
+]
+_FIGURES = ["probability_of_label", "probability_of_suggested", "doubt"]
+logger = logging.getLogger(__name__)
+
+
+def find_label_doubts(
+    features: FeatureTable,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    applied_verdicts: pd.DataFrame,
+    parameters: LabelDoubtsParameters,
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Rank all labels, of every split, by how little a classifier on the others would give them.
+
+    Returns:
+        ``label_doubts``: the open doubts, the most doubtful first: ``rank`` (from 1),
+        ``image_id``, ``image_sha256``, ``split``, ``label``, ``suggested_label``,
+        ``probability_of_label``, ``probability_of_suggested``, ``doubt`` (0 to 1), ``verdict``
+        (empty, for a person) and ``new_label`` (the suggestion). After them, without a rank,
+        the pictures that a person has decided about, with their verdicts: the filled list may
+        replace the one filled before. ``label_doubts_counts``: ``judged`` pictures, ``unjudged``
+        ones (no other picture of their class was at hand), those that a person has ``decided``
+        about, and ``estimated``: how many of the judged labels are likely to be wrong.
+
+    Raises:
+        GraftError: If a feature is not a finite number.
+    """
+    vectors = _read_features(features, splits["image_id"])
+    labels = splits["label_index"].to_numpy(np.int64)
+    clusters = splits["cluster"].to_numpy(np.int64)
+    found = predict_out_of_fold(
+        vectors, labels, clusters, len(class_names), parameters.folds, parameters.seed
+    )
+    decided = splits["image_id"].isin(applied_verdicts["image_id"]).to_numpy()
+    rows = np.flatnonzero(found.judged)
+    rows = rows[~decided[rows]]
+    open_, estimated = pd.DataFrame(columns=COLUMNS), 0
+    if len(np.unique(labels[rows])) > 1:
+        probabilities = found.probabilities[rows]
+        open_ = _rank(_tabulate(splits.iloc[rows], labels[rows], probabilities, class_names))
+        estimated = estimate_wrong_labels(labels[rows], probabilities)
+    counts = {
+        "judged": len(open_),
+        "unjudged": int((~decided).sum()) - len(open_),
+        "decided": len(applied_verdicts),
+        "estimated": estimated,
+    }
+    _log_doubts(counts)
+    return _add_decided(open_, applied_verdicts, splits), counts
+
+
+def describe_label_doubts(
+    label_doubts: pd.DataFrame,
+    label_doubts_counts: dict[str, int],
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    parameters: LabelDoubtsParameters,
+) -> dict[str, Any]:
+    """What the report says of doubtful labels.
+
+    Returns:
+        ``label_doubts_section``: the counts, ``verdicts_file``, and ``first``: the first open
+        doubts, each with its row of ``label_doubts`` and a ``thumbnail`` (a data address).
+    """
+    first = label_doubts[label_doubts["rank"].notna()].head(parameters.shown)
+    rows = pd.Index(splits["image_id"]).get_indexer(first["image_id"])
+    shown = ["image_id", "split", "label", "suggested_label", *_FIGURES]
+    return {
+        **label_doubts_counts,
+        "verdicts_file": parameters.verdicts_file,
+        "first": [
+            {**facts, "thumbnail": embed_thumbnail(copy_pictures(images, np.array([row]))[0])}
+            for facts, row in zip(first[shown].to_dict("records"), rows, strict=True)
+        ],
+    }
+
+
+def _read_features(features: FeatureTable, image_ids: pd.Series) -> np.ndarray:
+    """Features (n, D) of the unaugmented pictures, in the order of ``image_ids``."""
+    own = np.flatnonzero(features.keys["view"] == 0)
+    places = pd.Index(features.keys["image_id"].iloc[own]).get_indexer(image_ids)
+    vectors = features.read_rows(own[places])
+    broken = ~np.isfinite(vectors).all(axis=1)
+    if broken.any():
+        raise GraftError(
+            "every feature must be a finite number; run --pipelines=feature_extraction --force; "
+            f"got another for '{image_ids.iloc[int(broken.argmax())]}'"
+        )
+    return vectors
+
+
+def _tabulate(
+    pictures: pd.DataFrame, labels: np.ndarray, probabilities: np.ndarray, class_names: list[str]
+) -> pd.DataFrame:
+    doubts, others = score_doubts(labels, probabilities)
+    every = np.arange(len(labels))
+    suggested = np.array(class_names, dtype=object)[others]
+    return pd.DataFrame(
+        {
+            "image_id": pictures["image_id"].to_numpy(),
+            "image_sha256": pictures["sha256"].to_numpy(),
+            "split": pictures["split"].to_numpy(),
+            "label": pictures["label"].to_numpy(),
+            "suggested_label": suggested,
+            "probability_of_label": probabilities[every, labels].round(6),
+            "probability_of_suggested": probabilities[every, others].round(6),
+            "doubt": doubts.round(6),
+            "verdict": None,
+            "new_label": suggested,
+        }
+    )
+
+
+def _rank(table: pd.DataFrame) -> pd.DataFrame:
+    """The most doubtful first; the name settles ties, so that no order of files matters."""
+    ranked = table.sort_values(["doubt", "image_id"], ascending=[False, True])
+    return ranked.assign(rank=np.arange(1, len(ranked) + 1))[COLUMNS]
+
+
+def _add_decided(
+    open_: pd.DataFrame, applied_verdicts: pd.DataFrame, splits: pd.DataFrame
+) -> pd.DataFrame:
+    split = splits[["image_id", "split"]]
+    decided = applied_verdicts.merge(split, on="image_id", how="left").reindex(columns=COLUMNS)
+    text = dict.fromkeys(set(COLUMNS) - {"rank", *_FIGURES}, "str")
+    types = {"rank": "Int64", **dict.fromkeys(_FIGURES, "float64"), **text}
+    tables = [table.astype(types) for table in (open_, decided)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _log_doubts(counts: dict[str, int]) -> None:
+    logger.info(
+        "Labels       about %s of %s look wrong; the list of doubts has the likeliest first",
+        f"{counts['estimated']:,}",
+        f"{counts['judged']:,}",
+    )

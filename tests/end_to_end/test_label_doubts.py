@@ -1,0 +1,123 @@
+"""From wrong labels to right ones: the list, a person's verdicts, the next run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+STAGES = "--pipelines=ingestion,splitting,decoding,feature_extraction,label_doubts"
+
+
+def read_list(project: Path, dataset: str) -> pd.DataFrame:
+    path = project / f"data/08_reporting/{dataset}/label_doubts.csv"
+    return pd.read_csv(path, dtype={"label": "str", "new_label": "str", "verdict": "str"})
+
+
+def give_verdicts(project: Path, dataset: str, filled: pd.DataFrame) -> None:
+    folder = project / "data/01_raw" / dataset
+    folder.mkdir(parents=True, exist_ok=True)
+    filled.to_csv(folder / "label_verdicts.csv", index=False)
+
+
+def read_labels(project: Path, dataset: str) -> pd.Series:
+    splits = pd.read_parquet(project / f"data/03_primary/{dataset}/splits.parquet")
+    return splits.set_index("image_id")["label"]
+
+
+def test_the_next_run_follows_the_verdicts_and_no_run_after_it_forgets_them(
+    run_kedro: Callable, project: Path
+) -> None:
+    assert run_kedro("--env=test", STAGES).code == 0
+    assert "nothing to do" in run_kedro("--env=test", STAGES).out
+    filled = read_list(project, "test")
+    filled.loc[:2, "verdict"] = ["relabel", "drop", "keep"]
+    give_verdicts(project, "test", filled)
+    plan = run_kedro("--env=test", STAGES, "--plan").out
+    assert "ingestion           stale  label_verdicts changed" in plan
+
+    outcome = run_kedro("--env=test", STAGES)
+    assert "Verdicts     1 kept, 1 relabelled, 1 dropped" in outcome.out
+    labels = read_labels(project, "test")
+    assert labels[filled.loc[0, "image_id"]] == filled.loc[0, "new_label"]
+    assert filled.loc[1, "image_id"] not in labels
+    quarantined = pd.read_csv(project / "data/02_intermediate/test/quarantined_images.csv")
+    assert quarantined["image_id"].tolist() == [filled.loc[1, "image_id"]]
+    now = read_list(project, "test")
+    open_ = now[now["rank"].notna()]
+    assert set(filled["image_id"][:3]).isdisjoint(open_["image_id"])
+
+    give_verdicts(project, "test", now)  # the next list over the filled one
+    run_kedro("--env=test", STAGES)
+    assert read_labels(project, "test").equals(labels)
+    assert "nothing to do" in run_kedro("--env=test", STAGES).out
+
+
+def test_a_mistake_in_the_verdicts_is_one_line_with_file_and_row(
+    run_kedro: Callable, project: Path
+) -> None:
+    give_verdicts(
+        project,
+        "test",
+        pd.DataFrame(
+            {"image_id": ["0"], "image_sha256": ["0"], "verdict": ["?"], "new_label": [""]}
+        ),
+    )
+    outcome = run_kedro("--env=test", "--pipelines=ingestion")
+    assert outcome.code == 1
+    assert "row 2 of 'label_verdicts.csv': a verdict is keep, relabel, drop" in outcome.error
+
+
+def test_verdicts_among_the_pictures_are_no_picture(
+    run_kedro: Callable, project: Path, flowers: Path
+) -> None:
+    arguments = ("--env=own_pictures", "--pipelines=ingestion", "--params", f"source={flowers}")
+    run_kedro(*arguments)
+    (flowers / "label_verdicts.csv").write_text("image_id,image_sha256,verdict,new_label\n")
+    assert "nothing to do" in run_kedro(*arguments).out
+
+
+@pytest.mark.shared
+def test_flipped_labels_of_real_pictures_are_found_and_mended(
+    run_kedro: Callable, project: Path, shared: Path, tmp_path: Path
+) -> None:
+    truth, flips = copy_with_flips(shared / "data/cats_vs_dogs", tmp_path / "pictures", 400)
+    weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
+    parameters = f"source={tmp_path / 'pictures'},weights={weights},image_size=96"
+    arguments = ("--env=cats_vs_dogs", "--params", parameters)
+    outcome = run_kedro(STAGES, *arguments)
+    assert outcome.code == 0, outcome.err
+    doubts = read_list(project, "cats_vs_dogs")
+    first = doubts.head(round(0.15 * len(doubts)))
+    found = first["image_id"].isin(flips)
+    assert found.sum() >= 0.8 * len(flips)
+
+    doubts.loc[first.index[found], "verdict"] = "relabel"
+    give_verdicts(project, "cats_vs_dogs", doubts)
+    assert run_kedro("--pipelines=ingestion,splitting", *arguments).code == 0
+    labels = read_labels(project, "cats_vs_dogs")
+    mended = first.loc[found, "image_id"]
+    assert labels[mended].tolist() == [truth[name] for name in mended]
+    untouched = [name for name in labels.index if name not in flips]
+    assert labels[untouched].tolist() == [truth[name] for name in untouched]
+
+
+def copy_with_flips(source: Path, target: Path, count: int) -> tuple[dict[str, str], set[str]]:
+    """Pictures, a tenth of them under a name of the other class; true labels, wrong names."""
+    target.mkdir()
+    names = [f"{label}.{number}.jpg" for number in range(count // 2) for label in ("cat", "dog")]
+    names = [name for name in names if (source / name).exists()]
+    wrong = set(np.random.default_rng(0).choice(names, len(names) // 10, replace=False).tolist())
+    truth, flips = {}, set()
+    for name in names:
+        label, number, suffix = name.split(".")
+        other = {"cat": "dog", "dog": "cat"}[label]
+        new = f"{other}.{number}000.{suffix}" if name in wrong else name
+        os.link(source / name, target / new)
+        truth[new] = label
+        flips |= {new} if name in wrong else set()
+    return truth, flips

@@ -1,0 +1,100 @@
+"""The report: what all stages after the training found, on one page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+
+from graft.datasets import FigureDataset
+from graft.datasets.features import FeatureTable
+from graft.figures.style import draw_note
+from graft.parameters import BackboneParameters
+from graft.pipeline_registry import JUDGING, create_stage
+from graft.pipelines.reporting.pipeline import FIGURES
+from graft.settings import CONFIG_LOADER_ARGS
+from helpers.classifiers import build_steep_head, look_up_classifier
+
+CONF = Path(__file__).parents[3] / "conf"
+CLASSES = ["dark", "light"]
+TRAINING_FIGURES = ["fine_tuning_curves", "augmented_pictures", "training_curves"]
+HISTORY = pd.DataFrame(
+    {"epoch": [1, 2], "loss": [1, 0.5], "accuracy": [0.5, 1], "dev_loss": [1, 0.6],
+     "dev_accuracy": [0.5, 1]}
+)  # fmt: skip
+SECTIONS = [
+    "figures", "comparison", "ladder", "wrong", "classes", "confusion", "label_doubts",
+    "calibration", "curves", "training", "split", "champion", "sources",
+]  # fmt: skip
+
+
+def read_parameters(pipeline: Pipeline) -> dict[str, Any]:
+    """The parameters of the test environment, each as the type that its node wants."""
+    loader = OmegaConfigLoader(str(CONF), env="test", **CONFIG_LOADER_ARGS)
+    given = loader["parameters"]
+    made = {}
+    for node in pipeline.nodes:
+        names = list(node.func.__code__.co_varnames)
+        inputs = node._inputs
+        pairs = (
+            inputs.items() if isinstance(inputs, dict) else zip(names, node.inputs, strict=False)
+        )
+        for argument, dataset in pairs:
+            if dataset.startswith("params:"):
+                type_ = get_type_hints(node.func).get(argument, dict)
+                values = given[dataset.removeprefix("params:")]
+                made[dataset] = values if type_ in (dict, dict[str, Any]) else type_(**values)
+    return made
+
+
+@pytest.fixture
+def catalog(features: FeatureTable, splits: pd.DataFrame, tmp_path: Path) -> DataCatalog:
+    """All that the stages after the training read; the classifiers are never wrong."""
+    head = build_steep_head(features)
+    classifier, images = look_up_classifier(features, head)
+    pipeline = sum(map(create_stage, JUDGING), start=Pipeline([]))
+    inputs = {
+        **read_parameters(pipeline),
+        "params:backbone": BackboneParameters(
+            name="small_cnn", weights="random", image_size=8, seed=0
+        ),
+        "features": features, "head": head, "splits": splits, "class_names": CLASSES,
+        "images": images, "image_index": splits,
+        "frozen_classifier": classifier, "head_history": HISTORY,
+        "fine_tuned_classifier": classifier, "fine_tuning_history": HISTORY,
+        "trained_classifier": classifier, "training_history": HISTORY,
+        "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
+        "split_check": {"pairs": 0, "leaking": 0, "set_aside": [], "moved": []},
+        "split_summary": pd.DataFrame({"label": ["dark"], "split": ["train"], "deviation": [0.0]}),
+        "applied_verdicts": pd.DataFrame({"image_id": pd.Series([], dtype="str")}),
+        "former_test_looks": None, "former_measured_activations": None,
+    }  # fmt: skip
+    catalog = DataCatalog(
+        {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
+        | {name: FigureDataset(filepath=str(tmp_path / f"{name}.png")) for name in FIGURES}
+    )
+    for name in TRAINING_FIGURES:
+        catalog.save(name, draw_note(name))
+    SequentialRunner().run(pipeline, catalog)
+    return catalog
+
+
+def test_from_classifiers_to_the_report(catalog: DataCatalog) -> None:
+    page = catalog.load("report")
+    anchors = re.findall(r'<h2 id="([^"]+)"', page)
+    assert [anchor for anchor in anchors if anchor in SECTIONS] == SECTIONS
+    assert "4</b> pictures that it had never seen" in page
+    for link in re.findall(r'href="#([^"]+)"', page):
+        assert f'id="{link}"' in page
+    assert len(page) < 5_000_000
+    champion = catalog.load("champion")
+    probabilities = champion.predict(catalog.load("images")[:2])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
