@@ -35,7 +35,7 @@ from graft.datasets.features import FeatureBlock  # noqa: E402
 from graft.images.blocks import RowStream  # noqa: E402
 from graft.quiet import import_tensorflow  # noqa: E402
 from graft.training_backup import Snapshot, TrainingBackup  # noqa: E402
-from helpers.killing import hash_outputs, keep_splits, make_env, run_whole  # noqa: E402
+from helpers.killing import hash_outputs, keep_memory, make_env, run_whole  # noqa: E402
 
 RUN = ("run", "--env=test")
 SMALL = (
@@ -310,7 +310,7 @@ def change_sources(folder: Path, count: int) -> dict[str, Any]:
             change(pictures, dice)
             process.wait()
         seconds = max(4.0, time.monotonic() - started)
-        keep_splits(project, undisturbed)
+        keep_memory(project, undisturbed)
         codes = [run_whole(where, *given).returncode for where in (project, undisturbed)]
         right = codes == [0, 0] and hash_outputs(project) == hash_outputs(undisturbed)
         wrong += not right

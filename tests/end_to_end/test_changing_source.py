@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graft.images.stores import FolderStore
-from helpers.killing import hash_outputs, keep_splits
+from helpers.killing import hash_outputs, keep_memory
 
 # Twenty-four pictures are read to be checked, and once more to be decoded.
 FIRST, CHECKING, DECODING = 1, 12, 40
@@ -82,7 +82,7 @@ def test_the_next_run_ends_like_an_undisturbed_one(
     # It may end, or say in one line why it cannot.
     assert disturbed.code == disturbed.err.count("Error: ") <= 1
     assert "Traceback" not in disturbed.err
-    keep_splits(project, undisturbed)
+    keep_memory(project, undisturbed)
     assert run(project).code == 0
     assert run(undisturbed).code == 0
     assert hash_outputs(project) == hash_outputs(undisturbed)

@@ -71,10 +71,14 @@ def hash_outputs(project: Path) -> dict[str, str]:
     return {name: sha256 for name, sha256 in found.items() if "manifest.json" not in name}
 
 
-def keep_splits(project: Path, other: Path) -> None:
-    """Let another project start from the sides that pictures have; nothing else is remembered."""
-    for file in project.glob("data/03_primary/*/*splits.parquet*"):
-        copy = other / file.relative_to(project)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if "recipe" not in file.name:
-            shutil.copy(file, copy)
+def keep_memory(project: Path, other: Path) -> None:
+    """Let another project start from all that is remembered on purpose, with its receipts.
+
+    The sides that pictures have, and how often test was looked at.
+    """
+    for name in ("03_primary/*/*splits.parquet*", "08_reporting/*/*test_looks.json*"):
+        for file in project.glob(f"data/{name}"):
+            copy = other / file.relative_to(project)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if "recipe" not in file.name:
+                shutil.copy(file, copy)
