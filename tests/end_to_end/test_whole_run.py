@@ -37,9 +37,7 @@ def test_a_run_tells_what_a_newcomer_wants_to_know_in_this_order(run_kedro: Call
     out = run_kedro("--env=test").out
     expected = ["Found ", "Quarantined ", "Split ", "Head ", "Tuned ", "Report ", "Next"]
     assert sorted(expected, key=out.index) == expected
-    assert (
-        out.index("Tuned ") < out.index("accuracy ", out.index("On ")) < out.index("Report ")
-    )
+    assert out.index("Tuned ") < out.index("accuracy ", out.index("On ")) < out.index("Report ")
     assert max(map(len, out.splitlines())) <= 100
     table = [line for line in out.splitlines() if " – " in line]
     assert len(table) == 6  # five of the chosen model, the accuracy of the other

@@ -113,7 +113,9 @@ def name_largest(readings: list[dict[str, Any]]) -> str:
     """The step that costs most, of those that are shown: what to work on first."""
     shown = [reading for reading in readings if reading["state"] == SHOWN]
     if not shown:
-        return "So few pictures are wrong that no cause stands out; more pictures of test would tell."
+        return (
+            "So few pictures are wrong that no cause stands out; more pictures of test would tell."
+        )
     worst = max(shown, key=lambda reading: reading["value"])
     return (
         f"The largest step is {worst['kind']}, {_points(worst['value'])}. What usually helps: "

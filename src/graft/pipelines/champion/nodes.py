@@ -64,7 +64,9 @@ def describe_champion(
     on_test = class_metrics.query("split == 'test' and model == @model")
     looks = count_looks(test_looks, splits)
     logger.info(
-        "Champion     %s, best on dev; test was looked at %d×", model.replace("_", "-"), looks["now"]
+        "Champion     %s, best on dev; test was looked at %d×",
+        model.replace("_", "-"),
+        looks["now"],
     )
     return {
         "name": parameters.name,
