@@ -25,7 +25,7 @@ def test_one_report_compares_transfer_with_a_network_from_scratch_on_grey_pictur
     outcome = run_kedro("--env=test", "--params", parameters)
     assert outcome.code == 0, outcome.err
     assert outcome.err == ""
-    assert "From-scratch" in outcome.out
+    assert "from-scratch" in outcome.out
     images = np.load(project / "data/05_model_input/test/images.npy", mmap_mode="r")
     assert images.shape[1:] == (8, 8, 1)
     reporting = project / "data/08_reporting/test"

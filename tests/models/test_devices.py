@@ -50,8 +50,7 @@ def train(devices, cached):
         stored = cut.trunk.predict(pictures, verbose=0)
         views = StoredViews(stored.__getitem__, 0, 20, 0)
     else:
-        names = np.array([str(number) for number in range(20)])
-        views = FreshViews(pictures.__getitem__, np.arange(20), names, None)
+        views = FreshViews(pictures.__getitem__, np.arange(20), None)
     pools = ViewPools(views, labels, np.ones(20, np.float32))
     start = cut.whole.get_weights()
     history, before, after = fine_tuning.tune(cut, pools, pools, settings, layer_decay=0.5)

@@ -20,12 +20,14 @@ from graft.datasets import (
 )
 from graft.errors import GraftError
 from graft.pipelines.evaluation.from_scratch import predict_from_scratch
+from graft.pipelines.evaluation.parameters import TrainSampleParameters
 from graft.pipelines.training import create_pipeline
 from graft.pipelines.training.nodes import train_network
 from graft.pipelines.training.parameters import ScratchTrainingParameters
 from graft.training_backup import TrainingBackup
 
 CLASSES = ["dark", "light"]
+SAMPLE = TrainSampleParameters(pictures=3, seed=0)
 PARAMETERS = ScratchTrainingParameters(
     network="gtsrb_simple",
     activation="relu",
@@ -81,10 +83,10 @@ def test_the_pipeline_makes_classifier_history_and_curves(splits: pd.DataFrame, 
     assert catalog.load("training_curves")[:4] == b"\x89PNG"
     history = catalog.load("training_history")
     found = predict_from_scratch(
-        catalog.load("trained_classifier"), history, paint(splits), splits, CLASSES
+        catalog.load("trained_classifier"), history, paint(splits), splits, CLASSES, SAMPLE
     )
     assert (found["label"] == found["predicted"]).all()
-    assert set(found["split"]) == {"dev", "test"}
+    assert found["split"].value_counts()["train"] == SAMPLE.pictures
     assert set(found["model"]) == {"from_scratch"}
 
 
@@ -110,7 +112,7 @@ def test_pictures_of_one_channel_are_trained_and_tested_on_as_they_are(
     images = paint(splits, channels=1)
     classifier, history = train(images, splits)
     assert classifier.input_shape == (None, 16, 16, 1)
-    found = predict_from_scratch(classifier, history, images, splits, CLASSES)
+    found = predict_from_scratch(classifier, history, images, splits, CLASSES, SAMPLE)
     assert (found["label"] == found["predicted"]).all()
 
 
@@ -118,7 +120,8 @@ def test_none_leaves_the_stage_out(splits: pd.DataFrame, train) -> None:
     parameters = PARAMETERS.model_copy(update={"network": "none"})
     classifier, history = train(paint(splits), splits, parameters)
     assert history.empty
-    assert predict_from_scratch(classifier, history, paint(splits), splits, CLASSES).empty
+    found = predict_from_scratch(classifier, history, paint(splits), splits, CLASSES, SAMPLE)
+    assert found.empty
 
 
 def test_the_outcome_is_told(splits: pd.DataFrame, train, caplog) -> None:
