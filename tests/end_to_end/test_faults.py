@@ -82,7 +82,7 @@ def test_a_second_run_on_the_same_outputs_is_refused(run_kedro, project) -> None
 
 def test_the_plan_alone_makes_nothing(run_kedro, project) -> None:
     shown = run_kedro("--env=test", "--plan")
-    assert "ingestion           stale  never made" in shown.out
+    assert "Plan         nothing is made yet: ingestion, splitting, decoding" in shown.out
     assert not list((project / "data").rglob("*.parquet"))
 
 

@@ -17,7 +17,7 @@ from graft.caching.catalog import FreshCatalog
 from graft.caching.ledger import Ledger
 from graft.caching.lock import WAITS, RunLock
 from graft.caching.plan import Plan, name_stage
-from graft.caching.reasons import format_plan
+from graft.caching.reasons import NEVER_MADE, format_plan
 from graft.caching.runner import is_plan_only
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.former import FormerDataset
@@ -169,7 +169,7 @@ def _mind_stale_inputs(plan: Plan, pipeline: Pipeline, warn_only: bool) -> None:
     listed = ", ".join([*stale][:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
     message = (
         f"{listed} {'are' if len(stale) > 1 else 'is'} stale ({name}: {verdict.all_reasons[0]})"
-        if verdict.all_reasons[0] != "never made"
+        if verdict.all_reasons[0] != NEVER_MADE
         else f"{name} was never made"
     )
     if warn_only:

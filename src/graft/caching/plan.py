@@ -10,7 +10,7 @@ from kedro.io.core import is_parameter
 from kedro.pipeline import Node, Pipeline
 
 from graft.caching.ledger import Ledger, describe_hash
-from graft.caching.reasons import compare_recipes
+from graft.caching.reasons import NEVER_MADE, compare_recipes
 from graft.caching.recipes import Recipe, describe_code, describe_parameters, describe_python
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.former import FormerDataset
@@ -161,7 +161,7 @@ class Plan:
         content = self._ledger.describe_content(dataset) if whole else None
         entry = self._ledger.read_entry(dataset)
         if content is None:
-            return [f"{file} is gone" if entry else "never made"]
+            return [f"{file} is gone" if entry else NEVER_MADE]
         if entry is None:
             return [f"nobody wrote down how {file} was made"]
         if entry["content"] != content or not dataset.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ from graft.images.snapshots import Snapshot, count_changes
 
 WIDTH = 80
 _STAGE_WIDTH = 20
+NEVER_MADE = "never made"
 
 
 def compare_recipes(
@@ -37,7 +39,7 @@ def compare_recipes(
 
 
 def format_plan(verdicts: Iterable[tuple[str, list[str]]], everything: bool = False) -> list[str]:
-    r"""The plan as lines of at most 80 columns, a stage each.
+    r"""The plan as lines of at most 80 columns, a stage each; shorter before the first run.
 
     Args:
         verdicts: Stage, and why something in it is stale.
@@ -48,7 +50,15 @@ def format_plan(verdicts: Iterable[tuple[str, list[str]]], everything: bool = Fa
         Plan
           ingestion           fresh
           splitting           stale  never made
+        >>> format_plan([("ingestion", ["never made"]), ("splitting", ["never made"])])
+        ['Plan         nothing is made yet: ingestion, splitting']
     """
+    verdicts = list(verdicts)
+    if len(verdicts) > 1 and all(set(reasons) == {NEVER_MADE} for _, reasons in verdicts):
+        stages = ", ".join(stage for stage, _ in verdicts)
+        return textwrap.wrap(
+            f"Plan         nothing is made yet: {stages}", WIDTH, subsequent_indent=" " * 13
+        )
     lines = ["Plan"]
     for stage, reasons in verdicts:
         told = list(dict.fromkeys(reasons))
