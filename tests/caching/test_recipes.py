@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kedro.pipeline import Node
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
 
 from graft import fingerprints
 from graft.caching import recipes
+from graft.caching.ledger import Ledger
+from graft.caching.plan import Plan
 from graft.caching.recipes import describe_code, describe_parameters
 from graft.datasets import AtomicDataset
 from graft.pipelines.decoding.parameters import DecodingParameters
@@ -111,3 +114,26 @@ def test_modules_that_a_catalog_entry_imports_count(own) -> None:
     )
     code = describe_code(NODE, {"model": dataset}, {})["code"]
     assert "own_code.helper" in code
+
+
+def decode(decoding: DecodingParameters) -> str:
+    return str(decoding.image_size)
+
+
+def copy_parameters(decoding: dict[str, Any]) -> str:
+    return str(decoding)
+
+
+def test_a_node_that_only_copies_parameters_sees_them_as_their_stage_does(tmp_path) -> None:
+    nodes = [
+        Node(decode, "params:decoding", "pixels", name="decode"),
+        Node(copy_parameters, "params:decoding", "card", name="copy_parameters"),
+    ]
+    validated, raw = DECODING, DECODING.model_dump()  # as Kedro gives them, with decode or without
+    recipes_of = []
+    for value in (validated, raw):
+        catalog = DataCatalog({"params:decoding": MemoryDataset(value)})
+        plan = Plan(Pipeline(nodes), catalog, Ledger(tmp_path))
+        recipes_of.append(plan.verdicts["copy_parameters"].recipe["parameter"])
+    assert recipes_of[0] == recipes_of[1]
+    assert "decoding.workers" not in recipes_of[0]

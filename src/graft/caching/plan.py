@@ -11,7 +11,13 @@ from kedro.pipeline import Node, Pipeline
 
 from graft.caching.ledger import Ledger, describe_hash
 from graft.caching.reasons import NEVER_MADE, compare_recipes
-from graft.caching.recipes import Recipe, describe_code, describe_parameters, describe_python
+from graft.caching.recipes import (
+    Recipe,
+    describe_code,
+    describe_parameters,
+    describe_python,
+    find_models,
+)
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.former import FormerDataset
 from graft.datasets.image_sources import ImageSourceDataset
@@ -56,6 +62,7 @@ class Plan:
             catalog.get(name)  # An entry reads otherwise as long as nobody has asked for it.
         self._entries: dict[str, Any] = catalog.to_config()[0]
         self._makers = {name: node.name for node in pipeline.nodes for name in node.outputs}
+        self._models = {name: m for node in pipeline.nodes for name, m in find_models(node).items()}
         self._contents: dict[str, str | None] = {}
         self._made_from: dict[str, set[str]] = {}
         self.verdicts: dict[str, Verdict] = {}
@@ -139,7 +146,12 @@ class Plan:
         }
 
     def _load_parameter(self, name: str) -> Any:
-        return self._catalog[name].load()
+        """A parameter as its stage sees it, also for a node of another stage that only copies it.
+
+        Kedro validates only the parameters of nodes that were asked for.
+        """
+        value, model = self._catalog[name].load(), self._models.get(name)
+        return model.model_validate(value) if model and isinstance(value, dict) else value
 
     def _find_reasons(self, node: Node, recipe: Recipe, waits_for: set[str]) -> list[str]:
         reasons = ["runs every time"] if ALWAYS in node.tags else []

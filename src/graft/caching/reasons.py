@@ -87,8 +87,8 @@ def _tell_version(name: str, old: Any, new: Any) -> str:
 def _tell_code(name: str, old: Any, new: Any) -> str:
     *_, room, module = ["", *name.split(".")]
     happened = "changed" if old and new else "is used now" if new else "is no longer used"
-    file = f"{room}/{module}" if ".templates." in name else f"{module}.py of {room}"
-    return f"{file.replace('templates/', 'template ')} {happened}"
+    _, is_template, template = name.partition(".templates.")
+    return f"{f'template {template}' if is_template else f'{module}.py of {room}'} {happened}"
 
 
 def _tell_change(what: str) -> Callable[[str, Any, Any], str]:

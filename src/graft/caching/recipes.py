@@ -96,7 +96,7 @@ def describe_parameters(
         load: Gives the value of a parameter by its name in the catalog.
         hash_file: SHA-256 of a file.
     """
-    hints = _find_models(node)
+    hints = find_models(node)
     values: dict[str, Any] = {}
     files: dict[str, str] = {}
     modules: set[str] = set()
@@ -150,7 +150,7 @@ def _hash_templates(module: str) -> dict[str, str]:
     }
 
 
-def _find_models(node: Node) -> dict[str, type[BaseModel]]:
+def find_models(node: Node) -> dict[str, type[BaseModel]]:
     """Parameter models of a node's function, by the names of its inputs."""
     function = node.func
     while isinstance(function, partial):
