@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
-from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
@@ -13,9 +12,9 @@ from PIL import Image
 
 from graft.figures.exploration_page import ExplorationContent, Finding, render_exploration
 from graft.scores.shortcuts import SHORTCUT_COLUMNS
+from helpers.pages import Page
 
 SCRIPT = "<script>alert('1')</script>"
-VOID = {"meta", "img", "br"}
 
 
 def make_png():
@@ -79,33 +78,6 @@ NOTHING = {
     "quarantined_count": 0,
     "sheets": [],
 }
-
-
-class Page(HTMLParser):
-    """What a browser would see: elements with their attributes, and the text."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.elements, self.text, self.open = [], "", []
-        self.feed(page)
-        self.close()
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-        self.text += " " if tag in {"td", "th", "li"} else ""
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text += data
-
-    def find(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def read_page(*arguments, **changes):

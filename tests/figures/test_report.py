@@ -6,7 +6,6 @@ import base64
 import dataclasses
 import html
 import io
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -16,10 +15,10 @@ from PIL import Image
 from graft.figures.report import METRIC_TITLES, ReportContent, embed_thumbnail, render_report
 from graft.scores.ladder import name_largest, read_baseline, read_ladder
 from graft.scores.metrics import METRICS
+from helpers.pages import Page
 
 SCRIPT = "<script>alert('1')</script>"
 FIGURES = ["confusion_matrix", "confusion_matrix_log2", "learning_curves"]
-VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
 def encode_png(pixels):
@@ -60,33 +59,6 @@ def make_content(**changes):
         ),
     )
     return dataclasses.replace(content, **changes)
-
-
-class Page(HTMLParser):
-    """What a browser would see: elements with their attributes, and the text."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.elements, self.text, self.open = [], "", []
-        self.feed(page)
-        self.close()
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-        self.text += " " if tag in {"td", "th", "figcaption"} else ""
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text += data
-
-    def find(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def read_page(**changes):
