@@ -261,14 +261,29 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path, deed):
     program.communicate()
 
 
+def interrupt(program):
+    """Press Ctrl-C until the program ends; return when it was pressed last.
+
+    Python drops an interrupt that falls into a destructor (seen once in some hundred times).
+    """
+    for _ in range(3):
+        pressed = time.monotonic()
+        os.killpg(program.pid, signal.SIGINT)
+        try:
+            program.wait(timeout=2 * SOON)
+        except subprocess.TimeoutExpired:
+            continue
+        return pressed
+    raise AssertionError("three interrupts did not end the program")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C goes to the process group")
 def test_an_interrupt_ends_the_program_and_its_workers_without_their_tracebacks(tmp_path):
     program = start_program(tmp_path, [b"tell_process " + bytes(600_000), b"sleep", b"loop"])
     assert program.stdout.readline() == "imported\n"
     worker = int(program.stdout.readline())
-    started = time.monotonic()
-    os.killpg(program.pid, signal.SIGINT)
-    _, errors = program.communicate(timeout=60)
+    started = interrupt(program)
+    _, errors = program.communicate()
     assert time.monotonic() - started < SOON
     assert errors.count("Traceback") == 1
     assert errors.rstrip().endswith("KeyboardInterrupt")
