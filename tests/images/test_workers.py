@@ -264,7 +264,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path, deed):
 def interrupt(program):
     """Press Ctrl-C until the program ends; return when it was pressed last.
 
-    Python drops an interrupt that falls into a destructor (seen once in some hundred times).
+    Once in some sixty runs one was not enough; Python drops one that falls into a destructor.
     """
     for _ in range(3):
         pressed = time.monotonic()
