@@ -76,6 +76,7 @@ def end_with_the_reader() -> None:
     the error that is raised now, without a word.
     """
     for handler in logging.getLogger().handlers:
+        # mypy takes any assignment to a method for a mistake; here it is meant.
         handler.handleError = _raise_broken_pipe(handler)  # type: ignore[assignment,method-assign]
 
 
@@ -107,6 +108,7 @@ def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **option
         options["runner"] = "graft.caching.runner.PlanRunner"
     end_with_the_reader()
     waits, tracks = WAITS.set(wait), TRACKS.set(track and not plan)
+    # A click command may have no callback; this one has.
     run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
     try:
         return run(**options)

@@ -149,4 +149,5 @@ def _measure_channel(channel: Image.Image) -> tuple[float, float]:
 def _measure_range(grey: Image.Image) -> int:
     """Levels between the darkest and the lightest of the 9×8 pixels that the hash compares."""
     darkest, lightest = grey.resize((9, 8), Image.Resampling.LANCZOS).getextrema()
+    # Pillow's types allow a pair a channel; a grey picture has one.
     return int(lightest) - int(darkest)  # type: ignore[arg-type]

@@ -116,6 +116,7 @@ class _LayerWise:
     Scaling gradients instead would do nothing, since Adam divides by their size.
     """
 
+    # mypy cannot see that this is mixed into a Keras optimizer, which has what it ignores below.
     weight_decay: float | None
 
     def set_factors(self, variables: Sequence[keras.Variable], factors: Sequence[float]) -> None:
