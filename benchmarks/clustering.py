@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from graft.pipelines.ingestion.conflicts import cluster_pictures
+from graft.pipelines.ingestion.labels import cluster_pictures
 from graft.pipelines.splitting.nodes import split_images
 from graft.pipelines.splitting.parameters import SplittingParameters
 

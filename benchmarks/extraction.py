@@ -17,9 +17,9 @@ import pandas as pd
 
 from graft.datasets import AtomicDataset
 from graft.models.backbones import build_backbone
-from graft.models.runtime import seed_everything
 from graft.pipelines.feature_extraction.nodes import extract_features
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
+from graft.training.devices import seed_everything
 
 COUNT, BATCH, ROUNDS = 640, 32, 5
 

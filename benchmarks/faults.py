@@ -30,11 +30,11 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from graft.compute.streams import RowStream  # noqa: E402
 from graft.datasets import AtomicDataset  # noqa: E402
 from graft.datasets.features import FeatureBlock  # noqa: E402
-from graft.images.blocks import RowStream  # noqa: E402
-from graft.quiet import import_tensorflow  # noqa: E402
-from graft.training_backup import Snapshot, TrainingBackup  # noqa: E402
+from graft.runtime import import_tensorflow  # noqa: E402
+from graft.training.backup import Snapshot, TrainingBackup  # noqa: E402
 from helpers.killing import hash_outputs, keep_memory, make_env, run_whole  # noqa: E402
 
 RUN = ("run", "--env=test")

@@ -25,17 +25,17 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from graft.fine_tuning_parameters import AugmentationParameters
 from graft.images.decoding import decode_picture
 from graft.models.augmentation import PictureAugmenter
 from graft.models.backbones import build_backbone
-from graft.models.boundary import BoundaryPlan, BoundaryRun
-from graft.models.fine_tuning import tune
 from graft.models.freezing import CutClassifier, cut_classifier
 from graft.models.heads import build_head
-from graft.models.runtime import seed_everything
-from graft.models.view_pools import FreshViews, StoredViews, ViewPools, ViewReader
-from graft.training_parameters import TrainingParameters
+from graft.parameters.fine_tuning import AugmentationParameters
+from graft.parameters.training import TrainingParameters
+from graft.training.boundary import BoundaryPlan, BoundaryRun
+from graft.training.devices import seed_everything
+from graft.training.tails import tune
+from graft.training.views import FreshViews, StoredViews, ViewPools, ViewReader
 from run import read_figure, run_kedro, throw_away_project
 
 SIZE, BATCH = 224, 32

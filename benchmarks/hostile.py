@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image
 
 from graft.images.checking import OK, QUARANTINED
-from graft.images.sources import ImageSource, Record, make_records
 from graft.pipelines.ingestion.nodes import check_images
 from graft.pipelines.ingestion.parameters import IngestionParameters
+from graft.sources.source import ImageSource, Record, make_records
 
 PARAMETERS = IngestionParameters(
     min_side=4,

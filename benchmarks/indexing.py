@@ -19,9 +19,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from graft.images.layouts.labelled_file_names import read_labelled_file_names
 from graft.pipelines.ingestion.nodes import check_images
 from graft.pipelines.ingestion.parameters import IngestionParameters
+from graft.sources.labelled_file_names import read_labelled_file_names
 
 WORKERS, ROUNDS = 2, 5
 PARAMETERS = IngestionParameters(

@@ -54,7 +54,7 @@ def decode(folder: Path, count: int) -> None:
 
 def extract(folder: Path, count: int) -> None:
     """Run the extraction stage on pixels that are written without standing in memory."""
-    from graft.images.blocks import RowStream
+    from graft.compute.streams import RowStream
     from graft.models.backbones import build_backbone
     from graft.pipelines.feature_extraction.nodes import extract_features
     from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from graft.scores.comparison import compare_paired
+from graft.analysis.comparison import compare_paired
 from run import read_figure, run_kedro, throw_away_project
 
 MEASUREMENTS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {}

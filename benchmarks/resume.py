@@ -27,12 +27,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from graft.models.fitting import fit
 from graft.models.heads import build_head
-from graft.models.row_pools import ArrayReader, RowPools
-from graft.models.runtime import seed_everything
-from graft.training_backup import TrainingBackup
-from graft.training_parameters import TrainingParameters
+from graft.parameters.training import TrainingParameters
+from graft.training.backup import TrainingBackup
+from graft.training.devices import seed_everything
+from graft.training.fitting import fit
+from graft.training.shuffling import ArrayReader, RowPools
 
 CLASSES = 4
 

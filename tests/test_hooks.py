@@ -11,10 +11,10 @@ from kedro.framework.project import configure_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
+from graft.analysis.metrics import METRICS
 from graft.datasets import AtomicDataset
 from graft.errors import GraftError
 from graft.hooks import CommandCheckHook, RunSummaryHook, format_result, suggest_next
-from graft.scores.metrics import METRICS
 
 CONF = Path(__file__).parents[1] / "conf"
 

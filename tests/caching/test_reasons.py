@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graft.caching.reasons import compare_recipes, format_plan
+from graft.caching.plan import compare_recipes, format_plan
 
 RECIPE = {
     "parameter": {"fine_tuning.learning_rate": 1e-5, "splitting.target_source": None},
@@ -36,7 +36,7 @@ RECIPE = {
         ("file", "weights.h5", "abd", "file weights.h5 changed"),
         ("code", "graft.pipelines.splitting.nodes", "abd", "nodes.py of splitting changed"),
         ("code", "graft.images.crops", "abc", "crops.py of images is used now"),
-        ("code", "graft.figures.templates.report.html", "a", "template report.html is used now"),
+        ("code", "graft.reporting.templates.report.html", "a", "template report.html is used now"),
         ("library", "tensorflow", "2.22.0", "tensorflow 2.21.0 → 2.22.0"),
         ("library", "skrub", "1.0", "skrub unused → 1.0"),
         ("python", "python", "3.12.0", "python 3.11.7 → 3.12.0"),

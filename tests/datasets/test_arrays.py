@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from kedro.io import DatasetError
 
+from graft.compute.streams import RowStream
 from graft.datasets import (
     AtomicDataset,
     NumpyArrayDataset,
@@ -21,7 +22,6 @@ from graft.datasets import (
     WeightsDataset,
 )
 from graft.errors import GraftError
-from graft.images.blocks import RowStream
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from graft.analysis.calibration import apply_temperature as measured_temperature
 from graft.datasets import AtomicDataset, ChampionDataset
 from graft.datasets.champion import Champion, apply_temperature, load_champion
 from graft.errors import GraftError
 from graft.fingerprints import list_libraries
 from graft.images.decoding import decode_picture
 from graft.pipelines.champion.facts import LIBRARIES
-from graft.scores.temperature import apply_temperature as measured_temperature
 
 RANDOM = np.random.default_rng(0)
 FACTS = {
@@ -132,8 +132,7 @@ def test_the_versions_in_it_are_a_part_of_its_recipe() -> None:
 
 
 def test_a_network_of_ones_own_is_found_by_its_module(tmp_path) -> None:
-    from graft.models.networks.classifier import build_classifier
-    from graft.models.networks.registry import NetworkSettings
+    from graft.models.networks.registry import NetworkSettings, build_classifier
 
     model = build_classifier("mnist_subclassed", (28, 28, 1), NetworkSettings(class_count=2))
     folder = tmp_path / "champion"

@@ -14,7 +14,7 @@ from graft.models.backbones import build_backbone
 from graft.models.freezing import cut_classifier
 from graft.models.heads import build_head
 from graft.models.inference import compile_forward
-from graft.models.runtime import seed_everything
+from graft.training.devices import seed_everything
 
 
 @pytest.fixture

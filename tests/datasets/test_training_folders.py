@@ -7,7 +7,7 @@ from kedro.io import DatasetError
 
 from graft.cli import explain
 from graft.datasets import LogFolderDataset, TrainingBackupDataset
-from graft.training_backup import Snapshot
+from graft.training.backup import Snapshot
 
 
 def test_a_backup_is_a_handle_of_its_folder_and_writes_nothing_yet(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graft.images.stores import FolderStore
+from graft.sources.stores import FolderStore
 from helpers.killing import hash_outputs, keep_memory
 
 # Twenty-four pictures are read to be checked, and once more to be decoded.

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from graft.fine_tuning_parameters import FineTuningParameters
 from graft.models.augmentation import PictureAugmenter
 from graft.models.backbones import build_backbone
-from graft.models.fitting import fit
 from graft.models.freezing import cut_classifier
 from graft.models.heads import build_head
-from graft.models.view_pools import FreshViews, ViewPools
+from graft.parameters.fine_tuning import FineTuningParameters
+from graft.parameters.training import HeadTrainingParameters
 from graft.settings import CONFIG_LOADER_ARGS
-from graft.training_parameters import HeadTrainingParameters
+from graft.training.fitting import fit
+from graft.training.views import FreshViews, ViewPools
 
 ROOT = Path(__file__).parents[2]
 

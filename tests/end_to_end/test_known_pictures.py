@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from graft.models import boundary, inference
+from graft.models import inference
 from graft.pipelines.decoding import nodes as decoding
-from graft.pipelines.ingestion import facts
+from graft.pipelines.ingestion import nodes as facts
+from graft.training import boundary
 
 SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"

@@ -21,7 +21,7 @@ CODE = {
     "sums": "def add(a, b):\n    return a + b + 0\n",
     "nodes": '''
 from {package}.sums import add
-from graft.images.sources import ImageSource
+from graft.sources.source import ImageSource
 
 
 def count(raw_images: ImageSource, scale: int) -> dict:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from graft.images.sources import ImageSource
+from graft.sources.source import ImageSource
 
 
 def encode(pixels: np.ndarray, format_: str = "png") -> bytes:

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from graft.compute.workers import Failure, Limits, map_isolated
 from graft.images.checking import OK, QUARANTINED, check_picture
-from graft.images.workers import Failure, Limits, map_isolated
 
 MAX_PIXELS = 1_000_000
 # Pillow warns of much that is odd in a file; the workers show none of it.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.images.similarity import choose_band_count, find_near_pairs, parse_hashes
+from graft.images.duplicates import choose_band_count, find_near_pairs, parse_hashes
 
 
 def compare_all(hashes, radius):

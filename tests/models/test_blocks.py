@@ -6,9 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from graft.models.backbones import build_backbone
+from graft.models.backbones import build_backbone, build_small_cnn
 from graft.models.blocks import find_blocks, tabulate_blocks
-from graft.models.small_cnn import build_small_cnn
 
 # A network of every family of keras.applications, the smallest picture that it takes, some of the
 # blocks that its users know, and how many blocks there are.

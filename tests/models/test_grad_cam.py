@@ -11,11 +11,9 @@ import pytest
 import tensorflow as tf
 
 from graft.models.backbones import build_backbone
-from graft.models.feature_maps import find_last_map, unfold
-from graft.models.grad_cam import compile_heat_maps, make_heat_maps
+from graft.models.grad_cam import compile_heat_maps, find_last_map, make_heat_maps, unfold
 from graft.models.heads import build_head, join_classifier
-from graft.models.networks.classifier import build_classifier, build_undecided
-from graft.models.networks.registry import NetworkSettings
+from graft.models.networks.registry import NetworkSettings, build_classifier, build_undecided
 
 RANDOM = np.random.default_rng(0)
 SETTINGS = NetworkSettings(class_count=3)

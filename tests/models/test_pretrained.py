@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from graft.errors import GraftError
-from graft.models.backbones import build_backbone
+from graft.models.backbones import build_backbone, build_small_cnn, collect_small_cnn_weights
 from graft.models.pretrained import assign_weights, find_bundled_weights
-from graft.models.small_cnn import build_small_cnn, collect_small_cnn_weights
 
 
 def get_weights(model):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from graft.errors import GraftError
-from graft.models import small_cnn
+from graft.models import backbones as small_cnn
+from graft.models.backbones import build_small_cnn, collect_small_cnn_weights
 from graft.models.pretrained import assign_weights
-from graft.models.small_cnn import build_small_cnn, collect_small_cnn_weights
 
 
 def draw_pictures(image_size: int) -> np.ndarray:

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from graft.errors import GraftError
-from graft.models.backbones import build_backbone
-from graft.models.small_cnn import build_small_cnn, collect_small_cnn_weights
-from graft.models.weights_by_name import load_weights_by_name
+from graft.models.backbones import build_backbone, build_small_cnn, collect_small_cnn_weights
+from graft.models.pretrained import load_weights_by_name
 
 
 @pytest.fixture(scope="module")

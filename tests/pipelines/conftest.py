@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from graft.datasets.features import FeatureBlock, FeatureShardsDataset, FeatureTable
-from graft.images.sources import ImageSource, Record, make_records
+from graft.sources.source import ImageSource, Record, make_records
 from helpers.pictures import encode, hash_files
 
 COUNT = 18

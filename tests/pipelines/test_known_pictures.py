@@ -13,19 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graft.compute.workers import Failure
 from graft.datasets import AtomicDataset, FormerDataset
 from graft.images.decoding import PictureError
-from graft.images.sources import ImageSource, Record, make_records
-from graft.images.workers import Failure
 from graft.models import inference
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
 from graft.pipelines.decoding import nodes as decoding
 from graft.pipelines.decoding.parameters import DecodingParameters
 from graft.pipelines.feature_extraction import nodes as extraction
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
-from graft.pipelines.ingestion import facts
+from graft.pipelines.ingestion import nodes as facts
 from graft.pipelines.ingestion import nodes as ingestion
 from graft.pipelines.ingestion.parameters import IngestionParameters
+from graft.sources.source import ImageSource, Record, make_records
 from helpers.pictures import encode
 
 LIMITS = {"max_pixels": 1000, "seconds_per_picture": 5.0, "memory_mb": 100, "workers": 1}

@@ -5,8 +5,8 @@ what was written then. ``kedro run`` makes what is stale and skips what is fresh
 ``--only-missing-outputs``: a stale output counts as missing.
 """
 
-from graft.caching.catalog import FreshCatalog
-from graft.caching.hooks import CachingHook
 from graft.caching.manifest import ManifestHook
+from graft.caching.run_hook import CachingHook
+from graft.caching.runner import FreshCatalog
 
 __all__ = ["CachingHook", "FreshCatalog", "ManifestHook"]

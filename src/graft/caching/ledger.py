@@ -11,14 +11,12 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from graft.caching.recipes import Recipe
-from graft.datasets.atomic import AtomicDataset
-from graft.datasets.former import FormerDataset
-from graft.datasets.image_sources import ImageSourceDataset
+from graft.caching.snapshots import Snapshot, take_snapshot
+from graft.datasets.atomic import AtomicDataset, FormerDataset
+from graft.datasets.image_sources import ImageSourceDataset, UserFileDataset
 from graft.datasets.receipts import describe_state, forget, remember, sync
-from graft.datasets.user_files import UserFileDataset
 from graft.fingerprints import hash_parts
 from graft.images.file_hashes import FileHashes
-from graft.images.snapshots import Snapshot, take_snapshot
 
 
 class Ledger:

@@ -14,9 +14,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
 from graft import __version__
-from graft.caching.catalog import FreshCatalog
 from graft.caching.plan import Plan, name_stage
-from graft.caching.runner import is_plan_only
+from graft.caching.runner import FreshCatalog, is_plan_only
 from graft.datasets.atomic import AtomicDataset
 
 

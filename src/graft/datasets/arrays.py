@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from graft.datasets.local import LocalDataset
+from graft.compute.known_rows import TracedRows
+from graft.compute.streams import RowStream
+from graft.datasets.atomic import LocalDataset
 from graft.errors import GraftError
-from graft.images.blocks import RowStream
-from graft.images.origins import TracedRows
 
 
 class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
     """A ``.npy`` file: loaded as a read-only memory map, saved whole or row by row.
 
-    A :class:`~graft.images.blocks.RowStream` is written as its rows arrive, each to its place,
+    A :class:`~graft.compute.streams.RowStream` is written as its rows arrive, each to its place,
     so the array never stands in memory. A stream that the disk has no room for is refused before
     its first row is made. Its origins follow in the same file as a second array, which
     :func:`numpy.load` leaves alone: rows and origins are replaced in one step.

@@ -7,9 +7,10 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 from uuid import uuid4
 
+from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import AbstractDataset, DatasetError, parse_dataset_definition
 
 from graft.datasets.receipts import (
@@ -21,6 +22,28 @@ from graft.datasets.receipts import (
     write_receipt,
 )
 from graft.errors import GraftError
+
+Saved = TypeVar("Saved")
+Loaded = TypeVar("Loaded")
+
+
+class LocalDataset(AbstractDataset[Saved, Loaded]):
+    """Base of datasets that are one local file or folder; it neither writes nor reads.
+
+    Args:
+        filepath: The file or folder.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
 
 
 class AtomicDataset(AbstractDataset[Any, Any]):
@@ -161,3 +184,30 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+class FormerDataset(AtomicDataset):
+    """Another entry's file, read before it is written anew; None before the first run.
+
+    Kedro's graph has no way back, so an output that depends on its former self is read under a
+    second name. A file that was cut short or altered counts as absent.
+
+    Args:
+        only_saves_work: Whether the output would be the same without it. Then it can be forgotten.
+        arguments: Of :class:`AtomicDataset`.
+    """
+
+    def __init__(self, *, only_saves_work: bool = False, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._only_saves_work = only_saves_work
+        self._is_forgotten = False
+
+    def forget(self) -> None:
+        """Be absent from now on, if that only costs work: everything is to be made again."""
+        self._is_forgotten = self._only_saves_work
+
+    def load(self) -> Any:
+        return super().load() if self._exists() and not self._is_forgotten else None
+
+    def save(self, data: Any) -> NoReturn:
+        raise DatasetError(f"{self} is read, never written: the entry of the same file is")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graft.datasets.atomic import LocalDataset
 from graft.datasets.keras_model import KerasModelDataset
-from graft.datasets.local import LocalDataset
 from graft.errors import GraftError
 from graft.images.colours import show_in_rgb
 from graft.images.decoding import PictureError, decode_picture

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graft.datasets.local import LocalDataset
+from graft.datasets.atomic import LocalDataset
 
 KEY_COLUMNS = ["image_id", "image_sha256", "view"]
 
@@ -25,7 +25,7 @@ class FeatureBlock:
         keys: A row a picture with ``image_id``, ``image_sha256`` and ``view`` (int, 0 is the
             picture itself).
         features: Array (n, D), float32.
-        origins: Of every row (see :mod:`graft.images.origins`); None if the rows are not to be
+        origins: Of every row (see :mod:`graft.compute.known_rows`); None if the rows are not to be
             known again.
     """
 

@@ -9,7 +9,7 @@ from typing import NewType
 
 from kedro_datasets.matplotlib import MatplotlibDataset
 
-from graft.datasets.local import LocalDataset
+from graft.datasets.atomic import LocalDataset
 
 # kedro-viz recognises the kind of a preview by these names.
 HTMLPreview = NewType("HTMLPreview", str)

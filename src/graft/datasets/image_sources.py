@@ -1,20 +1,28 @@
-"""Catalog types for ``raw_images``: the type says how the pictures are laid out and labelled."""
+"""Catalog types of the user's own pictures and labels: read, never written."""
 
 from __future__ import annotations
 
+import glob
 import os
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from graft.images.layouts import (
-    read_class_folders,
-    read_labelled_file_names,
-    read_track_folders,
-)
-from graft.images.sources import ImageSource
+from graft.errors import GraftError
+from graft.sources.class_folders import read_class_folders, read_track_folders
+from graft.sources.idx import read_idx
+from graft.sources.keras_downloads import CLASS_NAMES, download_arrays
+from graft.sources.label_lines import read_label_line
+from graft.sources.label_review import read_label_verdicts
+from graft.sources.label_tables import read_label_table
+from graft.sources.labelled_file_names import read_labelled_file_names
+from graft.sources.pixel_arrays import check_limit, read_digits, serve_arrays
+from graft.sources.source import ImageSource
+from graft.sources.stores import is_archive_name
+from graft.sources.table_rows import TableColumns
 
 
 class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
@@ -96,3 +104,211 @@ class LabelledFileNamesDataset(ImageSourceDataset):
 
     def load(self) -> ImageSource:
         return read_labelled_file_names(self._filepath, self._pattern)
+
+
+class LabelTableDataset(ImageSourceDataset):
+    """A table of labels (CSV, TSV, ``;``), or one in each folder.
+
+    Args:
+        filepath: A table, a folder or archive of tables, or a pattern for their names.
+        images: Folder or archive that the file names are relative to; unless given, each table's
+            own folder.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+        **columns: The fields of :class:`~graft.sources.table_rows.TableColumns`, of which
+            ``file_column`` and ``label_column`` are needed.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        images: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        **columns: Any,
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._images = images
+        self._columns = TableColumns.model_validate(columns)
+
+    def load(self) -> ImageSource:
+        return read_label_table(self._filepath, self._columns, self._images)
+
+    def list_places(self) -> list[Path]:
+        pattern = os.path.expanduser(self._filepath)
+        exact = os.path.exists(pattern)
+        tables = [Path(pattern)] if exact else sorted(map(Path, glob.glob(pattern, recursive=True)))
+        if self._images is not None:
+            return [*tables, Path(self._images).expanduser()]
+        folders = {path if path.is_dir() or is_archive_name(path.name) else path.parent
+                   for path in tables}  # fmt: skip
+        return sorted(folders)
+
+    def _exists(self) -> bool:
+        path = os.path.expanduser(self._filepath)
+        return os.path.exists(path) or any(glob.iglob(path, recursive=True))
+
+
+class LabelLineDataset(ImageSourceDataset):
+    """One character a picture (``OOMM…``), in the natural order of the pictures' names.
+
+    Args:
+        filepath: The text file.
+        images: Folder or archive of the pictures; unless given, the folder of the text file.
+        class_names: Name of the class of each character, such as ``{O: old, M: modern}``.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        images: str | None = None,
+        class_names: dict[Any, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._images = images
+        self._class_names = class_names
+
+    def load(self) -> ImageSource:
+        return read_label_line(self._filepath, self._images, self._class_names)
+
+    def list_places(self) -> list[Path]:
+        labels = Path(self._filepath).expanduser()
+        return (
+            [labels.parent] if self._images is None else [labels, Path(self._images).expanduser()]
+        )
+
+
+class IdxDataset(ImageSourceDataset):
+    """IDX files, gzipped or not: MNIST and its kin.
+
+    Args:
+        filepath: The file of the pictures, or a folder of such files with their labels.
+        labels: The file of the labels; unless given, the one beside the pictures.
+        limit: Take the first so many pictures of each file; all of them if None.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        labels: str | None = None,
+        limit: int | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._labels = labels
+        self._limit = limit
+
+    def load(self) -> ImageSource:
+        return read_idx(self._filepath, self._labels, self._limit)
+
+    def list_places(self) -> list[Path]:
+        pictures = Path(self._filepath).expanduser()
+        if self._labels is not None:
+            return [pictures, Path(self._labels).expanduser()]
+        return [pictures if pictures.is_dir() else pictures.parent]
+
+
+class KerasImagesDataset(ImageSourceDataset):
+    """A data set of pictures that Keras downloads by its name; train and test are one source.
+
+    Args:
+        name: ``mnist``, ``fashion_mnist``, ``cifar10`` or ``cifar100``. The classes of
+            ``fashion_mnist`` and ``cifar10`` have their published names, the others are numbers.
+        limit: Take the first so many pictures of train and of test; all of them if None.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+
+    Raises:
+        GraftError: If the name is another one.
+    """
+
+    def __init__(
+        self, *, name: str, limit: int | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        if name not in CLASS_NAMES:
+            raise GraftError(
+                f"the data sets of Keras with pictures are {', '.join(CLASS_NAMES)}; got '{name}'"
+            )
+        super().__init__(filepath=f"keras.datasets.{name}", metadata=metadata)
+        self._name = name
+        self._limit = limit
+
+    def load(self) -> ImageSource:
+        check_limit(self._limit)
+        parts = [
+            (f"{self._name}_{part}", pixels[: self._limit], labels[: self._limit])
+            for part, pixels, labels in download_arrays(self._name)
+        ]
+        return serve_arrays(parts, CLASS_NAMES[self._name])
+
+    def list_places(self) -> list[Path]:
+        # Keras checks what it downloads by a hash in its own code: the name stands for the content.
+        return []
+
+    def _exists(self) -> bool:
+        return True
+
+
+class DigitsDataset(ImageSourceDataset):
+    """Scikit-learn's handwritten digits.
+
+    Args:
+        limit: Take the first so many pictures; all 1,797 if None.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    def __init__(self, *, limit: int | None = None, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath="sklearn.datasets.load_digits", metadata=metadata)
+        self._limit = limit
+
+    def load(self) -> ImageSource:
+        return read_digits(self._limit)
+
+    def list_places(self) -> list[Path]:
+        return []  # They are part of scikit-learn, whose version counts.
+
+    def _exists(self) -> bool:
+        return True
+
+
+class UserFileDataset(AbstractDataset[Any, Any]):
+    """Base of entries whose content is a file that the user brings and may change at any time.
+
+    Args:
+        filepath: The file or folder.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def list_files(self) -> list[Path]:
+        """The files that are there now: outputs made from others are stale."""
+        path = Path(self._filepath).expanduser()
+        if path.is_dir():
+            return sorted(file for file in path.rglob("*") if file.is_file())
+        return [path] if path.is_file() else []
+
+    def save(self, data: Any) -> NoReturn:
+        raise DatasetError(f"{self} is the user's own: it is read, never written")
+
+    def _exists(self) -> bool:
+        return bool(self.list_files())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+
+class LabelVerdictsDataset(UserFileDataset):
+    """A filled copy of ``label_doubts.csv``; loads as None while there is none.
+
+    The table is described at :func:`graft.sources.label_review.read_label_verdicts`.
+    """
+
+    def load(self) -> pd.DataFrame | None:
+        found = self.list_files()
+        return read_label_verdicts(found[0]) if found else None

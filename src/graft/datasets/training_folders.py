@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 from kedro.io import DatasetError
 
-from graft.datasets.local import LocalDataset
+from graft.datasets.atomic import LocalDataset
 from graft.errors import GraftError
-from graft.training_backup import TrainingBackup
+from graft.training.backup import TrainingBackup
 
 
 class TrainingBackupDataset(LocalDataset[NoReturn, TrainingBackup]):

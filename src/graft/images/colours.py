@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from graft.images.blocks import copy_rows
+from graft.compute.streams import copy_rows
 
 # Share of red, green and blue in the luminance of sRGB (IEC 61966-2-1, white point D65).
 _LUMINANCE = np.array([0.2126729, 0.7151522, 0.0721750])

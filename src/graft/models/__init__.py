@@ -1,5 +1,5 @@
 """Keras: backbones, heads, training. Importing this package loads TensorFlow."""
 
-from graft.quiet import import_tensorflow
+from graft.runtime import import_tensorflow
 
 import_tensorflow()

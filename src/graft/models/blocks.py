@@ -17,7 +17,47 @@ from typing import Any
 import keras
 import pandas as pd
 
-from graft.models.graph_cuts import Nodes, divide
+# Calls of operations: Keras' own `Node`, which has no public name.
+Nodes = list[Any]
+
+
+def divide(network: keras.Model) -> Iterator[Nodes]:
+    """Segments of the graph of one input and one output, each from one cut point to the next.
+
+    Every operation lies on a path from input to output, so a tensor is a cut point if and only
+    if, in any order of the graph, nothing else that was made before it is used after it.
+    """
+    order = list_calls(network)
+    last_use = {
+        id(source): place for place, node in enumerate(order) for source in node.input_tensors
+    }
+    alive: set[int] = set()
+    segment: Nodes = []
+    for place, node in enumerate(order):
+        segment.append(node)
+        alive = {tensor for tensor in alive if last_use[tensor] > place}
+        alive |= {id(tensor) for tensor in node.output_tensors if id(tensor) in last_use}
+        if len(node.output_tensors) == 1 and alive <= {id(node.output_tensors[0])}:
+            yield segment
+            segment = []
+
+
+def list_calls(network: keras.Model) -> Nodes:
+    """Every call of an operation between input and output, inputs before their users."""
+    order: Nodes = []
+    seen: set[int] = set()
+    waiting = [(network.output, False)]
+    while waiting:
+        tensor, ready = waiting.pop()
+        history = tensor._keras_history
+        node = history.operation._inbound_nodes[history.node_index]
+        if ready:
+            order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            waiting.append((tensor, True))
+            waiting += [(source, False) for source in reversed(node.input_tensors)]
+    return order
 
 
 @dataclass(frozen=True)
@@ -43,7 +83,7 @@ def find_blocks(network: keras.Model) -> list[Block]:
     """Divide a network of one input and one output into blocks, from input to output.
 
     Examples:
-        >>> from graft.models.small_cnn import build_small_cnn
+        >>> from graft.models.backbones import build_small_cnn
         >>> [block.name for block in find_blocks(build_small_cnn(8, seed=0))]
         ['block1', 'block2', 'block3']
     """

@@ -8,8 +8,7 @@ from difflib import get_close_matches
 import keras
 
 from graft.errors import GraftError
-from graft.models.blocks import Block, find_blocks
-from graft.models.graph_cuts import divide
+from graft.models.blocks import Block, divide, find_blocks
 from graft.models.heads import join_classifier
 
 
@@ -134,7 +133,7 @@ def find_first_unfrozen(blocks: list[Block], unfreeze: str | int) -> int:
         GraftError: If there is no such block; names the closest and all others.
 
     Examples:
-        >>> from graft.models.small_cnn import build_small_cnn
+        >>> from graft.models.backbones import build_small_cnn
         >>> blocks = find_blocks(build_small_cnn(8, seed=0))
         >>> find_first_unfrozen(blocks, "block3"), find_first_unfrozen(blocks, 2)
         (2, 1)

@@ -13,7 +13,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from graft.caching.hooks import name_dataset
+from graft.caching.run_hook import name_dataset
 from graft.caching.runner import is_plan_only
 from graft.tracking.records import describe_run
 from graft.tracking.store import log_record, open_store

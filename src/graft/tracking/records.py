@@ -13,8 +13,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from graft import __version__
-from graft.caching.catalog import FreshCatalog
 from graft.caching.manifest import find_commit
+from graft.caching.runner import FreshCatalog
 from graft.datasets.atomic import AtomicDataset
 
 _MEASURED = ("metrics", "cross_validation")  # mappings whose numbers become metrics

@@ -14,17 +14,16 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from graft.analysis.metrics import METRICS
 from graft.datasets import AtomicDataset
-from graft.figures.model_card import render_model_card
-from graft.figures.report import render_page
-from graft.models.networks.classifier import build_undecided
-from graft.parameters import BackboneParameters
+from graft.models.networks.registry import build_undecided
+from graft.parameters.base import BackboneParameters
 from graft.pipelines.champion import create_pipeline
-from graft.pipelines.champion.facts import simplify
-from graft.pipelines.champion.looks import add_look, count_looks, hash_data
+from graft.pipelines.champion.facts import add_look, count_looks, hash_data, simplify
 from graft.pipelines.champion.nodes import describe_champion, pack_champion
 from graft.pipelines.champion.parameters import ChampionParameters
-from graft.scores.metrics import METRICS
+from graft.reporting.model_card import render_model_card
+from graft.reporting.report import render_page
 
 CLASSES = ["dark", "light"]
 BACKBONE = BackboneParameters(name="small_cnn", weights="/far/away/w.npz", image_size=8, seed=0)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from graft.errors import GraftError
-from graft.pipelines.compare_runs.evaluation import compare_runs
+from graft.pipelines.compare_runs.nodes import compare_runs
 from graft.pipelines.compare_runs.parameters import CompareRunsParameters
 
 PARAMETERS = CompareRunsParameters(other="former", confidence=0.95, bootstrap_draws=100, seed=0)

@@ -9,20 +9,21 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from graft.analysis.metrics import METRICS
 from graft.datasets import NumpyArrayDataset, TracedArrayDataset
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.fine_tuning_parameters import AugmentationParameters, FineTuningParameters
-from graft.models import head_preparation
 from graft.models.backbones import build_backbone
-from graft.models.boundary import BoundaryRun
-from graft.pipelines.cross_validation import fold_inputs, reporting
-from graft.pipelines.cross_validation.folds import find_used
+from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
+from graft.parameters.training import HeadTrainingParameters
+from graft.pipelines.cross_validation import nodes as reporting
+from graft.pipelines.cross_validation import trainings as fold_inputs
 from graft.pipelines.cross_validation.nodes import cross_validate, store_fold_activations
 from graft.pipelines.cross_validation.parameters import CrossValidationParameters
+from graft.pipelines.cross_validation.trainings import find_used
 from graft.pipelines.fine_tuning.nodes import store_boundary_activations
-from graft.scores.metrics import METRICS
-from graft.training_parameters import HeadTrainingParameters
+from graft.training import heads_on_features as head_preparation
+from graft.training.boundary import BoundaryRun
 
 CLASSES = ["dark", "light"]
 PARAMETERS = CrossValidationParameters(folds=3, fine_tuning=False, confidence=0.95, seed=0)

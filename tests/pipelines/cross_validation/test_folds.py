@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from graft.errors import GraftError
-from graft.pipelines.cross_validation.folds import make_folds
 from graft.pipelines.cross_validation.parameters import CrossValidationParameters
+from graft.pipelines.cross_validation.trainings import make_folds
 
 CLASSES = ["dark", "light"]
 PARAMETERS = CrossValidationParameters(folds=4, fine_tuning=False, confidence=0.95, seed=0)

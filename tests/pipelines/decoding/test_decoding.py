@@ -13,17 +13,17 @@ from kedro.runner import SequentialRunner
 
 from graft.datasets import NumpyArrayDataset
 from graft.errors import GraftError
-from graft.images.sources import ImageSource
 from graft.pipelines.decoding import create_pipeline, nodes
 from graft.pipelines.decoding.nodes import decode_images
 from graft.pipelines.decoding.parameters import DecodingParameters
+from graft.sources.source import ImageSource
 from helpers.pictures import encode, hash_files
 
 PARAMETERS = DecodingParameters(
     image_size=8, max_pixels=1000, seconds_per_picture=0.5, memory_mb=100, workers=2
 )
 # Where `misbehaving` lies, whose decoder does what the bytes say.
-DECODERS = Path(__file__).parents[2] / "images"
+DECODERS = Path(__file__).parents[2] / "compute"
 
 
 def _decode(source: ImageSource, splits: pd.DataFrame, tmp_path) -> np.ndarray:

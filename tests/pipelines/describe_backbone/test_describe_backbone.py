@@ -9,7 +9,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from graft.errors import GraftError
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
 from graft.pipelines.describe_backbone import create_pipeline
 from graft.pipelines.describe_backbone.nodes import draw_backbone, tabulate_backbone
 

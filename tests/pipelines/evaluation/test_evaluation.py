@@ -8,25 +8,25 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
+from graft.analysis.random_split import measure_flattery
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.pipelines.evaluation.comparison import compare_models, measure_costs
-from graft.pipelines.evaluation.fine_tuned import (
-    collect_predictions,
-    predict_from_pictures,
-    tabulate_predictions,
-)
-from graft.pipelines.evaluation.flattery import compare_with_random_split
-from graft.pipelines.evaluation.from_scratch import predict_from_scratch
-from graft.pipelines.evaluation.ladder import measure_ladder
-from graft.pipelines.evaluation.measured import store_measured_activations
+from graft.pipelines.evaluation.comparing import compare_models, measure_costs
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
+    compare_with_random_split,
+    measure_ladder,
     measure_predictions,
     predict_from_features,
 )
 from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
-from graft.scores.flattery import measure_flattery
+from graft.pipelines.evaluation.predicting import (
+    collect_predictions,
+    predict_from_pictures,
+    predict_from_scratch,
+    store_measured_activations,
+    tabulate_predictions,
+)
 from helpers.classifiers import build_steep_head, look_up_classifier
 
 CLASSES = ["dark", "light"]

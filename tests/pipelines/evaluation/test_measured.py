@@ -14,10 +14,12 @@ from graft.models import inference
 from graft.models.backbones import build_backbone
 from graft.models.freezing import cut_classifier, divide_tuned
 from graft.models.heads import build_head
-from graft.pipelines.evaluation.fine_tuned import predict_from_pictures
-from graft.pipelines.evaluation.measured import store_measured_activations
 from graft.pipelines.evaluation.parameters import TrainSampleParameters
-from graft.pipelines.evaluation.sampling import list_measured
+from graft.pipelines.evaluation.predicting import (
+    list_measured,
+    predict_from_pictures,
+    store_measured_activations,
+)
 
 CLASSES = ["dark", "light"]
 HISTORY = pd.DataFrame({"epoch": [1]})

@@ -14,9 +14,7 @@ from kedro.runner import SequentialRunner
 
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.figures.explanation import draw_explained, embed_pictures
-from graft.figures.report import render_page
-from graft.models.networks.classifier import build_undecided
+from graft.models.networks.registry import build_undecided
 from graft.pipelines.explanation import create_pipeline
 from graft.pipelines.explanation.nodes import (
     draw_heat_maps,
@@ -24,6 +22,8 @@ from graft.pipelines.explanation.nodes import (
     select_pictures,
 )
 from graft.pipelines.explanation.parameters import ExplanationParameters
+from graft.reporting.explanation_figures import draw_explained, embed_pictures
+from graft.reporting.report import render_page
 
 CLASSES = ["dark", "light"]
 PARAMETERS = ExplanationParameters(

@@ -16,23 +16,21 @@ from PIL import Image
 
 from graft.errors import GraftError
 from graft.images.decoding import PictureError
-from graft.images.sources import ImageSource
 from graft.pipelines.exploration import create_pipeline
 from graft.pipelines.exploration.findings import describe_shortcut, judge_all, log_findings
 from graft.pipelines.exploration.nodes import (
     draw_contact_sheets,
+    draw_sample,
     draw_suspects,
     find_shortcuts,
+    order_by_hash,
     rank_outliers,
+    read_conflicts,
+    read_some,
     summarise_classes,
 )
 from graft.pipelines.exploration.parameters import ExplorationParameters
-from graft.pipelines.exploration.pictures import (
-    draw_sample,
-    order_by_hash,
-    read_conflicts,
-    read_some,
-)
+from graft.sources.source import ImageSource
 from helpers.exploration import make_index
 
 CONF = Path(__file__).parents[3] / "conf"

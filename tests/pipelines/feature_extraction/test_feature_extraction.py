@@ -9,7 +9,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from graft.datasets import FeatureShardsDataset
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
 from graft.pipelines.feature_extraction import create_pipeline
 from graft.pipelines.feature_extraction.nodes import build_backbone, extract_features
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters

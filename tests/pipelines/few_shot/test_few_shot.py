@@ -8,7 +8,7 @@ import pytest
 
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
 from graft.pipelines.few_shot.nodes import draw_few, learn_from_few_labels, summarise_few_shot
 from graft.pipelines.few_shot.parameters import FewShotParameters
 

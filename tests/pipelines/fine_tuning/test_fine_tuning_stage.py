@@ -12,13 +12,12 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from graft.compute.streams import RowStream
 from graft.datasets import KerasModelDataset, NumpyArrayDataset, TracedArrayDataset
 from graft.errors import GraftError
-from graft.fine_tuning_parameters import AugmentationParameters, FineTuningParameters
-from graft.images.blocks import RowStream
 from graft.models.backbones import build_backbone
-from graft.models.boundary import BoundaryPlan, BoundaryRun
 from graft.models.heads import build_head
+from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
 from graft.pipelines.fine_tuning import create_pipeline
 from graft.pipelines.fine_tuning.nodes import (
     draw_augmented_pictures,
@@ -26,7 +25,8 @@ from graft.pipelines.fine_tuning.nodes import (
     fine_tune,
     store_boundary_activations,
 )
-from graft.training_backup import TrainingBackup
+from graft.training.backup import TrainingBackup
+from graft.training.boundary import BoundaryPlan, BoundaryRun
 
 CLASSES = ["dark", "light"]
 OFF = {"rotation": 0, "zoom": 0, "shift": 0, "shear": 0, "horizontal_flip": False,

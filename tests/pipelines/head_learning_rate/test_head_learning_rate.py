@@ -9,10 +9,10 @@ import pytest
 
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
+from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.head_learning_rate import create_pipeline
 from graft.pipelines.head_learning_rate.nodes import find_head_learning_rate
 from graft.pipelines.head_learning_rate.parameters import LearningRateTestParameters
-from graft.training_parameters import HeadTrainingParameters
 
 RANGE = LearningRateTestParameters(lowest=1e-4, highest=10)
 

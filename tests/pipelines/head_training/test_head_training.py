@@ -18,12 +18,12 @@ from graft.datasets import (
 )
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.errors import GraftError
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
+from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.feature_extraction.nodes import build_backbone
 from graft.pipelines.head_training import create_pipeline
 from graft.pipelines.head_training.nodes import train_head
-from graft.training_backup import TrainingBackup
-from graft.training_parameters import HeadTrainingParameters
+from graft.training.backup import TrainingBackup
 
 CLASSES = ["dark", "light"]
 IMAGES = np.zeros((18, 8, 8, 3), np.uint8)

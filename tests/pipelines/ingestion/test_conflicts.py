@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from graft.errors import GraftError
-from graft.pipelines.ingestion.conflicts import cluster_pictures, settle_conflicts
+from graft.pipelines.ingestion.labels import cluster_pictures, settle_conflicts
 
 
 def make_index():

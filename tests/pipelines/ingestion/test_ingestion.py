@@ -13,11 +13,11 @@ from kedro.runner import SequentialRunner
 
 from graft.errors import GraftError
 from graft.images.decoding import PictureError
-from graft.images.sources import ImageSource
 from graft.pipelines.ingestion import create_pipeline, nodes
+from graft.pipelines.ingestion.labels import COLUMNS
 from graft.pipelines.ingestion.nodes import check_images, cluster_images
 from graft.pipelines.ingestion.parameters import IngestionParameters
-from graft.pipelines.ingestion.verdicts import COLUMNS
+from graft.sources.source import ImageSource
 
 PARAMETERS = IngestionParameters(
     min_side=4,
@@ -30,7 +30,7 @@ PARAMETERS = IngestionParameters(
 )
 NO_VERDICTS = pd.DataFrame(columns=COLUMNS, dtype="str")
 # Where `misbehaving` lies, whose decoder does what the bytes say.
-DECODERS = Path(__file__).parents[2] / "images"
+DECODERS = Path(__file__).parents[2] / "compute"
 
 
 def _break(source: ImageSource, broken: dict[str, bytes | PictureError]) -> ImageSource:

@@ -10,8 +10,8 @@ import pytest
 from graft.datasets import LabelVerdictsDataset
 from graft.errors import GraftError
 from graft.images.checking import OK
-from graft.images.label_verdicts import read_label_verdicts
-from graft.pipelines.ingestion.verdicts import COLUMNS, apply_verdicts, check_label_verdicts
+from graft.pipelines.ingestion.labels import COLUMNS, apply_verdicts, check_label_verdicts
+from graft.sources.label_review import read_label_verdicts
 
 PICTURES = pd.DataFrame(
     {

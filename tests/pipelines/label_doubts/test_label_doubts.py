@@ -10,10 +10,10 @@ import pytest
 
 from graft.datasets.features import FeatureBlock, FeatureShardsDataset, FeatureTable
 from graft.errors import GraftError
-from graft.figures.report import render_page
-from graft.images.label_verdicts import read_label_verdicts
 from graft.pipelines.label_doubts.nodes import COLUMNS, describe_label_doubts, find_label_doubts
 from graft.pipelines.label_doubts.parameters import LabelDoubtsParameters
+from graft.reporting.report import render_page
+from graft.sources.label_review import read_label_verdicts
 
 CLASSES = ["dark", "light"]
 PARAMETERS = LabelDoubtsParameters(

@@ -10,9 +10,9 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from graft.images.letters import FONTS, LETTERS
+from graft.models.backbones import build_small_cnn
 from graft.models.pretrained import assign_weights
-from graft.models.small_cnn import build_small_cnn
+from graft.pipelines.pretraining.letters import FONTS, LETTERS
 from graft.pipelines.pretraining.nodes import pretrain_backbone, render_printed_letters
 from graft.pipelines.pretraining.parameters import PretrainingParameters
 from graft.pipelines.pretraining.pipeline import create_pipeline

@@ -16,10 +16,10 @@ from kedro.runner import SequentialRunner
 
 from graft.datasets import FigureDataset
 from graft.datasets.features import FeatureTable
-from graft.figures.style import draw_note
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
 from graft.pipeline_registry import JUDGING, create_stage
 from graft.pipelines.reporting.pipeline import FIGURES
+from graft.reporting.style import draw_note
 from graft.settings import CONFIG_LOADER_ARGS
 from helpers.classifiers import build_steep_head, look_up_classifier
 

@@ -9,7 +9,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.pipelines.splitting.dealing import NOT_PLACED, deal_units, even_out, fill_splits
+from graft.pipelines.splitting.assignment import NOT_PLACED, deal_units, even_out, fill_splits
 
 SHARES = {"train": 0.6, "dev": 0.2, "test": 0.2}
 

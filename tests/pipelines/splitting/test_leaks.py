@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graft.errors import GraftError
-from graft.pipelines.splitting.leaks import refuse_leaks
+from graft.pipelines.splitting.nodes import refuse_leaks
 from helpers.splitting import make_index
 
 

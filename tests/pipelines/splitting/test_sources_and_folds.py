@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft.errors import GraftError
-from graft.pipelines.splitting.fractions import choose_fractions
+from graft.pipelines.splitting.assignment import choose_fractions
 from graft.pipelines.splitting.nodes import summarise_splits
 from helpers.splitting import PARAMETERS, make_index, split
 

@@ -13,9 +13,8 @@ from pydantic import ValidationError
 
 from graft.errors import GraftError
 from graft.pipelines.splitting import create_pipeline
-from graft.pipelines.splitting.nodes import summarise_splits
+from graft.pipelines.splitting.nodes import refuse_leaking_splits, summarise_splits
 from graft.pipelines.splitting.parameters import SplittingParameters
-from graft.pipelines.splitting.validators import refuse_leaking_splits
 from helpers.splitting import PARAMETERS, make_index, regroup, split
 
 SPLITS = ["train", "dev", "test"]

@@ -21,13 +21,16 @@ from graft.datasets import (
     TrainingBackupDataset,
 )
 from graft.errors import GraftError
-from graft.models.text_networks import build_text_network
 from graft.pipelines.text_classification import create_pipeline
-from graft.pipelines.text_classification.evaluation import measure_texts, write_text_report
-from graft.pipelines.text_classification.nodes import train_text_network
+from graft.pipelines.text_classification.networks import build_text_network
+from graft.pipelines.text_classification.nodes import (
+    measure_texts,
+    train_text_network,
+    write_text_report,
+)
 from graft.pipelines.text_classification.parameters import TextParameters
-from graft.texts.tokens import TokenTexts, collect_texts, split_parts
-from graft.training_backup import TrainingBackup
+from graft.pipelines.text_classification.tokens import TokenTexts, collect_texts, split_parts
+from graft.training.backup import TrainingBackup
 
 NAMES = ["bad", "good"]
 WORDS = {3: "awful", 4: "lovely", 5: "<film>", 6: "we", 7: "saw"}

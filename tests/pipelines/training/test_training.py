@@ -19,12 +19,12 @@ from graft.datasets import (
     TrainingBackupDataset,
 )
 from graft.errors import GraftError
-from graft.pipelines.evaluation.from_scratch import predict_from_scratch
 from graft.pipelines.evaluation.parameters import TrainSampleParameters
+from graft.pipelines.evaluation.predicting import predict_from_scratch
 from graft.pipelines.training import create_pipeline
 from graft.pipelines.training.nodes import train_network
 from graft.pipelines.training.parameters import ScratchTrainingParameters
-from graft.training_backup import TrainingBackup
+from graft.training.backup import TrainingBackup
 
 CLASSES = ["dark", "light"]
 SAMPLE = TrainSampleParameters(pictures=3, seed=0)

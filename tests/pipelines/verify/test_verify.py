@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from graft.analysis.intervals import measure_with_intervals
 from graft.datasets.champion import Champion
 from graft.pipelines.verify.nodes import compare_figures, measure_again, verify_metrics
-from graft.scores.intervals import measure_with_intervals
 
 
 @pytest.fixture

@@ -3,22 +3,138 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from graft.figures.calibration import draw_abstention, draw_reliability
-from graft.pipelines.calibration.choosing import Scored, choose_threshold, refuse_wrong_classes
+from graft.analysis.calibration import (
+    Temperature,
+    apply_temperature,
+    fit_temperature,
+    summarise_calibration,
+)
+from graft.analysis.predictions import read_split
+from graft.analysis.thresholds import (
+    choose_by_cost,
+    choose_by_precision,
+    measure_answers,
+    measure_yes_or_no,
+    select_shares,
+    trace_abstention,
+)
+from graft.errors import GraftError
 from graft.pipelines.calibration.parameters import CalibrationParameters
-from graft.scores.calibration import summarise_calibration
-from graft.scores.predictions import read_split
-from graft.scores.temperature import Temperature, apply_temperature, fit_temperature
-from graft.scores.thresholds import select_shares, trace_abstention
+from graft.reporting.calibration_figures import draw_abstention, draw_reliability
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Pictures of one split.
+
+    Attributes:
+        labels: Class index, int (n,).
+        probabilities: After the temperature, float (n, C).
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+    def score(self, index: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Scores to cut by, float (n,), and whether each is rightly accepted, bool (n,).
+
+        Those of one class; or, without one, of the predicted class, which may be wrong.
+        """
+        if index is not None:
+            return self.probabilities[:, index], self.labels == index
+        right = self.probabilities.argmax(axis=1) == self.labels
+        return self.probabilities.max(axis=1), right
+
+
+def refuse_wrong_classes(class_names: list[str], parameters: CalibrationParameters) -> None:
+    """Refuse what is said of a positive class where there is none, or no such class.
+
+    Raises:
+        GraftError: Says which parameter.
+    """
+    positive = parameters.positive_class
+    given = {
+        "positive_class": positive,
+        "cost_false_positive and cost_false_negative": parameters.cost_false_positive,
+    }
+    for name, value in given.items():
+        if value is not None and len(class_names) != 2:
+            raise GraftError(
+                f"calibration.{name} is for two classes; set it to null, or ask for a share of "
+                f"right answers with calibration.wanted_precision; got {len(class_names):,} classes"
+            )
+    if positive is not None and positive not in class_names:
+        raise GraftError(
+            f"calibration.positive_class must be a class; allowed are {', '.join(class_names)}; "
+            f"got '{positive}'"
+        )
+
+
+def choose_threshold(
+    dev: Scored, test: Scored, class_names: list[str], parameters: CalibrationParameters
+) -> tuple[dict[str, Any] | None, str]:
+    """Choose the threshold that the parameters ask for on dev, and measure it on both splits.
+
+    Returns:
+        ``threshold``: None, or ``kind``: ``positive_class`` (say yes from ``value`` on) or
+        ``abstain`` (answer from a confidence of ``value`` on); ``value``; ``positive_class``;
+        ``chosen_by``: ``cost`` or ``precision``, with what was asked; ``dev`` and ``test``: see
+        :func:`~graft.analysis.thresholds.measure_yes_or_no` and ``measure_answers``; of two
+        classes ``usual``: both at a threshold of one half. And the reason: ``chosen``,
+        ``not_asked`` or ``not_reached``: no threshold has the wanted precision on dev.
+    """
+    alarm, miss = parameters.cost_false_positive, parameters.cost_false_negative
+    wanted = parameters.wanted_precision
+    index = _find_positive(class_names, parameters)
+    pairs = {"dev": dev.score(index), "test": test.score(index)}
+    value: float | None
+    if alarm is not None and miss is not None:
+        value = choose_by_cost(*pairs["dev"], alarm, miss)
+    elif wanted is not None:
+        value = choose_by_precision(*pairs["dev"], wanted)
+    else:
+        return None, "not_asked"
+    if value is None:
+        return None, "not_reached"
+    measure = measure_answers if index is None else measure_yes_or_no
+
+    def show(threshold: float) -> dict[str, Any]:
+        return {
+            name: measure(*pair, threshold, parameters.confidence) for name, pair in pairs.items()
+        }
+
+    found = {
+        "kind": "abstain" if index is None else "positive_class",
+        "value": value,
+        "positive_class": None if index is None else class_names[index],
+        "chosen_by": "cost" if wanted is None else "precision",
+        "cost_false_positive": alarm,
+        "cost_false_negative": miss,
+        "wanted_precision": wanted,
+        **show(value),
+    }
+    return found | ({} if index is None else {"usual": show(0.5)}), "chosen"
+
+
+def _find_positive(class_names: list[str], parameters: CalibrationParameters) -> int | None:
+    """Index of the positive class; None with more than two classes."""
+    if len(class_names) != 2:
+        return None
+    if parameters.positive_class is None:
+        return 1
+    return class_names.index(parameters.positive_class)
+
 
 _SHOWN_SHARES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
-logger = logging.getLogger(__name__)
 
 
 def calibrate(
@@ -29,11 +145,11 @@ def calibrate(
     Returns:
         ``calibration``: ``model``; ``temperature`` (1.0 leaves the probabilities as they are),
         ``temperature_low``, ``temperature_high`` and ``temperature_reason``, see
-        :class:`~graft.scores.temperature.Temperature`; ``dev`` and ``test``: ``before`` and
-        ``after`` the temperature, see :func:`~graft.scores.calibration.summarise_calibration`;
+        :class:`~graft.analysis.calibration.Temperature`; ``dev`` and ``test``: ``before`` and
+        ``after`` the temperature, see :func:`~graft.analysis.calibration.summarise_calibration`;
         ``threshold`` and ``threshold_reason``, see
-        :func:`~graft.pipelines.calibration.choosing.choose_threshold`, and ``abstention``, see
-        :func:`~graft.scores.thresholds.trace_abstention`, both of probabilities after the
+        :func:`~graft.pipelines.calibration.nodes.choose_threshold`, and ``abstention``, see
+        :func:`~graft.analysis.thresholds.trace_abstention`, both of probabilities after the
         temperature; ``abstention_shown``: places of the rows for a table; ``confidence``:
         coverage of the intervals; ``classes``: how many; ``wanted_precision``.
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class CalibrationParameters(StageParameters):

@@ -8,18 +8,19 @@ from typing import Any
 import pandas as pd
 
 from graft.datasets.champion import Champion
-from graft.figures.model_card import render_model_card
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
 from graft.pipelines.champion.facts import (
+    add_look,
     compare_on_dev,
+    count_looks,
     describe_data,
     describe_preprocessing,
     list_versions,
     round_table,
     simplify,
 )
-from graft.pipelines.champion.looks import add_look, count_looks
 from graft.pipelines.champion.parameters import ChampionParameters
+from graft.reporting.model_card import render_model_card
 from graft.types import KerasModel
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def count_test_looks(
     """Count how often test was looked at, over all runs.
 
     Returns:
-        ``test_looks``, see :func:`~graft.pipelines.champion.looks.add_look`.
+        ``test_looks``, see :func:`~graft.pipelines.champion.facts.add_look`.
     """
     return add_look(former_test_looks, chosen_predictions, splits)
 

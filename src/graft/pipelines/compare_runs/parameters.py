@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, PositiveInt, field_validator
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class CompareRunsParameters(StageParameters):

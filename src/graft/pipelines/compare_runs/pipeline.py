@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.compare_runs.evaluation import compare_runs
+from graft.pipelines.compare_runs.nodes import compare_runs
 
 
 def create_pipeline(**_: object) -> Pipeline:

@@ -1,29 +1,41 @@
-"""Nodes of the cross-validation that train."""
+"""Nodes of the cross-validation: they train, measure and tell what came of it."""
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from graft.boundary_rows import stream_activations
+from graft.analysis.intervals import mean_interval
+from graft.analysis.metrics import METRICS
+from graft.compute.known_rows import TracedRows
+from graft.compute.streams import RowStream
 from graft.datasets.features import FeatureTable
-from graft.fine_tuning_parameters import FineTuningParameters
-from graft.images.blocks import RowStream
-from graft.images.origins import TracedRows
-from graft.pipelines.cross_validation.fold_inputs import FoldInputs
-from graft.pipelines.cross_validation.folds import Fold, find_used, make_folds
+from graft.parameters.fine_tuning import FineTuningParameters
+from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.cross_validation.parameters import CrossValidationParameters
 from graft.pipelines.cross_validation.trainings import (
+    Fold,
+    FoldInputs,
+    find_used,
     fine_tune_fold,
+    make_folds,
     refuse_nothing_to_tune,
     train_head_of_fold,
 )
 from graft.progress import track
-from graft.scores.metrics import METRICS
-from graft.training_parameters import HeadTrainingParameters
+from graft.reporting.error_figures import draw_folds
+from graft.reporting.report import METRIC_TITLES, render_page
+from graft.training.boundary import stream_activations
 from graft.types import KerasModel
+
+logger = logging.getLogger(__name__)
 
 FROZEN, FINE_TUNED = "frozen", "fine_tuned"
 
@@ -52,10 +64,9 @@ def store_fold_activations(
     if not parameters.fine_tuning:
         return np.zeros((0, 1), fine_tuning.activation_dtype)
     list(make_folds(splits, class_names, parameters))  # refused before hours of work
-    from graft.models.boundary import BoundaryPlan
-    from graft.models.devices import prepare_devices
     from graft.models.freezing import cut_backbone
-    from graft.models.runtime import seed_everything
+    from graft.training.boundary import BoundaryPlan
+    from graft.training.devices import prepare_devices, seed_everything
 
     prepare_devices(fine_tuning.gpu_memory)
     seed_everything(fine_tuning.seed)
@@ -91,7 +102,7 @@ def cross_validate(
     Raises:
         GraftError: If a class has fewer clusters than there are folds.
     """
-    from graft.models.devices import prepare_devices
+    from graft.training.devices import prepare_devices
 
     prepare_devices(fine_tuning.gpu_memory)
     classes = len(class_names)
@@ -124,3 +135,103 @@ def _measure(
             for name, metric in METRICS.items()
         },
     }
+
+
+# A figure cannot be outside of this, so neither is an interval.
+_RANGES = dict.fromkeys(METRICS, (0.0, 1.0)) | {"log_loss": (0.0, math.inf)}
+
+
+def summarise_cross_validation(
+    cross_validation_scores: pd.DataFrame, parameters: CrossValidationParameters
+) -> dict[str, Any]:
+    """Mean and spread of every metric, of every model, and of their difference within a fold.
+
+    Returns:
+        ``cross_validation``: ``folds``, ``pictures``, ``train`` (pictures trained on in a fold,
+        on average), ``confidence``; ``models``: model → metric → ``mean``, ``std``, ``low`` and
+        ``high`` (Student's t interval of the mean, cut at what is possible) and ``folds``, the
+        values; ``difference``: the same of fine-tuned less frozen, empty without fine-tuning.
+    """
+    tables = dict(iter(cross_validation_scores.groupby("model", sort=False)))
+    first = next(iter(tables.values()))
+    models = {model: _summarise(table, parameters, _RANGES) for model, table in tables.items()}
+    difference = {}
+    if len(tables) > 1:
+        names = list(METRICS)
+        frozen, tuned = (table.set_index("fold")[names] for table in tables.values())
+        difference = _summarise(tuned - frozen, parameters, {})
+    found = {
+        "folds": len(first),
+        "pictures": int(first["measured"].sum()),
+        "train": round(float(first["train"].mean())),
+        "confidence": parameters.confidence,
+        "models": models,
+        "difference": difference,
+    }
+    for line in format_cross_validation(found):
+        logger.info(line)
+    return found
+
+
+def format_cross_validation(found: dict[str, Any]) -> list[str]:
+    """The result as lines of at most 80 columns, a block a model."""
+    level = f"{100 * found['confidence']:g} % interval"
+    lines = ["", f"{found['folds']} folds of {found['pictures']:,} pictures, test left out"]
+    blocks = dict(found["models"])
+    if found["difference"]:
+        blocks["fine_tuned_less_frozen"] = found["difference"]
+    for model, figures in blocks.items():
+        title = model.replace("_", "-", 1 if model.startswith("fine") else 0).replace("_", " ")
+        lines += ["", f"{title.capitalize():<27}  mean     std   {level:<16}   worst   best"]
+        lines += [_format_row(name, figure) for name, figure in figures.items()]
+    return lines
+
+
+def draw_cross_validation_folds(cross_validation_scores: pd.DataFrame) -> Figure:
+    """Draw every metric of every fold and model."""
+    titles = {name: METRIC_TITLES.get(name, name) for name in METRICS}
+    units = {title: "nats" if name == "log_loss" else "share" for name, title in titles.items()}
+    shown = cross_validation_scores.rename(columns=titles)
+    shown["model"] = shown["model"].str.replace("_", "-")
+    return draw_folds(shown, [*titles.values()], units)
+
+
+def write_cross_validation_page(
+    cross_validation: dict[str, Any], cross_validation_folds: bytes
+) -> str:
+    """Write the result as a page of its own."""
+    content = SimpleNamespace(
+        sections={"cross_validation": cross_validation},
+        figures={"cross_validation_folds": cross_validation_folds},
+    )
+    return render_page("cross_validation_page.html", content=content)
+
+
+def _summarise(
+    table: pd.DataFrame,
+    parameters: CrossValidationParameters,
+    ranges: Mapping[str, tuple[float, float]],
+) -> dict[str, dict[str, Any]]:
+    figures = {}
+    for name in METRICS:
+        values = table[name].to_numpy()
+        least, most = ranges.get(name, (-math.inf, math.inf))
+        low, high = mean_interval(values, parameters.confidence)
+        low, high = max(low, least), min(high, most)
+        figures[name] = {
+            "mean": float(values.mean()),
+            "std": float(values.std(ddof=1)),
+            "low": low,
+            "high": high,
+            "folds": values.tolist(),
+        }
+    return figures
+
+
+def _format_row(name: str, figure: dict[str, Any]) -> str:
+    ends = sorted([min(figure["folds"]), max(figure["folds"])], reverse=name == "log_loss")
+    interval = f"{figure['low']:z.3f} – {figure['high']:z.3f}"
+    return (
+        f"  {name.replace('_', ' '):<24} {figure['mean']:z6.3f}  {figure['std']:.3f}   "
+        f"{interval:<16}  {ends[0]:z6.3f} {ends[1]:z6.3f}"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class CrossValidationParameters(StageParameters):

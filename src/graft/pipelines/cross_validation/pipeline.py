@@ -2,9 +2,10 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.cross_validation.nodes import cross_validate, store_fold_activations
-from graft.pipelines.cross_validation.reporting import (
+from graft.pipelines.cross_validation.nodes import (
+    cross_validate,
     draw_cross_validation_folds,
+    store_fold_activations,
     summarise_cross_validation,
     write_cross_validation_page,
 )

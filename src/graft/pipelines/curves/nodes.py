@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from graft.analysis.class_curves import trace_class_curves
+from graft.analysis.learning_curve import ForecastSettings, forecast_errors
+from graft.analysis.predictions import read_split
+from graft.analysis.refits import Pictures, refit_on_parts
 from graft.datasets.features import FeatureTable
-from graft.figures.class_curves import draw_precision_recall, draw_roc
-from graft.figures.learning_sizes import draw_learning_sizes
-from graft.figures.stage_curves import draw_stage_curves
 from graft.pipelines.curves.parameters import CurvesParameters
-from graft.scores.class_curves import trace_class_curves
-from graft.scores.learning_sizes import ForecastSettings, forecast_errors
-from graft.scores.predictions import read_split
-from graft.scores.refits import Pictures, refit_on_parts
+from graft.reporting.class_curve_figures import draw_precision_recall, draw_roc
+from graft.reporting.learning_curve_figures import draw_learning_sizes
+from graft.reporting.training_figures import draw_stage_curves
 
 _MOST_CLASSES = 10
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def measure_learning_sizes(
     The test split is not read.
 
     Returns:
-        ``learning_sizes``: what :func:`~graft.scores.learning_sizes.forecast_errors` gives,
+        ``learning_sizes``: what :func:`~graft.analysis.learning_curve.forecast_errors` gives,
         ``train``: pictures of train that took part, ``repeats`` and ``confidence``.
     """
     train = _sample(features, splits[splits["split"] == "train"], parameters)

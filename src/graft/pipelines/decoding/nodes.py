@@ -11,17 +11,17 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from graft.compute.known_rows import TracedRows, copy_known, find_known
+from graft.compute.streams import RowStream, count_workers
+from graft.compute.workers import Failure, Item, Limits, map_isolated, read_items
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
-from graft.images.blocks import RowStream, count_workers
 from graft.images.colours import count_channels
 from graft.images.crops import parse_crop
 from graft.images.decoding import decode_picture
-from graft.images.origins import TracedRows, copy_known, find_known
-from graft.images.sources import ImageSource
-from graft.images.workers import Failure, Item, Limits, map_isolated, read_items
 from graft.pipelines.decoding.parameters import DecodingParameters
 from graft.progress import track
+from graft.sources.source import ImageSource
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class DecodingParameters(StageParameters):

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pandas as pd
 
 from graft.errors import GraftError
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
 from graft.types import KerasModel
 
 _WIDTH = 80

@@ -1,4 +1,4 @@
-"""Nodes of the evaluation stage that measure; it is the only stage that reads the test split."""
+"""Nodes of the evaluation stage that measure and draw; no other stage reads the test split."""
 
 from __future__ import annotations
 
@@ -7,20 +7,33 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
+from graft.analysis.clusters import number_clusters
+from graft.analysis.error_breakdown import (
+    SPLITS,
+    measure_error_rate,
+    name_largest,
+    read_baseline,
+    read_ladder,
+)
+from graft.analysis.intervals import measure_with_intervals
+from graft.analysis.metrics import count_confusions, tabulate_classes
+from graft.analysis.random_split import measure_flattery
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
 from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
-from graft.pipelines.evaluation.sampling import list_measured
-from graft.scores.intervals import measure_with_intervals
-from graft.scores.tables import tabulate_classes
+from graft.pipelines.evaluation.predicting import list_measured
+from graft.reporting.error_figures import draw_confusion, draw_steps
+from graft.reporting.training_figures import draw_history
 from graft.types import KerasModel
+
+logger = logging.getLogger(__name__)
 
 FROZEN = "frozen"
 # Float rounding differs between one graph and two; more than this is another model.
 _LARGEST_DIFFERENCE = 1e-3
-logger = logging.getLogger(__name__)
 
 
 def predict_from_features(
@@ -105,7 +118,7 @@ def measure_predictions(
     Returns:
         ``metrics``: model → split → ``n``, ``clusters`` (of pictures that belong together) and
         the figures with their intervals, see
-        :func:`graft.scores.intervals.measure_with_intervals`.
+        :func:`graft.analysis.intervals.measure_with_intervals`.
         ``class_metrics``: ``model``, ``split``, ``class``, ``precision``, ``recall``, ``f1``,
         ``support``.
     """
@@ -134,3 +147,154 @@ def measure_predictions(
 def get_probabilities(predictions: pd.DataFrame) -> np.ndarray:
     """Probabilities (n, C), float64, in the order of the class names."""
     return predictions.filter(regex="^probability_").to_numpy(np.float64)
+
+
+def measure_ladder(
+    predictions: pd.DataFrame,
+    chosen_predictions: pd.DataFrame,
+    train_predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    parameters: EvaluationParameters,
+) -> dict[str, Any]:
+    """Measure the errors on train, train_dev, dev and test, and read what their steps say.
+
+    Returns:
+        ``ladder``: ``confidence``, ``chosen`` (model), ``human_error``, ``train_pictures`` (of
+        which ``errors`` measures a sample), ``chance`` (error of guessing), ``majority``: the
+        commonest ``label`` of train and the ``errors`` of always naming it; ``models``: model →
+        ``errors`` (split → ``n``, ``clusters``, ``value``, ``low``, ``high``), ``readings`` (see
+        :func:`graft.analysis.error_breakdown.read_ladder`), ``headline`` and ``baseline``, sentences.
+    """
+    train = splits.loc[splits["split"] == "train", "label"]
+    label = str(train.value_counts().sort_index(kind="stable").idxmax())
+    measured = pd.concat([train_predictions, predictions])
+    known = [split for split in SPLITS if split in set(measured["split"])]
+    shares = splits["label"].ne(label).groupby(splits["split"]).mean()
+    majority = {split: float(shares[split]) for split in known}
+    cluster_of = splits.set_index("image_id")["cluster"]
+    models: dict[str, Any] = {}
+    for model, rows in measured.groupby("model", sort=False):
+        clusters = cluster_of.loc[rows["image_id"]].to_numpy()
+        errors = _measure_errors(rows, clusters, known, parameters.confidence)
+        readings = read_ladder(errors, parameters.human_error)
+        models[str(model)] = {
+            "errors": errors,
+            "readings": readings,
+            "headline": name_largest(readings),
+            "baseline": read_baseline(errors["test"], majority["test"], label),
+        }
+    chosen = str(chosen_predictions["model"].iloc[0])
+    logger.info("Ladder       %s", _describe(models[chosen]["errors"]))
+    return {
+        "confidence": parameters.confidence,
+        "chosen": chosen,
+        "human_error": parameters.human_error,
+        "train_pictures": len(train),
+        "chance": 1 - 1 / splits["label"].nunique(),
+        "majority": {"label": label, "errors": majority},
+        "models": models,
+    }
+
+
+def draw_ladder(ladder: dict[str, Any]) -> Figure:
+    """Draw the errors of the chosen model on all splits with their intervals."""
+    return draw_steps(
+        ladder["models"][ladder["chosen"]]["errors"],
+        {"guessing": ladder["chance"], "commonest class": ladder["majority"]["errors"]["test"]},
+        ladder["human_error"],
+        ladder["confidence"],
+    )
+
+
+def _measure_errors(
+    rows: pd.DataFrame, clusters: np.ndarray, known: list[str], confidence: float
+) -> dict[str, dict[str, Any]]:
+    right = (rows["label"] == rows["predicted"]).to_numpy(bool)
+    errors = {}
+    for split in known:
+        part = (rows["split"] == split).to_numpy()
+        codes = number_clusters(clusters[part], int(part.sum()))
+        errors[split] = measure_error_rate(right[part], codes, confidence)
+    return errors
+
+
+def _describe(errors: dict[str, Any]) -> str:
+    steps = (f"{split.replace('_', '-')} {100 * e['value']:.1f} %" for split, e in errors.items())
+    return "wrong on " + ", ".join(steps)
+
+
+# With fewer pictures that belong together no split can flatter by a figure that anybody reads.
+_LEAST_SHARE = 0.01
+
+
+def compare_with_random_split(
+    features: FeatureTable, splits: pd.DataFrame, parameters: EvaluationParameters
+) -> dict[str, Any]:
+    """Measure how much a plain random split would have flattered the result.
+
+    Returns:
+        ``flattery``: ``clusters`` and ``together``: how many clusters of more than one picture,
+        and pictures in them, are in train and test. If they are one picture in a hundred or
+        more, ``measured``: see :func:`~graft.analysis.random_split.measure_flattery`; at most
+        ``flattery_pictures`` pictures, in whole clusters.
+    """
+    pictures = splits[splits["split"].isin(["train", "test"])]
+    sizes = pictures["cluster"].map(pictures["cluster"].value_counts())
+    found: dict[str, Any] = {
+        "clusters": int(pictures.loc[sizes > 1, "cluster"].nunique()),
+        "together": int((sizes > 1).sum()),
+        "measured": None,
+    }
+    if found["together"] < _LEAST_SHARE * len(pictures) or not found["clusters"]:
+        return found
+    pictures = _sample_clusters(pictures, parameters.flattery_pictures, parameters.seed)
+    found["measured"] = measured = measure_flattery(
+        _read_features(features, pictures["image_id"]),
+        pictures["label_index"].to_numpy(),
+        pictures["cluster"].to_numpy(),
+        (pictures["split"] == "test").to_numpy(),
+        parameters.flattery_draws,
+        parameters.confidence,
+        parameters.seed,
+    )
+    logger.info(
+        "Flattery     a random split would show %.3f, this one shows %.3f (same features)",
+        measured["random"]["value"],
+        measured["together"]["value"],
+    )
+    return found
+
+
+def _sample_clusters(pictures: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
+    """Whole clusters in random order, up to about so many pictures."""
+    clusters = pictures["cluster"].unique()
+    order = np.random.default_rng(seed).permutation(clusters)
+    sizes = pictures["cluster"].value_counts().loc[order].cumsum()
+    return pictures[pictures["cluster"].isin(sizes.index[sizes <= max(limit, sizes.iloc[0])])]
+
+
+def _read_features(features: FeatureTable, image_ids: pd.Series) -> np.ndarray:
+    """Features (n, D), float32, of the unaugmented pictures in the order of ``image_ids``."""
+    keys = features.keys
+    rows = keys[keys["view"] == 0].reset_index().set_index("image_id")["index"].loc[image_ids]
+    place = np.full(len(keys), -1)
+    place[rows.to_numpy()] = np.arange(len(rows))
+    wanted = np.empty((len(rows), features.dimension), np.float32)
+    for span, block in features.read_blocks():
+        places = place[span]
+        wanted[places[places >= 0]] = block[places >= 0]
+    return wanted
+
+
+def draw_confusion_matrices(
+    predictions: pd.DataFrame, class_names: list[str]
+) -> tuple[Figure, Figure]:
+    """Draw who is taken for whom on test, in numbers and on a log2 scale."""
+    test = predictions[predictions["split"] == "test"]
+    counts = count_confusions(test["label"], test["predicted"], class_names)
+    return draw_confusion(counts), draw_confusion(counts, log2=True)
+
+
+def draw_learning_curves(head_history: pd.DataFrame) -> Figure:
+    """Draw loss and accuracy of the head on train and dev, by epoch."""
+    return draw_history(head_history, "Training the head")

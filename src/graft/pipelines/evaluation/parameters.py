@@ -2,7 +2,7 @@
 
 from pydantic import Field, PositiveInt
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class EvaluationParameters(StageParameters):

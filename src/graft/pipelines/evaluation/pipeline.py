@@ -2,20 +2,22 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.evaluation.comparison import compare_models, measure_costs
-from graft.pipelines.evaluation.drawing import (
-    draw_confusion_matrices,
-    draw_learning_curves,
-)
-from graft.pipelines.evaluation.fine_tuned import collect_predictions, predict_from_pictures
-from graft.pipelines.evaluation.flattery import compare_with_random_split
-from graft.pipelines.evaluation.from_scratch import predict_from_scratch
-from graft.pipelines.evaluation.ladder import draw_ladder, measure_ladder
-from graft.pipelines.evaluation.measured import store_measured_activations
+from graft.pipelines.evaluation.comparing import compare_models, measure_costs
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
+    compare_with_random_split,
+    draw_confusion_matrices,
+    draw_ladder,
+    draw_learning_curves,
+    measure_ladder,
     measure_predictions,
     predict_from_features,
+)
+from graft.pipelines.evaluation.predicting import (
+    collect_predictions,
+    predict_from_pictures,
+    predict_from_scratch,
+    store_measured_activations,
 )
 
 

@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from graft.datasets.features import FeatureTable
-from graft.images.blocks import copy_rows
-from graft.images.colours import copy_pictures
-from graft.pipelines.explanation.parameters import ExplanationParameters
-from graft.scores.mistakes import (
+from graft.analysis.mistakes import (
+    find_nearest,
     judge_pictures,
     pair_confusions,
     select_close_hits,
     select_mistakes,
 )
-from graft.scores.neighbours import find_nearest
+from graft.compute.streams import copy_rows
+from graft.datasets.features import FeatureTable
+from graft.images.colours import copy_pictures
+from graft.pipelines.explanation.parameters import ExplanationParameters
+from graft.reporting.explanation_figures import draw_explained
 from graft.types import KerasModel
 
 
@@ -32,7 +34,7 @@ def select_pictures(
     Returns:
         ``picture_selection``: ``model``; ``test_pictures`` and ``wrong``, their numbers;
         ``pictures``, each with its row in ``images``; ``mistakes`` and ``hits``, places in
-        ``pictures``; ``pairs``, see :func:`~graft.scores.mistakes.pair_confusions`, with places
+        ``pictures``; ``pairs``, see :func:`~graft.analysis.mistakes.pair_confusions`, with places
         as ``examples``; ``pair_count``, the number of all pairs that are confused.
 
     Raises:
@@ -76,8 +78,7 @@ def draw_heat_maps(
         feature map. ``heat_map_layer``: ``layer``, ``height`` and ``width``; None each if there
         is none.
     """
-    from graft.models.feature_maps import find_last_map
-    from graft.models.grad_cam import make_heat_maps
+    from graft.models.grad_cam import find_last_map, make_heat_maps
 
     classifier = {
         "frozen": frozen_classifier,
@@ -167,3 +168,10 @@ def _count_agreeing(mistakes: list[dict[str, Any]]) -> dict[str, int]:
             kinds = [kind for kind in ("predicted", "label") if picture[kind] == label]
             counts[[*kinds, "other"][0]] += 1
     return counts
+
+
+def draw_explained_pictures(
+    explanations: dict[str, Any], heat_maps: np.ndarray, images: np.ndarray
+) -> Figure:
+    """Draw the first of the explained pictures; the report has all of them."""
+    return draw_explained(explanations, heat_maps, images)

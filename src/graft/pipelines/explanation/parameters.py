@@ -2,7 +2,7 @@
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class ExplanationParameters(StageParameters):

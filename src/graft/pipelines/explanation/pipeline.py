@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.explanation.drawing import draw_explained_pictures
 from graft.pipelines.explanation.nodes import (
+    draw_explained_pictures,
     draw_heat_maps,
     explain_pictures,
     select_pictures,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from graft.figures.exploration_page import Finding
-from graft.figures.style import shorten
+from graft.analysis.shortcuts import TOGETHER
 from graft.pipelines.exploration.parameters import ExplorationParameters
-from graft.scores.shortcuts import TOGETHER
+from graft.reporting.exploration_page import Finding
+from graft.reporting.style import shorten
 
 logger = logging.getLogger(__name__)
 _ADVICE = (

@@ -2,7 +2,7 @@
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class ShortcutParameters(StageParameters):

@@ -10,10 +10,10 @@ from operator import itemgetter
 import numpy as np
 import pandas as pd
 
+from graft.compute.known_rows import find_known, trace_rows
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.images.colours import copy_pictures
-from graft.images.origins import find_known, trace_rows
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
 from graft.progress import track
 from graft.types import KerasModel
@@ -32,7 +32,7 @@ def build_backbone(parameters: BackboneParameters) -> KerasModel:
         GraftError: If the network is unknown or its weights are not to be had.
     """
     from graft.models.backbones import build_backbone as build
-    from graft.models.runtime import seed_everything
+    from graft.training.devices import seed_everything
 
     seed_everything(parameters.seed)
     backbone = build(

@@ -2,7 +2,7 @@
 
 from pydantic import PositiveInt
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class FeatureExtractionParameters(StageParameters):

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from graft.analysis.intervals import mean_interval
+from graft.compute.streams import copy_rows
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.figures.few_shot import draw_few_shot
-from graft.figures.report import render_page
-from graft.images.blocks import copy_rows
 from graft.images.colours import copy_pictures
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
 from graft.pipelines.few_shot.parameters import FewShotParameters
 from graft.progress import track
-from graft.scores.intervals import mean_interval
+from graft.reporting.learning_curve_figures import draw_few_shot
+from graft.reporting.report import render_page
 from graft.types import KerasModel
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def learn_from_few_labels(
     Raises:
         GraftError: If a class has fewer pictures in train than are to be drawn.
     """
-    from graft.models.runtime import seed_everything
+    from graft.training.devices import seed_everything
 
     _refuse_too_few(splits, max(parameters.label_counts))
     seed_everything(parameters.seed)
@@ -138,7 +138,7 @@ def _prepare_trainings(
 ) -> dict[str, Any]:
     from graft.models.backbones import build_backbone
     from graft.models.heads import build_head, join_classifier
-    from graft.models.repeated_training import RepeatedTraining
+    from graft.training.heads_on_features import RepeatedTraining
 
     def build_head_for(inputs: int, seed: int) -> KerasModel:
         return build_head(inputs, class_count, parameters.dropout, parameters.weight_decay, seed)

@@ -2,24 +2,98 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from graft.boundary_rows import stream_activations
-from graft.figures.augmentation import draw_views
-from graft.figures.learning_curves import draw_history
-from graft.figures.style import draw_note
-from graft.fine_tuning_parameters import FineTuningParameters
-from graft.images.blocks import RowStream
+from graft.compute.known_rows import TracedRows
+from graft.compute.streams import RowStream, copy_rows
+from graft.errors import GraftError
 from graft.images.colours import copy_pictures
-from graft.images.origins import TracedRows
-from graft.pipelines.fine_tuning.inputs import is_stored, make_plan, make_pools
+from graft.parameters.fine_tuning import FineTuningParameters
 from graft.pipelines.fine_tuning.telling import tell_blocks, tell_outcome, tell_preview
-from graft.training_backup import TrainingBackup
+from graft.reporting.contact_sheets import draw_views
+from graft.reporting.style import draw_note
+from graft.reporting.training_figures import draw_history
+from graft.training.backup import TrainingBackup
+from graft.training.boundary import stream_activations
 from graft.types import KerasModel
+
+if TYPE_CHECKING:
+    from graft.models.freezing import CutBackbone, CutClassifier
+    from graft.training.boundary import BoundaryPlan
+    from graft.training.views import ViewPools
+
+
+def is_stored(cut: CutBackbone, parameters: FineTuningParameters) -> bool:
+    """Whether the tail is trained on stored activations, and not the whole on pictures."""
+    return bool(cut.frozen and cut.unfrozen and parameters.activation_cache)
+
+
+def make_plan(splits: pd.DataFrame, parameters: FineTuningParameters) -> BoundaryPlan:
+    """Which activations are stored; nothing of the test split is."""
+    from graft.training.boundary import BoundaryPlan
+
+    train, dev = (np.flatnonzero(splits["split"] == split) for split in ("train", "dev"))
+    return BoundaryPlan(train, dev, parameters.views)
+
+
+def make_pools(
+    cut: CutClassifier,
+    activations: np.ndarray,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    parameters: FineTuningParameters,
+) -> tuple[ViewPools, ViewPools]:
+    """The batches of train and dev, from stored activations or from pictures.
+
+    Raises:
+        GraftError: If the activations were stored with other parameters.
+    """
+    from graft.models.augmentation import PictureAugmenter, is_active
+    from graft.training.losses import read_sample_weights, weigh_pictures
+    from graft.training.views import FreshViews, StoredViews, ViewPools, ViewReader
+
+    plan = make_plan(splits, parameters)
+    train: ViewReader
+    dev: ViewReader
+    if is_stored(cut, parameters):
+        _check_stored(activations, plan, cut)
+        read = partial(copy_rows, activations)
+        train = StoredViews(read, 0, len(plan.train), plan.views)
+        dev = StoredViews(read, len(plan) - len(plan.dev), len(plan.dev), views=0)
+    else:
+        augmenter = PictureAugmenter(parameters.augmentation, images.shape[1])
+        active = augmenter if is_active(parameters.augmentation) else None
+        read = partial(copy_pictures, images)
+        train = FreshViews(read, plan.train, active)
+        dev = FreshViews(read, plan.dev, None)
+    labels = splits["label_index"].to_numpy(np.int64)
+    weights = weigh_pictures(labels[plan.train], len(class_names), parameters.class_weights)
+    if parameters.sample_weights is not None:
+        weights = weights * read_sample_weights(
+            splits.iloc[plan.train], parameters.sample_weights, parameters.stage
+        )
+    return (
+        ViewPools(train, labels[plan.train], weights),
+        ViewPools(dev, labels[plan.dev], np.ones(len(plan.dev), np.float32)),
+    )
+
+
+def _check_stored(activations: np.ndarray, plan: BoundaryPlan, cut: CutClassifier) -> None:
+    expected = (len(plan), *cut.tail.input_shape[1:])
+    if activations.shape != expected:
+        raise GraftError(
+            "the stored activations are of other parameters (unfreeze, views, image_size, "
+            f"splits) than now; run --pipelines=fine_tuning as a whole; they should be {expected}; "
+            f"got {activations.shape}"
+        )
+
 
 _SHEET_PICTURES, _SHEET_VIEWS = 6, 5
 
@@ -45,9 +119,8 @@ def store_boundary_activations(
         GraftError: If there is no such block; while the stream is stored, if an activation is
             too large for its type.
     """
-    from graft.models.devices import prepare_devices
     from graft.models.freezing import cut_backbone
-    from graft.models.runtime import seed_everything
+    from graft.training.devices import prepare_devices, seed_everything
 
     prepare_devices(parameters.gpu_memory)
     seed_everything(parameters.seed)
@@ -83,10 +156,9 @@ def fine_tune(
     Raises:
         GraftError: If there is no such block, or the loss is no longer a number.
     """
-    from graft.models import fine_tuning
-    from graft.models.devices import prepare_devices
     from graft.models.freezing import cut_classifier
-    from graft.models.runtime import seed_everything
+    from graft.training import tails as fine_tuning
+    from graft.training.devices import prepare_devices, seed_everything
 
     prepare_devices(parameters.gpu_memory)
     seed_everything(parameters.seed)

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from graft.models.boundary import BoundaryPlan
     from graft.models.freezing import CutBackbone
+    from graft.training.boundary import BoundaryPlan
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from graft.datasets.features import FeatureTable
-from graft.figures.learning_rate import draw_learning_rate_test
+from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.head_learning_rate.parameters import LearningRateTestParameters
-from graft.training_parameters import HeadTrainingParameters
+from graft.reporting.training_figures import draw_learning_rate_test
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ def find_head_learning_rate(
     Raises:
         GraftError: If the range of rates is empty or a pass has fewer than ten steps.
     """
-    from graft.models.head_preparation import prepare_features, prepare_head
-    from graft.models.learning_rate_finder import find_learning_rate
+    from graft.training.heads_on_features import prepare_features, prepare_head
+    from graft.training.learning_rate_test import find_learning_rate
 
     head = prepare_head(features.dimension, len(class_names), head_training)
     train, _, _ = prepare_features(features, splits, len(class_names), head_training)

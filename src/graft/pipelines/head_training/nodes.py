@@ -10,8 +10,8 @@ import pandas as pd
 
 from graft.datasets.features import FeatureTable
 from graft.images.colours import copy_pictures
-from graft.training_backup import TrainingBackup
-from graft.training_parameters import HeadTrainingParameters
+from graft.parameters.training import HeadTrainingParameters
+from graft.training.backup import TrainingBackup
 from graft.types import KerasModel
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ def train_head(
         GraftError: If the loss does not fit the classes or is no longer a number, or another
             run trains the same head.
     """
-    from graft.models.fitting import fit
-    from graft.models.head_preparation import prepare_features, prepare_head
+    from graft.training.fitting import fit
+    from graft.training.heads_on_features import prepare_features, prepare_head
 
     head = prepare_head(features.dimension, len(class_names), parameters)
     train, dev, pictures = prepare_features(features, splits, len(class_names), parameters)
@@ -70,7 +70,7 @@ def _show_dev(
     class_names: list[str],
     logs: Path,
 ) -> None:
-    from graft.models.tensorboard import show_dev
+    from graft.training.callbacks import show_dev
 
     rows = dev["image_row"].to_numpy()
     probabilities = head.predict(vectors, verbose=0)

@@ -2,23 +2,156 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 import pandas as pd
 
+from graft.compute.streams import count_workers
+from graft.compute.workers import Failure, Item, Limits, map_isolated
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
-from graft.images.checking import OK, QUARANTINED, check_picture
+from graft.images.checking import OK, QUARANTINED, PictureFacts, check_picture, describe_unusable
+from graft.images.crops import parse_crop
+from graft.images.decoding import PictureError
 from graft.images.duplicates import SAME_PIXELS
-from graft.images.sources import ImageSource
-from graft.pipelines.ingestion.conflicts import cluster_pictures, settle_conflicts
-from graft.pipelines.ingestion.facts import collect_facts, describe_changes
+from graft.pipelines.ingestion.labels import apply_verdicts, cluster_pictures, settle_conflicts
 from graft.pipelines.ingestion.parameters import IngestionParameters
-from graft.pipelines.ingestion.verdicts import apply_verdicts
+from graft.progress import track
+from graft.sources.source import ImageSource
 
 logger = logging.getLogger(__name__)
+
+FACTS = [column.name for column in fields(PictureFacts)]
+# Stated types: a column of nothing but missing values would have none.
+_TYPES = {"width": "Int32", "height": "Int32", "bytes": "int64"}
+_TYPES |= dict.fromkeys(["brightness", "contrast", "red", "green", "blue"], "float32")
+
+
+def collect_facts(
+    source: ImageSource,
+    former: pd.DataFrame | None,
+    check: Callable[..., PictureFacts],
+    recipe: str,
+    parameters: IngestionParameters,
+) -> tuple[pd.DataFrame, int]:
+    """Read and hash every file, and decode those whose content nobody has described yet.
+
+    What could not be read, or broke a limit of time or memory, has no origin: the next run
+    tries it again, for the machine may have been the reason.
+
+    Args:
+        source: The pictures.
+        former: ``checked_images`` of the last run; None before the first.
+        check: Bytes and crop to facts.
+        recipe: Digest of all that the facts are made of, but the content.
+        parameters: Limits and workers.
+
+    Returns:
+        The records with the columns of :class:`~graft.images.checking.PictureFacts` and
+        ``origin``; and how many pictures were decoded.
+    """
+    known = former if former is not None and "origin" in former else _make_table([])
+    reading = _Reading(source, recipe, known)
+    limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
+    workers = parameters.workers or count_workers()
+    with closing(map_isolated(check, reading.read_new(), workers, limits)) as results:
+        found = list(map(_describe, results, reading.origins_of_new))
+    pool = pd.concat([known[[*FACTS, "origin"]], _make_table(found)], ignore_index=True)
+    table = pool.iloc[reading.rows].reset_index(drop=True)
+    return pd.concat([source.records.reset_index(drop=True), table], axis=1), len(found)
+
+
+@dataclass
+class _Reading:
+    """One pass over the source.
+
+    Attributes:
+        rows: For every record so far, the row of the facts about it: in the former table, or
+            behind it among the new ones.
+        origins_of_new: Of every new content so far; None of what cannot be read.
+    """
+
+    source: ImageSource
+    recipe: str
+    former: pd.DataFrame
+    rows: list[int] = field(default_factory=list)
+    origins_of_new: list[str | None] = field(default_factory=list)
+
+    def read_new(self) -> Iterator[Item | Failure]:
+        """Read all files; yield each content that is in no row yet, once."""
+        origins = enumerate(self.former["origin"])
+        row_of = {origin: row for row, origin in origins if isinstance(origin, str)}
+        records = zip(self.source.records["image_id"], self.source.records["crop"], strict=True)
+        total = len(self.source.records)
+        for image_id, crop in track(records, total, activity="checking", unit="pictures"):
+            origin, item = self._read(image_id, crop)
+            if origin in row_of:
+                self.rows.append(row_of[origin])
+                continue
+            self.rows.append(len(self.former) + len(self.origins_of_new))
+            self.origins_of_new.append(origin)
+            if origin is not None:
+                row_of[origin] = self.rows[-1]
+            yield item
+
+    def _read(self, image_id: str, crop: str | None) -> tuple[str | None, Item | Failure]:
+        box = parse_crop(crop)
+        try:
+            data = self.source.read(image_id)
+        except PictureError as error:
+            return None, Failure(str(error))
+        content = hashlib.sha256(data).hexdigest()
+        return hash_parts(content, str(box), self.recipe), {"data": data, "crop": box}
+
+
+def _describe(
+    result: PictureFacts | Failure, origin: str | None
+) -> tuple[PictureFacts, str | None]:
+    if not isinstance(result, Failure):
+        return result, origin
+    return describe_unusable(result.reason, result.item["data"] if result.item else None), None
+
+
+def _make_table(found: list[tuple[PictureFacts, str | None]]) -> pd.DataFrame:
+    table = pd.DataFrame([facts for facts, _ in found], columns=FACTS)
+    table["origin"] = [origin for _, origin in found]
+    return table.astype({name: _TYPES.get(name, "str") for name in table.columns})
+
+
+def describe_changes(former: pd.DataFrame, now: pd.DataFrame) -> str:
+    """What has happened to the pictures since the last run, for a person.
+
+    A picture of known content under a new name is renamed if the old name is gone, else new.
+
+    Args:
+        former: Columns ``image_id``, ``label``, ``crop`` and ``sha256``, of the last run.
+        now: The same of this run.
+    """
+    before, after = (_name_contents(table) for table in (former, now))
+    same = after.merge(before, on=["image_id", "content"], suffixes=("", "_before"))
+    relabelled = int((same["label"] != same["label_before"]).sum())
+    gone, come = (
+        table[~table["image_id"].isin(same["image_id"])].assign(
+            copy=lambda rest: rest.groupby("content").cumcount()
+        )
+        for table in (before, after)
+    )
+    renamed = len(come.merge(gone, on=["content", "copy"]))
+    parts = [f"{len(come) - renamed:,} new", f"{len(gone) - renamed:,} removed"]
+    parts += [f"{renamed:,} renamed"] if renamed else []
+    parts += [f"{relabelled:,} relabelled"] if relabelled else []
+    return ", ".join([*parts, f"{len(same) - relabelled:,} as before"])
+
+
+def _name_contents(table: pd.DataFrame) -> pd.DataFrame:
+    content = table["sha256"].fillna("") + " " + table["crop"].fillna("")
+    return table[["image_id"]].assign(label=table["label"].fillna(""), content=content)
 
 
 def check_images(
@@ -36,7 +169,7 @@ def check_images(
     Returns:
         ``checked_images``: a row a picture, in the source's order, with the columns of its
         record, of :class:`~graft.images.checking.PictureFacts`, and ``origin``: a digest of all
-        that the facts were made of (see :mod:`graft.images.origins`).
+        that the facts were made of (see :mod:`graft.compute.known_rows`).
     """
     for note in raw_images.notes:
         logger.info(note)

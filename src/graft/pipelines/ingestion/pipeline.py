@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from graft.pipelines.ingestion.labels import check_label_verdicts
 from graft.pipelines.ingestion.nodes import check_images, cluster_images
-from graft.pipelines.ingestion.verdicts import check_label_verdicts
 
 
 def create_pipeline(**_: object) -> Pipeline:

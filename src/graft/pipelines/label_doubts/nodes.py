@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from graft.analysis.label_issues import estimate_wrong_labels, predict_out_of_fold, score_doubts
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.figures.report import embed_thumbnail
 from graft.images.colours import copy_pictures
 from graft.pipelines.label_doubts.parameters import LabelDoubtsParameters
-from graft.scores.label_doubts import estimate_wrong_labels, predict_out_of_fold, score_doubts
+from graft.reporting.report import embed_thumbnail
 
 COLUMNS = [
     "rank",

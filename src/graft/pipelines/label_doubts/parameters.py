@@ -2,7 +2,7 @@
 
 from pydantic import Field, NonNegativeInt
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class LabelDoubtsParameters(StageParameters):

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from graft.images.letters import ALPHABETS, LETTERS, PICTURE_SIZE, render_letters
+from graft.pipelines.pretraining.letters import ALPHABETS, LETTERS, PICTURE_SIZE, render_letters
 from graft.pipelines.pretraining.parameters import PretrainingParameters
 from graft.types import KerasModel
 
@@ -54,8 +54,8 @@ def pretrain_backbone(
         ``pretraining_history``: a row an epoch: ``epoch``, ``loss``, ``accuracy``, ``dev_loss``,
         ``dev_accuracy``.
     """
-    from graft.models.runtime import seed_everything
-    from graft.models.small_cnn import build_small_cnn, collect_small_cnn_weights
+    from graft.models.backbones import build_small_cnn, collect_small_cnn_weights
+    from graft.training.devices import seed_everything
 
     seed_everything(parameters.seed)
     one_hot = np.eye(len(LETTERS), dtype=np.float32)[letter_labels["label_index"]]

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
-from graft.images.letters import FONTS
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
+from graft.pipelines.pretraining.letters import FONTS
 
 
 def _check_dev_fonts(dev_fonts: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from graft.figures.explanation import embed_pictures
-from graft.figures.report import ReportContent, render_report
-from graft.parameters import BackboneParameters
+from graft.parameters.base import BackboneParameters
+from graft.reporting.explanation_figures import embed_pictures
+from graft.reporting.report import ReportContent, render_report
 
 
 def write_report(

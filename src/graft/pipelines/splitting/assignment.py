@@ -2,15 +2,158 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from graft.errors import GraftError
-from graft.pipelines.splitting.dealing import deal_units
-from graft.pipelines.splitting.fractions import choose_fractions
 from graft.pipelines.splitting.parameters import SplittingParameters
+
+
+def choose_fractions(count: int, parameters: SplittingParameters) -> dict[str, float]:
+    """Shares of train, dev and test for so many pictures.
+
+    A dev set must be large enough to tell two models apart, which is a number of pictures, not
+    a share of them (A. Ng, "Machine Learning Yearning", 2018, chapter 7). So the shares hold up
+    to ``few`` pictures and then fall with a power of their number, to ``held_out_of_many``.
+
+    Examples:
+        With 60/20/20 up to 10,000 pictures and 98/1/1 from 1,000,000, 100,000 pictures are
+        divided 91/4.5/4.5.
+    """
+    progress = (math.log(max(count, 1)) - math.log(parameters.few)) / (
+        math.log(parameters.many) - math.log(parameters.few)
+    )
+    progress = min(max(progress, 0.0), 1.0)
+    dev, test = (
+        share * (min(parameters.held_out_of_many, share) / share) ** progress
+        for share in (parameters.dev, parameters.test)
+    )
+    return {"train": 1 - dev - test, "dev": dev, "test": test}
+
+
+NOT_PLACED = -1
+
+
+def deal_units(
+    units: pd.DataFrame, shares: Mapping[Any, float], salt: str, fill_all: bool
+) -> pd.Series:
+    """Give every unit a split, class by class.
+
+    Within a class the units come in the order of a salted hash of their key, which does not
+    depend on the order or the names of the files; each goes to the split that lacks most
+    pictures. Units that have a split already keep it.
+
+    Args:
+        units: A row a unit: ``label``, ``size`` (pictures), ``key`` (text) and ``former``, the
+            split that it has already, or missing.
+        shares: Share of each split, by its name or number; they sum to 1.
+        salt: Another salt makes another order.
+        fill_all: Whether every split must get a unit of every class.
+
+    Returns:
+        Split of every row of ``units``.
+
+    Raises:
+        GraftError: If a class has fewer units than there are splits to fill.
+    """
+    names = np.array(list(shares))
+    wanted = np.array(list(shares.values()))
+    order = pd.Series([_hash(salt, key) for key in units["key"]], index=units.index)
+    codes = pd.Index(names).get_indexer(units["former"]).astype(np.int64)
+    places = pd.Series(codes, index=units.index)
+    carried = np.zeros(len(shares))
+    for label, members in order.sort_values().groupby(units["label"], sort=True):
+        rows = members.index
+        sizes = units.loc[rows, "size"].to_numpy()
+        if fill_all and len(rows) < len(shares):
+            _refuse_small_class(str(label), int(sizes.sum()), len(rows), names)
+        # What rounding took from a split in one class, the next class gives back.
+        goals = carried + wanted * sizes.sum()
+        placed = fill_splits(sizes, places.loc[rows].to_numpy(), goals, fill_all)
+        places.loc[rows] = placed
+        got = np.bincount(placed, weights=sizes, minlength=len(shares))
+        carried = np.clip(goals - got, -1, 1)
+    return pd.Series(names[places], index=units.index)
+
+
+def fill_splits(
+    sizes: np.ndarray, places: np.ndarray, goals: np.ndarray, fill_all: bool
+) -> np.ndarray:
+    """Put units one by one where most is lacking, then even out what large units unbalanced.
+
+    Args:
+        sizes: Pictures in each unit, int (m,), in the order in which they are dealt out.
+        places: Split number of units that have one already, else ``NOT_PLACED``, int (m,).
+        goals: Pictures that each split should get, float (s,).
+        fill_all: Whether no split may stay empty; then s ≤ m.
+
+    Returns:
+        Split number of every unit, int (m,). With units of one picture, none placed before,
+        every split gets its goal to within one picture, if no goal is below one.
+    """
+    splits = range(len(goals))
+    lacking, units_in = goals.tolist(), [0] * len(goals)
+    placed = places.tolist()
+    for unit, split in enumerate(placed):
+        if split != NOT_PLACED:
+            lacking[split] -= sizes[unit]
+            units_in[split] += 1
+    free = [unit for unit, split in enumerate(placed) if split == NOT_PLACED]
+    for remaining, unit in zip(range(len(free), 0, -1), free, strict=True):
+        empty = [split for split in splits if not units_in[split]] if fill_all else []
+        candidates = empty if empty and remaining <= len(empty) else splits
+        split = max(candidates, key=lacking.__getitem__)
+        lacking[split] -= sizes[unit]
+        units_in[split] += 1
+        placed[unit] = split
+    return even_out(sizes, np.array(placed), goals, np.array(free, dtype=np.int64))
+
+
+def even_out(
+    sizes: np.ndarray, placed: np.ndarray, goals: np.ndarray, free: np.ndarray
+) -> np.ndarray:
+    """Move single units from the fullest to the emptiest split while that brings both nearer.
+
+    Args:
+        sizes: Pictures in each unit, int (m,).
+        placed: Split number of every unit, int (m,).
+        goals: Pictures that each split should get, float (s,).
+        free: Numbers of the units that may be moved.
+
+    Returns:
+        Split number of every unit, int (m,). No split loses its last unit.
+    """
+    placed = placed.copy()
+    lacking = goals - np.bincount(placed, weights=sizes, minlength=len(goals))
+    while True:
+        source, target = int(lacking.argmin()), int(lacking.argmax())
+        gap = lacking[target] - lacking[source]
+        units = free[placed[free] == source]
+        units = units[sizes[units] < gap - 1e-9]
+        if not len(units) or (placed == source).sum() == 1:
+            return placed
+        unit = units[np.abs(sizes[units] - gap / 2).argmin()]
+        placed[unit] = target
+        lacking[source] += sizes[unit]
+        lacking[target] -= sizes[unit]
+
+
+def _hash(salt: str, key: str) -> str:
+    return hashlib.sha256(f"{salt}:{key}".encode()).hexdigest()
+
+
+def _refuse_small_class(label: str, pictures: int, units: int, names: np.ndarray) -> None:
+    raise GraftError(
+        f"class '{label}' is too small to split: of its {pictures} usable pictures, {units} are "
+        f"neither copies nor of one group; every class needs {len(names)}, one each for "
+        f"{', '.join(names)}; add pictures or leave the class out"
+    )
 
 
 def assign_splits(pictures: pd.DataFrame, parameters: SplittingParameters) -> np.ndarray:

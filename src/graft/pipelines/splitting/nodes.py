@@ -1,4 +1,4 @@
-"""Nodes of the splitting stage."""
+"""Nodes of the splitting stage, and the gate behind it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,68 @@ from typing import Any
 import pandas as pd
 
 from graft.errors import GraftError
-from graft.pipelines.splitting.assignment import assign_folds, assign_splits
-from graft.pipelines.splitting.former import recall, settle_clusters
-from graft.pipelines.splitting.fractions import choose_fractions
-from graft.pipelines.splitting.leaks import refuse_leaks
+from graft.images.duplicates import find_links, link_groups
+from graft.pipelines.splitting.assignment import assign_folds, assign_splits, choose_fractions
 from graft.pipelines.splitting.parameters import SplittingParameters
+from graft.pipelines.splitting.reuse import recall, settle_clusters
+
+logger = logging.getLogger(__name__)
+
+
+def refuse_leaks(pictures: pd.DataFrame, radius: int | None) -> dict[str, int]:
+    """Compare the sides of all pairs of pictures that belong together.
+
+    It looks at pairs, not at the clusters by which the pictures were divided.
+
+    Args:
+        pictures: Columns ``image_id``, ``split`` and those that
+            :func:`~graft.images.duplicates.find_links` reads.
+        radius: Largest Hamming distance of the hashes of look-alikes, in bits.
+
+    Returns:
+        ``pairs`` that belong together, and ``leaking``: 0.
+
+    Raises:
+        GraftError: Names the first pair that stands on two sides, and why it belongs together.
+    """
+    pairs = pd.concat([link_groups(pictures), find_links(pictures, radius)], ignore_index=True)
+    sides = pictures["split"].to_numpy()
+    leaking = pairs[sides[pairs["left"]] != sides[pairs["right"]]]
+    if not leaking.empty:
+        pair = leaking.iloc[0]
+        first, second = (pictures.iloc[pair[end]] for end in ("left", "right"))
+        raise GraftError(
+            f"{len(leaking):,} pairs of pictures that belong together stand on two sides of the "
+            f"split; the first is '{first['image_id']}' ({first['split']}) and "
+            f"'{second['image_id']}' ({second['split']}): {pair['kind']}"
+        )
+    return {"pairs": len(pairs), "leaking": 0}
+
+
+def refuse_leaking_splits(splits: pd.DataFrame) -> pd.DataFrame:
+    """Let ``splits`` pass only if no picture, group or cluster stands on two sides.
+
+    Raises:
+        GraftError: Names the first that does.
+    """
+    repeated = splits.loc[splits["image_id"].duplicated(), "image_id"]
+    if not repeated.empty:
+        raise GraftError(
+            f"{len(repeated)} pictures stand in splits more than once; each may be in one split "
+            f"only; the first is '{repeated.iloc[0]}'"
+        )
+    for unit in ("group", "cluster"):
+        sides = splits.dropna(subset=unit).groupby(unit)["split"].nunique()
+        leaking = sides[sides > 1]
+        if not leaking.empty:
+            raise GraftError(
+                f"{len(leaking)} {unit}s have pictures in two splits; a {unit} may be in one "
+                f"only; the first is '{leaking.index[0]}'"
+            )
+    return splits
+
 
 _KEPT = ["image_id", "label", "label_index", "group", "source", "sha256", "cluster"]
-logger = logging.getLogger(__name__)
 
 
 def split_images(

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class SplittingParameters(StageParameters):

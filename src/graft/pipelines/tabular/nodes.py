@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator
@@ -15,11 +16,71 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from graft.figures.folds import draw_folds
-from graft.figures.report import render_page
+from graft.errors import GraftError
 from graft.pipelines.tabular.parameters import TabularParameters
-from graft.pipelines.tabular.targets import separate_target
 from graft.progress import track
+from graft.reporting.error_figures import draw_folds
+from graft.reporting.report import render_page
+
+logger = logging.getLogger(__name__)
+
+
+def separate_target(
+    table: pd.DataFrame, parameters: TabularParameters
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divide a table into the numbers to predict from, float64 (n, D), and the targets (n,).
+
+    Raises:
+        GraftError: See :func:`cross_validate_table`.
+    """
+    column = _find_column(table, parameters.target)
+    targets = table.iloc[:, column]
+    rows = table.drop(columns=table.columns[column])
+    texts = [str(name) for name in rows if not pd.api.types.is_numeric_dtype(rows[name])]
+    if texts or rows.empty:
+        raise GraftError(
+            "the table needs columns of numbers to predict from; leave out the others; got "
+            + (f"'{texts[0]}' of text" if texts else f"{rows.shape[1]} columns, {len(rows)} rows")
+        )
+    if targets.isna().any():
+        raise GraftError(
+            f"every row needs a target; got {int(targets.isna().sum())} rows without one in "
+            f"column '{table.columns[column]}'"
+        )
+    _check_task(targets, parameters)
+    return rows.to_numpy(np.float64), targets.to_numpy()
+
+
+def _find_column(table: pd.DataFrame, target: str | int) -> int:
+    if isinstance(target, int) and -table.shape[1] <= target < table.shape[1]:
+        return target % table.shape[1]
+    names = [str(name) for name in table.columns]
+    if target not in names:
+        raise GraftError(
+            f"tabular.target: the table has the columns {', '.join(names)}; allowed are their "
+            f"names, and numbers from 0 or -1 for the last; got {target!r}"
+        )
+    return names.index(str(target))
+
+
+def _check_task(targets: pd.Series, parameters: TabularParameters) -> None:
+    if parameters.task == "regression":
+        if not pd.api.types.is_numeric_dtype(targets):
+            raise GraftError(f"a regression predicts numbers; got '{targets.iloc[0]}'")
+        if len(targets) < 2 * parameters.folds:
+            raise GraftError(
+                f"tabular.folds: every fold needs two rows, of {len(targets)}; "
+                f"got {parameters.folds}"
+            )
+        return
+    sizes = targets.value_counts()
+    if len(sizes) < 2 or sizes.min() < parameters.folds:
+        raise GraftError(
+            "a classification needs two classes, and every class a row in every fold; lower "
+            f"tabular.folds ({parameters.folds}) or set task to regression; got "
+            f"{len(sizes)} classes, the smallest of {sizes.min()} rows"
+        )
+
 
 # Name of the score to scikit-learn's scorer and the sign that makes it what its name says.
 SCORES = {
@@ -27,7 +88,6 @@ SCORES = {
     "regression": {"r2": ("r2", 1), "rmse": ("neg_root_mean_squared_error", -1)},
 }
 NETWORK, LINEAR, TRIVIAL = "network", "linear", "trivial"
-logger = logging.getLogger(__name__)
 
 
 def cross_validate_table(raw_table: pd.DataFrame, parameters: TabularParameters) -> pd.DataFrame:
@@ -69,7 +129,7 @@ def cross_validate_table(raw_table: pd.DataFrame, parameters: TabularParameters)
 
 def make_models(parameters: TabularParameters) -> dict[str, Pipeline]:
     """The network and what it is measured against, each behind the same preparation."""
-    from graft.models.table_estimators import TableClassifier, TableRegressor
+    from graft.pipelines.tabular.estimators import TableClassifier, TableRegressor
 
     settings = parameters.model_dump(exclude={"task", "target", "folds"})
     models: dict[str, BaseEstimator]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from graft.parameters import StageParameters
+from graft.parameters.base import StageParameters
 
 
 class TabularParameters(StageParameters):

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field, PositiveInt
 
-from graft.training_parameters import TrainingParameters
+from graft.parameters.training import TrainingParameters
 
 
 class TextParameters(TrainingParameters):

@@ -2,16 +2,14 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.text_classification.evaluation import (
+from graft.pipelines.text_classification.nodes import (
     draw_text_confusion,
+    draw_text_curves,
     measure_texts,
     predict_texts,
-    write_text_report,
-)
-from graft.pipelines.text_classification.nodes import (
-    draw_text_curves,
     split_texts,
     train_text_network,
+    write_text_report,
 )
 
 _PARAMETERS = "params:text_classification"

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from graft.figures.learning_curves import draw_history
-from graft.figures.style import draw_note
-from graft.images.blocks import copy_rows
+from graft.compute.streams import copy_rows
 from graft.images.colours import copy_pictures
 from graft.pipelines.training.parameters import ScratchTrainingParameters
-from graft.training_backup import TrainingBackup
+from graft.reporting.style import draw_note
+from graft.reporting.training_figures import draw_history
+from graft.training.backup import TrainingBackup
 from graft.types import KerasModel
 
 NO_NETWORK, _BATCH = "none", 64
@@ -42,11 +42,11 @@ def train_network(
             longer a number, or another run trains the same network.
     """
     from graft.models import networks
-    from graft.models.fine_tuning import make_empty_history
-    from graft.models.fitting import fit
-    from graft.models.losses import check_outputs
-    from graft.models.picture_rows import pool_rows
-    from graft.models.runtime import seed_everything
+    from graft.training.devices import seed_everything
+    from graft.training.fitting import fit
+    from graft.training.losses import check_outputs
+    from graft.training.tails import make_empty_history
+    from graft.training.views import pool_rows
 
     class_count = len(class_names)
     seed_everything(parameters.seed)
@@ -79,8 +79,8 @@ def _show_dev(
     class_names: list[str],
     logs: Path,
 ) -> None:
-    from graft.models.picture_rows import classify_batches
-    from graft.models.tensorboard import show_dev
+    from graft.training.callbacks import show_dev
+    from graft.training.views import classify_batches
 
     rows = np.flatnonzero(splits["split"] == "dev")
     batches = classify_batches(classifier, partial(copy_rows, images), rows, _BATCH)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from graft.training_parameters import TrainingParameters
+from graft.parameters.training import TrainingParameters
 
 
 class ScratchTrainingParameters(TrainingParameters):

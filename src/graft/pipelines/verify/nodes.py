@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from graft.analysis.metrics import METRICS
+from graft.compute.streams import copy_rows
 from graft.datasets.champion import Champion
-from graft.images.blocks import copy_rows
 from graft.images.colours import copy_pictures
 from graft.progress import track
-from graft.scores.metrics import METRICS
 from graft.types import KerasModel
 
 # The head alone and the whole classifier are two graphs, whose floats round differently.

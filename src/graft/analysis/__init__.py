@@ -1,0 +1,1 @@
+"""Metrics and their uncertainty, comparison, label issues: NumPy, SciPy, scikit-learn."""

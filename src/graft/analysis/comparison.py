@@ -1,0 +1,253 @@
+"""Whether one classifier is really better than another, on the same pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import binom, binomtest, norm
+from scipy.stats import t as student_t
+
+from graft.analysis.clusters import count_effective, number_clusters
+from graft.analysis.intervals import bootstrap_t_interval, resample_mean, take_quantiles
+from graft.analysis.metrics import measure_losses
+from graft.analysis.predictions import check_probabilities
+
+POWER = 0.8
+# Pictures that tell the classifiers apart: counts rarer than this are left out of the sum.
+_NEGLIGIBLE = 1e-10
+
+
+def find_smallest_difference(
+    count: int, discordant: float, confidence: float, power: float = POWER
+) -> float | None:
+    """Difference of accuracies that the exact test of McNemar would show with some power.
+
+    Classifiers tell each other apart only on the discordant pictures, which one alone has right;
+    the more of them there are for the same difference, the harder it is to see. Their share is
+    taken as given, or as the difference where that is larger, for it cannot be smaller. The
+    power is exact, over all numbers of discordant pictures (Duffy, Biometrics 40, 1984).
+
+    Args:
+        count: Pictures.
+        discordant: Share of pictures that one classifier alone has right.
+        confidence: 1 less the level of the two-sided test.
+        power: Probability of finding the difference.
+
+    Returns:
+        The difference; None if so few pictures could not even show a difference of 1.
+
+    Examples:
+        >>> round(find_smallest_difference(count=1000, discordant=0.05, confidence=0.95), 4)
+        0.0203
+        >>> find_smallest_difference(count=5, discordant=0.5, confidence=0.95)
+    """
+
+    def miss(difference: float) -> float:
+        share = min(max(discordant, difference), 1.0)
+        return measure_power(count, share, difference, confidence) - power
+
+    if miss(1.0) < 0:
+        return None
+    return float(brentq(miss, 0.0, 1.0, xtol=1e-6))
+
+
+def measure_power(count: int, discordant: float, difference: float, confidence: float) -> float:
+    """Probability that the exact test of McNemar shows the better classifier to be better.
+
+    Args:
+        count: Pictures.
+        discordant: Share of pictures that one classifier alone has right.
+        difference: By how much the better one's accuracy is higher, at most ``discordant``.
+        confidence: 1 less the level of the two-sided test.
+    """
+    if discordant <= 0:
+        return 0.0
+    least, most = binom.ppf([_NEGLIGIBLE, 1 - _NEGLIGIBLE], count, discordant)
+    apart = np.arange(int(least), int(most) + 1)
+    tail = (1 - confidence) / 2
+    # The most pictures of the worse one that still count as evidence; -1 if none do.
+    critical = binom.ppf(tail, apart, 0.5)
+    critical -= binom.cdf(critical, apart, 0.5) > tail
+    worse = (1 - difference / discordant) / 2
+    shown = np.where(critical >= 0, binom.cdf(critical, apart, worse), 0.0)
+    return float(np.sum(binom.pmf(apart, count, discordant) * shown))
+
+
+BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence of a difference"
+
+
+def compare_paired(
+    first_right: np.ndarray, second_right: np.ndarray, confidence: float
+) -> dict[str, float]:
+    """Compare the accuracy of two classifiers on the same pictures.
+
+    Only pictures on which exactly one of them is right tell them apart. The p-value is that of
+    the exact test of McNemar (Psychometrika 12, 1947): how often chance alone would share these
+    pictures out as unevenly or more. The interval is that of Bonett and Price (Statistics in
+    Medicine 31, 2012).
+
+    Args:
+        first_right: Whether the first classifier is right, bool (n,).
+        second_right: The same of the second, in the same order.
+        confidence: Coverage of the interval, such as 0.95.
+
+    Returns:
+        ``n``, ``only_first`` and ``only_second`` (pictures that only one has right), ``p_value``,
+        ``difference`` (accuracy of the second less that of the first), ``low``, ``high``.
+
+    Examples:
+        >>> first = np.array([True] * 13 + [False] * 7 + [True])
+        >>> second = np.array([True] * 12 + [False] + [True] * 7 + [True])
+        >>> found = compare_paired(first, second, 0.95)
+        >>> found["only_first"], found["only_second"], round(found["p_value"], 4)
+        (1, 7, 0.0703)
+    """
+    count = len(first_right)
+    only_first = int(np.sum(first_right & ~second_right))
+    only_second = int(np.sum(second_right & ~first_right))
+    apart = only_first + only_second
+    z = float(norm.ppf((1 + confidence) / 2))
+    low, high = _find_interval(only_first, only_second, count, z)
+    return {
+        "n": count,
+        "only_first": only_first,
+        "only_second": only_second,
+        "p_value": float(binomtest(only_first, apart).pvalue) if apart else 1.0,
+        "difference": (only_second - only_first) / count,
+        "low": low,
+        "high": high,
+    }
+
+
+def compare_classifiers(
+    labels: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    draws: int,
+    confidence: float,
+    seed: int,
+    clusters: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Compare accuracy and log loss of two classifiers on the same pictures, second less first.
+
+    The test of accuracy is McNemar's, with whole clusters in the place of pictures
+    (:func:`find_p_value`). The interval of its difference is Bonett and Price's, on the effective
+    number of pictures and with Student's t where they come in clusters: with few discordant
+    pictures it covers better than the percentile bootstrap over clusters, which is given too. That
+    of log loss is the studentised bootstrap. Both cover the truth 93 to 97 times of 100 in
+    simulations with 100 and more pictures or 40 and more clusters.
+
+    Args:
+        labels: Class index of every picture, int (n,).
+        first: Probabilities of the first classifier, float (n, C).
+        second: Those of the second.
+        draws: Resamples of the bootstrap.
+        confidence: Coverage of the intervals; 1 less the level of the test.
+        seed: Seed of the bootstrap.
+        clusters: Cluster of every picture (n,); None if they do not belong together.
+
+    Returns:
+        ``n``, ``clusters``, ``only_first``, ``only_second``, ``p_value``; ``accuracy`` (``value``,
+        ``low``, ``high``, ``bootstrap_low``, ``bootstrap_high``) and ``log_loss`` (``value``,
+        ``low``, ``high``), differences; ``verdict`` on the second classifier, by accuracy, and
+        ``log_loss_verdict``: ``better``, ``worse`` or ``no evidence of a difference``;
+        ``smallest``: the smallest difference of accuracy that these pictures would show in 80 of
+        100 cases, or None, see :func:`~graft.analysis.comparison.find_smallest_difference`.
+
+    Raises:
+        GraftError: If a probability is no number.
+    """
+    given = [check_probabilities(np.asarray(part, np.float64)) for part in (first, second)]
+    codes = number_clusters(clusters, len(labels))
+    right = [part.argmax(axis=1) == labels for part in given]
+    changes = right[1].astype(np.float64) - right[0]
+    losses = measure_losses(labels, given[1]) - measure_losses(labels, given[0])
+    found = compare_paired(right[0], right[1], confidence)
+    p_value = find_p_value(changes, codes)
+    low, high = bootstrap_t_interval(losses, codes, draws, confidence, seed)
+    size = count_effective(changes, codes)
+    return {
+        "n": len(labels),
+        "clusters": int(codes.max()) + 1,
+        "only_first": found["only_first"],
+        "only_second": found["only_second"],
+        "p_value": p_value,
+        "verdict": _judge(found["difference"], p_value < 1 - confidence),
+        "accuracy": _describe_change(changes, codes, draws, confidence, seed),
+        "log_loss_verdict": _judge(-float(losses.mean()), low > 0 or high < 0),
+        "log_loss": {"value": float(losses.mean()), "low": low, "high": high},
+        "smallest": find_smallest_difference(
+            max(int(size), 1), float(np.mean(changes != 0)), confidence
+        ),
+    }
+
+
+def find_p_value(changes: np.ndarray, codes: np.ndarray) -> float:
+    """Exact p-value of the hypothesis that either classifier is as likely to be the better one.
+
+    If so, every cluster could as well have come out the other way round: all ways are counted, as
+    in Fisher's randomisation test (The Design of Experiments, 1935, section 21). With clusters of
+    one picture this is the exact test of McNemar, to the last digit.
+
+    Args:
+        changes: 1 where only the second is right, -1 where only the first is, else 0; (n,).
+        codes: Cluster of every picture, int (n,).
+
+    Examples:
+        >>> round(find_p_value(np.repeat([-1.0, 1.0], [1, 7]), np.arange(8)), 4)
+        0.0703
+    """
+    sums = np.abs(np.bincount(codes, changes)).astype(int)
+    single = int(np.sum(sums == 1))
+    # Probability of every sum of the clusters, from the least to the largest in steps of one.
+    chances = np.zeros(2 * single + 1)
+    chances[::2] = binom.pmf(np.arange(single + 1), single, 0.5)
+    for size in sums[sums > 1]:
+        grown = np.zeros(len(chances) + 2 * size)
+        grown[: len(chances)] += chances / 2
+        grown[2 * size :] += chances / 2
+        chances = grown
+    reach = len(chances) // 2
+    is_as_far = np.abs(np.arange(-reach, reach + 1)) >= abs(int(changes.sum()))
+    return float(min(chances[is_as_far].sum(), 1.0))
+
+
+def _describe_change(
+    changes: np.ndarray, codes: np.ndarray, draws: int, confidence: float, seed: int
+) -> dict[str, float]:
+    count, groups = len(changes), int(codes.max()) + 1
+    tail = (1 + confidence) / 2
+    if groups == count:
+        size, reach = float(count), float(norm.ppf(tail))
+    else:
+        size = count_effective(changes, codes)
+        reach = float(student_t.ppf(tail, df=groups - 1)) if groups > 1 else float("inf")
+    only_first, only_second = (float(np.mean(changes == sign)) * size for sign in (-1, 1))
+    low, high = _find_interval(only_first, only_second, size, reach)
+    sample = resample_mean(changes, codes, draws, seed)
+    bootstrap_low, bootstrap_high = take_quantiles(sample, confidence)
+    return {
+        "value": float(changes.mean()),
+        "low": low,
+        "high": high,
+        "bootstrap_low": bootstrap_low,
+        "bootstrap_high": bootstrap_high,
+    }
+
+
+def _judge(gain: float, is_shown: bool) -> str:
+    if not is_shown or gain == 0:
+        return NO_EVIDENCE
+    return BETTER if gain > 0 else WORSE
+
+
+def _find_interval(
+    only_first: float, only_second: float, count: float, z: float
+) -> tuple[float, float]:
+    first, second = (only_first + 1) / (count + 2), (only_second + 1) / (count + 2)
+    difference = second - first
+    error = np.sqrt((first + second - difference**2) / (count + 2))
+    reach = float(z * error)
+    return max(difference - reach, -1.0), min(difference + reach, 1.0)

@@ -1,0 +1,177 @@
+"""Thresholds that are chosen on dev: from where on to say yes, and when to rather say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graft.analysis.intervals import wilson_interval
+
+_SHARES = np.linspace(1, 0.05, 39)
+
+
+def list_cuts(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every way to cut scores in two that are at least a threshold, and the rest.
+
+    Args:
+        scores: 0 to 1, float (n,).
+
+    Returns:
+        Thresholds, falling, float (k,), and the number of scores that each accepts, int (k,).
+        A threshold lies midway between two scores; the last one is 0 and accepts all.
+
+    Examples:
+        >>> [list(map(float, part)) for part in list_cuts(np.array([0.5, 0.9, 0.5, 0.7]))]
+        [[0.8, 0.6, 0.0], [1.0, 2.0, 4.0]]
+    """
+    distinct, counts = np.unique(scores, return_counts=True)
+    distinct, counts = distinct[::-1], counts[::-1]
+    middles = (distinct[:-1] + distinct[1:]) / 2
+    # Between two neighbouring floats there is no middle.
+    middles = np.where(middles > distinct[1:], middles, distinct[:-1])
+    return np.append(middles, 0.0), np.cumsum(counts)
+
+
+def choose_by_cost(
+    scores: np.ndarray, positive: np.ndarray, false_positive: float, false_negative: float
+) -> float:
+    """The threshold with the lowest cost on the given pictures.
+
+    Of several, the one nearest to what would be best if the scores were true probabilities,
+    ``false_positive / (false_positive + false_negative)`` (Elkan, "The foundations of
+    cost-sensitive learning", IJCAI 2001).
+
+    Args:
+        scores: Probability of the positive class, float (n,).
+        positive: Whether a picture is of that class, bool (n,).
+        false_positive: Cost of a false alarm.
+        false_negative: Cost of a miss.
+
+    Examples:
+        >>> scores, positive = np.array([0.2, 0.4, 0.6]), np.array([False, True, True])
+        >>> round(choose_by_cost(scores, positive, 1.0, 9.0), 2)
+        0.3
+    """
+    in_theory = false_positive / (false_positive + false_negative)
+    cuts, _ = list_cuts(scores)
+    highest = float(scores.max())
+    never = (highest + 1) / 2 if highest < 1 else float(np.nextafter(1, 2))
+    candidates = np.concatenate([[never, in_theory], cuts])
+    alarms = _count_from(scores[~positive], candidates)
+    misses = positive.sum() - _count_from(scores[positive], candidates)
+    costs = alarms * false_positive + misses * false_negative
+    best = candidates[costs <= costs.min() * (1 + 1e-12)]
+    return float(best[np.abs(best - in_theory).argmin()])
+
+
+def choose_by_precision(scores: np.ndarray, right: np.ndarray, wanted: float) -> float | None:
+    """The lowest threshold from which on a wanted share is right; None if there is none.
+
+    Args:
+        scores: Float (n,).
+        right: Bool (n,).
+        wanted: Share of the accepted ones that must be right, 0 to 1.
+
+    Examples:
+        >>> choose_by_precision(np.array([0.2, 0.4, 0.6]), np.array([False, False, True]), 1.0)
+        0.5
+    """
+    cuts, counts = list_cuts(scores)
+    reached = np.flatnonzero(_count_from(scores[right], cuts) >= wanted * counts - 1e-9)
+    return float(cuts[reached[-1]]) if len(reached) else None
+
+
+def measure_yes_or_no(
+    scores: np.ndarray, positive: np.ndarray, threshold: float, coverage: float
+) -> dict[str, Any]:
+    """What a threshold of the positive class does: counts, precision and recall.
+
+    Returns:
+        ``n``, ``true_positive``, ``false_positive``, ``false_negative``, ``true_negative``,
+        and ``precision`` and ``recall`` with Wilson's interval; None where nothing counts.
+    """
+    yes = scores >= threshold
+    hits, alarms = int((yes & positive).sum()), int((yes & ~positive).sum())
+    misses = int((~yes & positive).sum())
+    return {
+        "n": len(scores),
+        "true_positive": hits,
+        "false_positive": alarms,
+        "false_negative": misses,
+        "true_negative": len(scores) - hits - alarms - misses,
+        "precision": measure_share(hits, hits + alarms, coverage),
+        "recall": measure_share(hits, hits + misses, coverage),
+    }
+
+
+def measure_answers(
+    confidences: np.ndarray, right: np.ndarray, threshold: float, coverage: float
+) -> dict[str, Any]:
+    """What answering only from a confidence on does.
+
+    Returns:
+        ``n``: pictures answered; ``coverage``: their share; ``accuracy`` on them, with Wilson's
+        interval; None if none is answered.
+    """
+    answered = confidences >= threshold
+    count = int(answered.sum())
+    return {
+        "n": count,
+        "coverage": count / len(confidences),
+        "accuracy": measure_share(int(right[answered].sum()), count, coverage),
+    }
+
+
+def trace_abstention(
+    dev: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], coverage: float
+) -> list[dict[str, Any]]:
+    """Accuracy against the share of pictures that is answered, thresholds from dev.
+
+    Sources: Chow, "On optimum recognition error and reject tradeoff", 1970; El-Yaniv and Wiener,
+    "On the foundations of noise-free selective classification", JMLR 11, 2010.
+
+    Args:
+        dev: Confidences, float (n,), and whether the predicted class is right, bool (n,).
+        test: The same.
+        coverage: Of the intervals.
+
+    Returns:
+        A row a threshold, from answering all of dev to answering a twentieth: ``threshold``,
+        ``dev`` and ``test`` (see :func:`measure_answers`).
+    """
+    cuts, counts = list_cuts(dev[0])
+    wanted = np.ceil(_SHARES * len(dev[0]) - 1e-9)
+    chosen = np.unique(np.searchsorted(counts, wanted))[::-1]
+    return [
+        {
+            "threshold": float(cuts[place]),
+            "dev": measure_answers(*dev, float(cuts[place]), coverage),
+            "test": measure_answers(*test, float(cuts[place]), coverage),
+        }
+        for place in chosen
+    ]
+
+
+def select_shares(rows: list[dict[str, Any]], shares: Sequence[float]) -> list[int]:
+    """Places of the rows of :func:`trace_abstention` that answer some shares of dev, or just more.
+
+    A row is named once, though several shares may lead to it.
+    """
+    answered = np.array([row["dev"]["coverage"] for row in rows])
+    places = [int(np.flatnonzero(answered >= share - 1e-9)[-1]) for share in shares]
+    return list(dict.fromkeys(places))
+
+
+def measure_share(hits: int, count: int, coverage: float) -> dict[str, float] | None:
+    """A share with Wilson's interval; None of nothing."""
+    if not count:
+        return None
+    low, high = wilson_interval(hits, count, coverage)
+    return {"value": hits / count, "low": low, "high": high}
+
+
+def _count_from(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How many scores are at least each threshold, int (k,)."""
+    return len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")

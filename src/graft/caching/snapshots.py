@@ -1,0 +1,75 @@
+"""The state of a source of pictures: which files there are, and the hash of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from graft.images.file_hashes import FileHashes
+from graft.sources.file_names import is_litter, to_text
+
+Snapshot = dict[str, str]
+
+
+def take_snapshot(roots: Iterable[Path], hashes: FileHashes) -> Snapshot:
+    """Name and content of every file of a source; cheap where nothing was touched.
+
+    Args:
+        roots: Files, archives or folders; of folders all below them counts, hidden files and
+            the litter of desktops left out.
+        hashes: Known hashes: a file is read only if it is not among them.
+
+    Returns:
+        Name (relative to its root, after the number of the root) to SHA-256. What cannot be
+        read, and links, stand there with what they are in place of a hash.
+    """
+    found: Snapshot = {}
+    for number, root in enumerate(roots):
+        for path in _list_files(root):
+            name = to_text(os.path.relpath(path, root)) if path != root else root.name
+            found[f"{number}/{name}"] = _describe(path, hashes)
+    return dict(sorted(found.items()))
+
+
+def count_changes(old: Snapshot, new: Snapshot) -> str:
+    """What happened between two snapshots, in words.
+
+    Examples:
+        >>> count_changes({"a": "1", "b": "2"}, {"b": "3", "c": "4", "d": "1"})
+        '1 new, 1 renamed, 1 changed'
+    """
+    added, gone = new.keys() - old.keys(), old.keys() - new.keys()
+    contents = [old[name] for name in gone]
+    renamed = 0
+    for name in added:
+        if new[name] in contents:
+            contents.remove(new[name])
+            renamed += 1
+    changed = sum(old[name] != new[name] for name in old.keys() & new.keys())
+    counts = {
+        "new": len(added) - renamed,
+        "renamed": renamed,
+        "changed": changed,
+        "gone": len(gone) - renamed,
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def _list_files(root: Path) -> Iterable[Path]:
+    if not root.is_dir():
+        yield from [root] if os.path.lexists(root) else []
+        return
+    for folder, subfolders, files in os.walk(root):
+        links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
+        subfolders[:] = [name for name in subfolders if not is_litter(name)]
+        yield from (Path(folder, name) for name in [*files, *links] if not is_litter(name))
+
+
+def _describe(path: Path, hashes: FileHashes) -> str:
+    try:
+        if path.is_symlink() and path.is_dir():
+            return f"link to {os.readlink(path)}"
+        return hashes.hash(path) if path.is_file() else "no regular file"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"

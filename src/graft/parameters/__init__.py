@@ -1,0 +1,1 @@
+"""Parameters that stages share, checked by Pydantic before any work begins."""

@@ -1,0 +1,177 @@
+"""Labels that contradict each other, and what a person has decided about labels."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from dataclasses import dataclass
+
+import pandas as pd
+
+from graft.errors import GraftError
+from graft.images.checking import OK, QUARANTINED
+from graft.images.duplicates import (
+    SAME_PIXELS,
+    find_clusters,
+    find_links,
+    list_conflicts,
+    list_duplicates,
+)
+from graft.sources.label_review import DROP, RELABEL, VERDICTS
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """An index with its clusters, and the lists that come of them.
+
+    Attributes:
+        index: The rows given, with the column ``cluster`` (missing in quarantine).
+        duplicates: Of :func:`~graft.images.duplicates.list_duplicates`.
+        conflicts: Of :func:`~graft.images.duplicates.list_conflicts`.
+    """
+
+    index: pd.DataFrame
+    duplicates: pd.DataFrame
+    conflicts: pd.DataFrame
+
+
+def cluster_pictures(index: pd.DataFrame, radius: int | None) -> Clustered:
+    """Find the clusters of the usable pictures and list copies and conflicts of labels.
+
+    Args:
+        index: Columns of the index, ``status`` among them.
+        radius: Largest Hamming distance of hashes of look-alikes, in bits; None leaves
+            look-alikes out.
+    """
+    usable = index[index["status"] == OK].reset_index(names="row")
+    links = find_links(usable, radius)
+    usable["cluster"] = find_clusters(usable, links)
+    clusters = usable.set_index("row")["cluster"].reindex(index.index)
+    return Clustered(
+        index.assign(cluster=clusters.astype("Int64")),
+        list_duplicates(usable, links),
+        list_conflicts(usable, links),
+    )
+
+
+def settle_conflicts(index: pd.DataFrame, conflicts: pd.DataFrame, policy: str) -> pd.DataFrame:
+    """Deal with pictures whose very pixels stand under two labels; look-alikes are only listed.
+
+    Args:
+        index: The index.
+        conflicts: Of :func:`cluster_pictures`.
+        policy: ``"drop"`` quarantines all of them, for nobody knows which label is right;
+            ``"keep"`` leaves them; ``"error"`` refuses them.
+
+    Returns:
+        The index, with new ``status`` and ``reason`` where pictures were dropped.
+
+    Raises:
+        GraftError: If the policy is ``"error"`` and there is a conflict.
+    """
+    certain = conflicts[conflicts["kind"] == SAME_PIXELS]
+    if policy == "keep" or certain.empty:
+        return index
+    reasons = (
+        "same picture as '" + certain["same_as"] + "' under label '" + certain["other_label"] + "'"
+    )
+    if policy == "error":
+        first = certain.iloc[0]
+        raise GraftError(
+            f"{len(certain):,} pictures stand under two labels; mend the labels or set "
+            f"ingestion.label_conflicts to drop or keep; the first is '{first['image_id']}' "
+            f"('{first['label']}'), the {reasons.iloc[0]}"
+        )
+    rows = index["image_id"].isin(certain["image_id"])
+    found = index.loc[rows, "image_id"].map(dict(zip(certain["image_id"], reasons, strict=True)))
+    index = index.copy()
+    index.loc[rows, "status"] = QUARANTINED
+    index.loc[rows, "reason"] = found
+    return index
+
+
+COLUMNS = ["image_id", "image_sha256", "label", "verdict", "new_label"]
+_DROPPED = "dropped by a verdict on its label"
+_DONE = {"keep": "kept", "relabel": "relabelled", "drop": "dropped"}
+
+
+def check_label_verdicts(
+    checked_images: pd.DataFrame, label_verdicts: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Match the verdicts with the pictures; those on other pictures than today's are ignored.
+
+    Args:
+        checked_images: Of :func:`~graft.pipelines.ingestion.nodes.check_images`.
+        label_verdicts: Of :func:`~graft.sources.label_review.read_label_verdicts`; None if
+            nobody has given any.
+
+    Returns:
+        ``applied_verdicts``, in the order of the pictures: ``image_id``, ``image_sha256``,
+        ``label`` (of the source), ``verdict`` and ``new_label`` (missing unless relabelled).
+
+    Raises:
+        GraftError: If a new label is not one that the source has; names file and row.
+    """
+    if label_verdicts is None:
+        return pd.DataFrame(columns=COLUMNS, dtype="str")
+    _refuse_unknown_labels(label_verdicts, checked_images["label"])
+    pictures = checked_images[["image_id", "sha256", "label"]]
+    found = pictures.merge(label_verdicts, on="image_id", validate="one_to_one")
+    applied = found[found["sha256"] == found["image_sha256"]]
+    _warn_of_ignored(label_verdicts, applied)
+    given = applied["verdict"].value_counts()
+    told = [f"{given[word]:,} {_DONE[word]}" for word in VERDICTS if word in given]
+    if told:
+        logger.info("Verdicts     %s", ", ".join(told))
+    is_relabelled = applied["verdict"] == RELABEL
+    applied = applied.assign(new_label=applied["new_label"].where(is_relabelled))
+    return applied[COLUMNS].reset_index(drop=True).astype("str")
+
+
+def apply_verdicts(pictures: pd.DataFrame, applied_verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Give relabelled pictures their new label, and put dropped ones into quarantine.
+
+    Args:
+        pictures: Columns ``image_id``, ``label``, ``status`` and ``reason``, among others.
+        applied_verdicts: Of :func:`check_label_verdicts`.
+    """
+    if applied_verdicts.empty:
+        return pictures
+    verdicts = applied_verdicts.set_index("image_id")
+    new_labels = pictures["image_id"].map(verdicts["new_label"])
+    is_dropped = (pictures["image_id"].map(verdicts["verdict"]) == DROP) & (
+        pictures["status"] == OK
+    )
+    return pictures.assign(
+        label=new_labels.where(new_labels.notna(), pictures["label"]),
+        status=pictures["status"].mask(is_dropped, QUARANTINED),
+        reason=pictures["reason"].mask(is_dropped, _DROPPED),
+    ).astype({name: pictures[name].dtype for name in ("label", "status", "reason")})
+
+
+def _refuse_unknown_labels(verdicts: pd.DataFrame, labels: pd.Series) -> None:
+    known = sorted(labels.dropna().unique())
+    relabelled = verdicts[verdicts["verdict"] == RELABEL]
+    wrong = relabelled[~relabelled["new_label"].isin(known)]
+    if wrong.empty:
+        return
+    first = wrong.iloc[0]
+    close = difflib.get_close_matches(first["new_label"], known, n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
+    raise GraftError(
+        f"{first['place']}: new_label must be a class that the pictures have; {hint}"
+        f"allowed are {listed}; got '{first['new_label']}'"
+    )
+
+
+def _warn_of_ignored(verdicts: pd.DataFrame, applied: pd.DataFrame) -> None:
+    ignored = verdicts[~verdicts["image_id"].isin(applied["image_id"])]
+    if len(ignored):
+        first = ignored.iloc[0]
+        logger.warning(
+            "Verdicts     %s ignored: the picture has changed since or is gone; first %s ('%s')",
+            f"{len(ignored):,}", first["place"], first["image_id"],
+        )  # fmt: skip

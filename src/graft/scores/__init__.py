@@ -1,1 +1,0 @@
-"""Metrics and their uncertainty; NumPy, SciPy and scikit-learn only."""

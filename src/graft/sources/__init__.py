@@ -1,0 +1,1 @@
+"""Where pictures and labels come from; each layout becomes the same table and the same ``read``."""

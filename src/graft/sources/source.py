@@ -1,0 +1,57 @@
+"""Sources of labelled pictures: every layout becomes the same table and the same ``read``.
+
+A new layout is one function in :mod:`graft.sources` that returns an
+:class:`ImageSource`, and one small catalog type in :mod:`graft.datasets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+
+class Record(NamedTuple):
+    """What a layout knows of one picture, or of one part of a picture.
+
+    Attributes:
+        image_id: Unique, readable name.
+        label: Its class; None if unlabelled.
+        group: Pictures of one group (a track, a patient) are never divided between splits.
+        source: Where the picture comes from (camera, web).
+        crop: ``"left,top,right,bottom"``, see :func:`graft.images.crops.parse_crop`; None for
+            the whole picture.
+    """
+
+    image_id: str
+    label: str | None = None
+    group: str | None = None
+    source: str | None = None
+    crop: str | None = None
+
+
+RECORD_COLUMNS = list(Record._fields)
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Pictures with labels, wherever they lie.
+
+    Attributes:
+        records: A row a picture with the columns of :class:`Record`, text or missing, in the
+            order in which reading is cheapest.
+        read: ``image_id`` to the bytes of that picture's whole file. Raises
+            :class:`~graft.images.decoding.PictureError` if this one file cannot be read.
+        notes: What a person should know of how the pictures were read, a line each.
+    """
+
+    records: pd.DataFrame
+    read: Callable[[str], bytes]
+    notes: tuple[str, ...] = ()
+
+
+def make_records(rows: Iterable[Record]) -> pd.DataFrame:
+    """The table of an :class:`ImageSource`, every column of dtype "str"."""
+    return pd.DataFrame(list(rows), columns=RECORD_COLUMNS, dtype="str")

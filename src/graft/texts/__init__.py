@@ -1,1 +1,0 @@
-"""Texts as word indices: reading, padding, showing. Knows nothing of Kedro or Keras."""

@@ -1,0 +1,218 @@
+"""What arrives at the boundary between a frozen trunk and the tail that is trained.
+
+A trunk whose weights and statistics stay as they are gives the same output for the same picture
+in every epoch. Computed once and stored, it need not be computed again: training the tail on it is
+the same as training the tail within the whole network.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+import keras
+import numpy as np
+import pandas as pd
+
+from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_rows
+from graft.compute.streams import RowStream
+from graft.errors import GraftError
+from graft.fingerprints import fingerprint_code, hash_parts
+from graft.images.colours import copy_pictures
+from graft.models.augmentation import PictureAugmenter
+from graft.models.inference import compile_forward
+from graft.parameters.fine_tuning import FineTuningParameters
+from graft.progress import track
+from graft.types import KerasModel
+
+_TOO_FEW_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class BoundaryPlan:
+    """Which activations are stored, in which order.
+
+    First all pictures to train on, each followed by its augmented views; then those of dev.
+
+    Attributes:
+        train: Rows of the pictures to train on, int (n,).
+        dev: Rows of the pictures of dev.
+        views: Augmented views of every picture to train on.
+    """
+
+    train: np.ndarray
+    dev: np.ndarray
+    views: int
+
+    def __len__(self) -> int:
+        return len(self.train) * (1 + self.views) + len(self.dev)
+
+    def list_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row of the picture and number of the view, of everything stored."""
+        pictures = np.concatenate([np.repeat(self.train, 1 + self.views), self.dev])
+        numbers = np.tile(np.arange(1 + self.views), len(self.train))
+        return pictures, np.concatenate([numbers, np.zeros(len(self.dev), np.int64)])
+
+
+class BoundaryRun:
+    """Passes pictures and their views through a trunk.
+
+    Args:
+        trunk: From pictures (N, H, W, 3) uint8 to the boundary.
+        read: Copies rows, given by their numbers, of the pictures of all splits.
+        names: Name of every picture, for messages.
+        augmenter: Makes the views.
+        batch_size: Pictures a forward pass.
+        seed: Seed of the views.
+        dtype: ``float16`` or ``float32``, of what is stored.
+    """
+
+    def __init__(
+        self,
+        trunk: keras.Model,
+        read: Callable[[np.ndarray], np.ndarray],
+        names: np.ndarray,
+        augmenter: PictureAugmenter,
+        batch_size: int,
+        seed: int,
+        dtype: str,
+    ) -> None:
+        self._forward = compile_forward(trunk, batch_size)
+        self._read, self._names, self._augmenter = read, names, augmenter
+        self._batch_size, self._seed, self._dtype = batch_size, seed, dtype
+
+    def measure_seconds(self, plan: BoundaryPlan, rows: np.ndarray) -> float | None:
+        """Estimated duration of :meth:`compute`, from a batch that is timed after one that is not.
+
+        Returns:
+            Seconds; None if so few rows are to be computed that measuring would take as long.
+        """
+        if len(rows) <= _TOO_FEW_BATCHES * self._batch_size:
+            return None
+        pictures, numbers = (listed[rows[: self._batch_size]] for listed in plan.list_rows())
+        self._compute(pictures, numbers)
+        started = time.perf_counter()
+        self._compute(pictures, numbers)
+        return (time.perf_counter() - started) * len(rows) / len(pictures)
+
+    def compute(self, plan: BoundaryPlan, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Number and activations of some rows of the plan, in their order.
+
+        An activation does not depend on what else is computed.
+
+        Raises:
+            GraftError: If an activation is too large for float16.
+        """
+        pictures, numbers = plan.list_rows()
+        for start in range(0, len(rows), self._batch_size):
+            some = rows[start : start + self._batch_size]
+            yield from zip(some.tolist(), self._compute(pictures[some], numbers[some]), strict=True)
+
+    def _compute(self, pictures: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        pixels = self._read(pictures)
+        changed = numbers > 0
+        if changed.any():
+            pixels[changed] = self._augmenter.make_views(
+                pixels[changed], numbers[changed].tolist(), self._seed
+            )
+        with np.errstate(over="ignore"):
+            activations = self._forward(pixels).astype(self._dtype)
+        if not np.isfinite(activations).all():
+            raise GraftError(
+                "an activation of the frozen blocks is not a finite number in "
+                f"{self._dtype}; set fine_tuning.activation_dtype to float32, or "
+                f"fine_tuning.activation_cache to false; got the picture "
+                f"'{self._names[pictures[_find_infinite(activations)]]}'"
+            )
+        return activations
+
+
+def _find_infinite(activations: np.ndarray) -> int:
+    finite = np.isfinite(activations.reshape(len(activations), -1)).all(axis=1)
+    return int(np.argmin(finite))
+
+
+# Plan, shape and dtype of what is stored, rows to compute, and the seconds they may take.
+Tell = Callable[["BoundaryPlan", tuple[int, ...], str, int, "float | None"], None]
+
+
+def stream_activations(
+    trunk: KerasModel,
+    plan: BoundaryPlan,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    former: TracedRows | None,
+    parameters: FineTuningParameters,
+    tell: Tell | None = None,
+) -> RowStream:
+    """Pass pictures and their views through the frozen blocks, as far as they are not known.
+
+    Args:
+        trunk: The frozen blocks.
+        plan: Which pictures and views.
+        images: All pictures.
+        splits: A row a picture.
+        former: Activations stored before, of whatever plan; rows of the same pixels and blocks
+            are taken over.
+        parameters: Of augmentation, type and batches.
+        tell: Called with what is to be done before it is.
+
+    Returns:
+        A stream that holds a batch at a time; it raises ``GraftError`` while it is stored if an
+        activation is too large for its type.
+    """
+    from graft.models.augmentation import PictureAugmenter
+
+    run = BoundaryRun(
+        trunk,
+        partial(copy_pictures, images),
+        splits["image_id"].to_numpy(),
+        PictureAugmenter(parameters.augmentation, images.shape[1]),
+        parameters.activation_batch_size,
+        parameters.seed,
+        parameters.activation_dtype,
+    )
+    shape = (len(plan), *trunk.output_shape[1:])
+    origins = trace_views(plan, trunk, images, parameters)
+    known = former or TracedRows(np.empty((0, 0)), [])
+    found = find_known(origins, known.origins)
+    new = np.flatnonzero(found < 0)
+    if tell is not None:
+        seconds = run.measure_seconds(plan, new)
+        tell(plan, shape, parameters.activation_dtype, len(new), seconds)
+    computed = track(run.compute(plan, new), len(new), "storing", "views")
+    rows = chain(copy_known(known, found), computed)
+    return RowStream(shape, parameters.activation_dtype, rows, origins)
+
+
+def trace_views(
+    plan: BoundaryPlan, trunk: KerasModel, images: np.ndarray, parameters: FineTuningParameters
+) -> list[str]:
+    """Origins of the rows of a plan: pixels, network, and of a view how it is made.
+
+    Args:
+        plan: Which pictures and views.
+        trunk: The frozen blocks.
+        images: Of the decoding stage.
+        parameters: Of augmentation, type and batches.
+    """
+    from graft.models.augmentation import PictureAugmenter
+    from graft.models.inference import identify_forward
+
+    forward = hash_parts(
+        identify_forward(trunk, parameters.activation_batch_size), parameters.activation_dtype
+    )
+    augmentation = hash_parts(
+        fingerprint_code(PictureAugmenter),
+        parameters.augmentation.model_dump_json(),
+        parameters.seed,
+    )
+    pictures, numbers = plan.list_rows()
+    plain = trace_rows(images, forward)
+    return [
+        hash_parts(plain[picture], augmentation, int(number)) if number else plain[picture]
+        for picture, number in zip(pictures, numbers, strict=True)
+    ]

@@ -1,0 +1,168 @@
+"""The training loop of all stages: heads on features, tails on activations, whole networks."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from graft.errors import GraftError
+from graft.fingerprints import fingerprint_code
+from graft.parameters.training import TrainingParameters
+from graft.training.backup import Snapshot, TrainingBackup
+from graft.training.callbacks import make_callbacks
+from graft.training.devices import open_for_training
+from graft.training.losses import make_loss
+from graft.training.optimizers import (
+    Rate,
+    make_learning_rate,
+    make_optimizer,
+    make_schedule_callbacks,
+    penalise_kernels,
+)
+from graft.training.shuffling import BatchSource, batch_in_order, shuffle_batches
+from graft.training.state import fingerprint_training, restore_variables
+from graft.training.watching import LossGuard, Recorder
+
+logger = logging.getLogger(__name__)
+
+_DEV_ROWS, _DEV_BYTES = 1024, 8 << 20
+
+
+def fit(
+    model: keras.Model,
+    train: BatchSource,
+    dev: BatchSource,
+    settings: TrainingParameters,
+    *,
+    backup: TrainingBackup | None = None,
+    logs: Path | None = None,
+    rate_factors: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """Train until the loss on dev stops falling; the weights of the best epoch stay.
+
+    Seed the process first (:func:`graft.training.devices.seed_everything`). With a backup, a
+    training that was killed goes on from its last saved epoch and ends with the same bits as
+    an undisturbed one; a training that had ended is not done again.
+
+    Args:
+        model: Functional or Sequential model from inputs to probabilities (N, C), not compiled;
+            its trainable variables are trained in place.
+        train: Rows to learn from.
+        dev: Rows to stop early on.
+        settings: How to train.
+        backup: Folder of snapshots; None trains without.
+        logs: Folder for what callbacks write; only callbacks of ``settings`` need it.
+        rate_factors: Factor of the learning rate of layers, by their names; others have 1.
+
+    Returns:
+        A row an epoch: ``epoch`` (from 1), ``loss``, ``accuracy``, ``dev_loss``,
+        ``dev_accuracy``, ``learning_rate`` (of the last step).
+
+    Raises:
+        GraftError: If the loss becomes infinite or not a number, another run holds the backup,
+            a callback or schedule cannot be made, or the device lacks the precision.
+    """
+    factors = dict(rate_factors or {})
+    with (
+        backup.hold() if backup else nullcontext(),
+        open_for_training(model, settings.precision, settings.stage) as trained,
+    ):
+        fingerprint = ""
+        snapshot = None
+        if backup:
+            fingerprint = fingerprint_training(
+                trained, [train, dev], settings, factors.items(), fingerprint_code(fit)
+            )
+            snapshot = backup.load_newest(fingerprint)
+        if snapshot and snapshot.facts["finished"]:
+            logger.info("Backup       this training has ended before; its outcome is taken")
+            restore_variables(trained, snapshot.arrays)
+            return Recorder([], 0.0, snapshot=snapshot).history
+        rate = _compile(trained, train, settings, factors)
+        peers = [
+            LossGuard(settings, backup),
+            *make_schedule_callbacks(settings),
+            _stop_early(settings),
+            *make_callbacks(settings, logs, model, trained),
+        ]
+        recorder = Recorder(peers, rate, backup, fingerprint, snapshot)
+        _run(trained, train, dev, settings, [*peers, recorder], snapshot)
+        if backup:
+            backup.finish(recorder.capture_end())
+        return recorder.history
+
+
+def _compile(
+    trained: keras.Model,
+    train: BatchSource,
+    settings: TrainingParameters,
+    rate_factors: Mapping[str, float],
+) -> Rate:
+    rate = make_learning_rate(settings, math.ceil(train.row_count / settings.batch_size))
+    class_count = trained.output_shape[-1]
+    with trained.distribute_strategy.scope():
+        trained.compile(
+            optimizer=make_optimizer(trained, settings, rate, rate_factors),
+            loss=make_loss(settings.loss, class_count, settings.label_smoothing),
+            weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        )
+    return rate
+
+
+def _stop_early(settings: TrainingParameters) -> keras.callbacks.Callback:
+    return keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=settings.patience, restore_best_weights=True
+    )
+
+
+def _run(
+    trained: keras.Model,
+    train: BatchSource,
+    dev: BatchSource,
+    settings: TrainingParameters,
+    callbacks: list[keras.callbacks.Callback],
+    snapshot: Snapshot | None,
+) -> None:
+    first = len(snapshot.facts["history"]) if snapshot else 0
+    # A training killed between its last epoch and its end has only the end left to do.
+    last = first if snapshot and snapshot.facts["stopped"] else settings.epochs
+    if snapshot:
+        logger.info("Backup       goes on after epoch %d of at most %d", first, settings.epochs)
+    batches = shuffle_batches(
+        train, settings.batch_size, settings.epochs, settings.seed, min(first, settings.epochs - 1)
+    )
+    dev_rows = _count_dev_rows(dev, settings.batch_size)
+    penalised = penalise_kernels(trained, settings)
+    try:
+        trained.fit(
+            batches,
+            validation_data=batch_in_order(dev, dev_rows, settings.epochs),
+            validation_steps=math.ceil(dev.row_count / dev_rows),
+            epochs=last,
+            initial_epoch=first,
+            steps_per_epoch=math.ceil(train.row_count / settings.batch_size),
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        )
+    except BaseException:
+        # The cause is told; that the last good state could not be kept as well is not.
+        with suppress(GraftError):
+            callbacks[-1].save()
+        raise
+    finally:
+        for variable in penalised:
+            variable.regularizer = None
+
+
+def _count_dev_rows(dev: BatchSource, batch_size: int) -> int:
+    """Rows measured at a time: many features, few pictures."""
+    row_bytes = math.prod(dev.input_shape) * np.dtype(dev.input_dtype).itemsize
+    return min(_DEV_ROWS, max(_DEV_BYTES // row_bytes, batch_size))

@@ -1,0 +1,91 @@
+"""The first questions of the report: answered from what was found, silent where nothing was."""
+
+from __future__ import annotations
+
+import pytest
+
+from graft.reporting.report import answer_questions
+
+
+def answer(question: str, **sections) -> str:
+    """The answer to the question that contains these words; empty if there is none."""
+    found = [answer.text for answer in answer_questions(sections) if question in answer.question]
+    assert len(found) <= 1
+    return found[0] if found else ""
+
+
+def compare(verdict: str, value: float = 0.02) -> dict:
+    test = {"verdict": verdict, "accuracy": {"value": value, "low": 0.0, "high": 0.04}}
+    return {"pairs": [{"first": "frozen", "second": "fine_tuned", "test": test}]}
+
+
+def calibrate(error: float, chance: float = 0.05) -> dict:
+    test = {"before": {"ece": error, "chance": {"mean": 0.02, "high": chance}}}
+    return {"temperature": 1.4, "test": test}
+
+
+def grow(verdict: str) -> dict:
+    forecast = {"times": 4, "pictures": 400, "error": 0.02, "low": 0.01, "high": 0.05}
+    sizes = {"verdict": verdict, "forecasts": [forecast], "now": {"error": 0.04}}
+    return {"learning_sizes": sizes}
+
+
+LADDER = {
+    "chosen": "frozen",
+    "models": {"frozen": {"baseline": "The classifier is better.", "headline": "It is variance."}},
+}
+
+
+def test_without_sections_nothing_is_answered():
+    assert answer_questions({}) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "begins"),
+    [
+        ("better", "Yes: +2.0 points"),
+        ("worse", "No: +2.0 points"),
+        ("no evidence of a difference", "There is no evidence of it: +2.0 points"),
+    ],
+)
+def test_fine_tuning_is_judged_by_the_paired_comparison(verdict, begins):
+    assert answer("fine-tuning", comparison=compare(verdict)).startswith(begins)
+
+
+def test_without_fine_tuning_nobody_asks_about_it():
+    assert answer("fine-tuning", comparison={"pairs": []}) == ""
+
+
+def test_probabilities_are_believed_if_chance_explains_their_error():
+    assert "no sign" in answer("probabilities", calibration=calibrate(0.04))
+    assert "temperature of 1.40" in answer("probabilities", calibration=calibrate(0.06))
+
+
+def test_the_most_confused_pair_is_named():
+    pair = {"first": "cat", "second": "dog", "count": 3}
+    found = {"wrong": 4, "test_pictures": 1200, "pairs": [pair]}
+    told = answer("wrong", explanation=found)
+    assert told.startswith("4 of the 1,200 of test, most often cat and dog (3).")
+    assert answer("wrong", explanation={**found, "wrong": 0}) == "None of the 1,200 of test."
+
+
+def test_labels_are_doubted_only_if_some_could_be_judged():
+    assert answer("labels", label_doubts={"judged": 0, "estimated": 0}) == ""
+    assert answer("labels", label_doubts={"judged": 9, "estimated": 0}) == "None of 9 looks wrong."
+    assert "About 2 of 9" in answer("labels", label_doubts={"judged": 9, "estimated": 2})
+
+
+@pytest.mark.parametrize(("looks", "begins"), [(1, "Once"), (3, "3 times")])
+def test_looks_at_test_are_counted(looks, begins):
+    assert answer("How often", champion={"test_looks": {"now": looks}}).startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "says"),
+    [("helps", "would help;"), ("does_not_help", "would not help"), ("open", "is open")],
+)
+def test_the_remedy_is_the_largest_step_and_what_more_pictures_would_do(verdict, says):
+    told = answer("help most", ladder=LADDER, curves=grow(verdict))
+    assert told.startswith("It is variance. ")
+    assert says in told
+    assert "an error of 2.0 % (1.0 to 5.0) instead of 4.0 % on dev" in told

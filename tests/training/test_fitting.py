@@ -1,0 +1,280 @@
+"""Training: the best epoch stays, runs repeat bit for bit, killed ones go on, failures are told."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import graft
+from graft.errors import GraftError
+from graft.models.heads import build_head
+from graft.parameters.training import TrainingParameters
+from graft.training.backup import TrainingBackup
+from graft.training.devices import seed_everything
+from graft.training.fitting import fit
+from graft.training.shuffling import ArrayReader, RowPools
+
+DIMENSION = 20
+
+
+def make_pools(features, labels):
+    rows = np.arange(len(labels))
+    return RowPools(ArrayReader(features, 16), rows, labels, np.ones(len(rows), np.float32))
+
+
+def draw_task(count, spread, seed):
+    """Two clouds of points; the wider the spread, the more they overlap."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    centres = np.where(labels[:, None] == 1, 1.0, -1.0)
+    features = centres + spread * generator.normal(size=(count, DIMENSION))
+    return features.astype("float32"), labels
+
+
+def train(
+    spread=1.0, data=None, backup=None, logs=None, outputs=None, rate_factors=None, **changes
+):
+    settings = TrainingParameters(
+        **{
+            "learning_rate": 0.05,
+            "batch_size": 8,
+            "epochs": 6,
+            "patience": min(10, changes.get("epochs", 6)),
+            "seed": 0,
+        }
+        | changes
+    )
+    seed_everything(settings.seed)
+    head = build_head(DIMENSION, 2, 0.2, 0.0, settings.seed, outputs)
+    dev = draw_task(40, spread, seed=2)
+    pools = make_pools(*(data or draw_task(40, spread, seed=1))), make_pools(*dev)
+    history = fit(head, *pools, settings, backup=backup, logs=logs, rate_factors=rate_factors)
+    return head, history, dev
+
+
+def get_bytes(head):
+    return b"".join(np.asarray(weight).tobytes() for weight in head.weights)
+
+
+@pytest.fixture(scope="module")
+def easy():
+    return train(spread=0.5, epochs=3)
+
+
+def test_the_history_has_a_row_an_epoch(easy):
+    history = easy[1]
+    columns = ["epoch", "loss", "accuracy", "dev_loss", "dev_accuracy", "learning_rate"]
+    assert list(history.columns) == columns
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert set(history["learning_rate"]) == {0.05}
+
+
+def test_an_easy_task_is_learnt(easy):
+    history = easy[1]
+    assert history["dev_accuracy"].iloc[-1] == 1
+    assert history["dev_loss"].iloc[-1] < history["dev_loss"].iloc[0] < np.log(2)
+
+
+def test_the_model_stays_as_it_was_but_for_its_weights(easy):
+    head = easy[0]
+    assert not head.compiled
+    assert head.losses == []
+
+
+# So much noise and so large steps that the loss on dev soon rises.
+NOISY = {"spread": 6.0, "learning_rate": 0.3}
+
+
+def test_training_stops_when_dev_stops_getting_better_and_the_best_epoch_stays():
+    head, history, (features, labels) = train(**NOISY, epochs=30, patience=2)
+    best = history["dev_loss"].idxmin()
+    assert len(history) == best + 1 + 2 < 30
+    probabilities = np.asarray(head(features))
+    loss = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
+    assert loss == pytest.approx(history["dev_loss"][best], rel=1e-3)
+
+
+def test_two_runs_with_the_same_seed_are_bit_identical():
+    (first, first_history, _), (again, again_history, _), (other, _, _) = (
+        train(seed=seed, epochs=2) for seed in (3, 3, 4)
+    )
+    assert get_bytes(first) == get_bytes(again)
+    assert first_history.equals(again_history)
+    assert get_bytes(first) != get_bytes(other)
+
+
+def test_weight_decay_is_in_the_loss_and_keeps_weights_small():
+    free, penalised = (train(epochs=3, weight_decay=decay) for decay in (0.0, 1.0))
+    norms = [np.linalg.norm(head.get_weights()[0]) for head, _, _ in (free, penalised)]
+    assert norms[1] < norms[0] / 2
+    assert penalised[0].losses == []
+
+
+def test_one_output_learns_what_two_outputs_learn():
+    _, history, _ = train(spread=0.5, epochs=4, loss="binary_crossentropy", outputs=1)
+    assert history["dev_accuracy"].iloc[-1] == 1
+
+
+def test_a_rate_on_a_plateau_falls_and_the_history_shows_it():
+    _, history, _ = train(
+        **NOISY, epochs=8, schedule="reduce_on_plateau", reduce_after=1, reduce_factor=0.5
+    )
+    rates = history["learning_rate"]
+    assert rates.iloc[0] == pytest.approx(0.3)
+    assert rates.iloc[-1] <= 0.15
+    assert rates.is_monotonic_decreasing
+
+
+def test_the_history_has_the_rate_of_the_last_step_of_a_schedule_by_step():
+    _, history, _ = train(epochs=4, schedule="step", reduce_after=2, reduce_factor=0.5)
+    np.testing.assert_allclose(history["learning_rate"], [0.05, 0.05, 0.025, 0.025])
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf])
+def test_a_loss_that_is_no_number_ends_the_training_at_its_step(strange):
+    features, labels = draw_task(40, 1.0, seed=1)
+    features[:, 3] = strange
+    message = (
+        r"^the loss is no longer a number at step 1 of epoch 1, at a learning rate of 0\.05; "
+        r"lower training\.learning_rate, or set clip_norm; got 0\.05$"
+    )
+    with pytest.raises(GraftError, match=message):
+        train(data=(features, labels))
+
+
+def test_the_last_good_weights_are_kept_when_the_loss_breaks(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "explosive.py").write_text(
+        "def schedule(epoch, rate): return 0.05 if epoch < 2 else 1e38\n"
+    )
+    backup = TrainingBackup(tmp_path / "backup", seconds=1000)
+    message = r"no longer a number at step \d of epoch 3, at a learning rate of 1e\+38; the "
+    with pytest.raises(GraftError, match=message + rf"weights after epoch 2 .*'{backup.folder}'"):
+        train(backup=backup, schedule="explosive.schedule")
+    [path] = backup.folder.glob("*.npz")
+    with np.load(path) as archive:
+        assert len(json.loads(archive["facts"].tobytes())["history"]) == 2
+        assert all(np.isfinite(archive[name]).all() for name in archive)
+
+
+ALARM = """
+import keras
+
+class Alarm(keras.callbacks.Callback):
+    armed_for = None
+
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen += 1
+        if epoch == Alarm.armed_for:
+            raise KeyboardInterrupt
+"""
+WATCHED = {"callbacks": ({"class": "alarm.Alarm"}, {"class": "csv_logger"})}
+
+
+@pytest.fixture
+def interrupt(tmp_path, monkeypatch):
+    """Train, be interrupted before an epoch, and train again with the same command."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "alarm.py").write_text(ALARM)
+    backup = TrainingBackup(tmp_path / "backup", seconds=0)
+
+    def run(epoch, **changes):
+        import alarm
+
+        monkeypatch.setattr(alarm.Alarm, "armed_for", epoch)
+        with pytest.raises(KeyboardInterrupt):
+            train(backup=backup, logs=tmp_path / "resumed", **WATCHED, **changes)
+        monkeypatch.setattr(alarm.Alarm, "armed_for", None)
+        return train(backup=backup, logs=tmp_path / "resumed", **WATCHED, **changes)
+
+    yield run
+    sys.modules.pop("alarm", None)
+
+
+RUNS = {
+    "plateau": {"schedule": "reduce_on_plateau", "reduce_after": 1, "epochs": 7},
+    "cosine": {"schedule": "cosine", "warmup_share": 0.2, "optimizer": "adamw"},
+    "early stop": {**NOISY, "epochs": 30, "patience": 2},
+}
+
+
+@pytest.mark.parametrize("changes", RUNS.values(), ids=list(RUNS))
+def test_an_interrupted_training_ends_as_an_undisturbed_one(changes, interrupt, tmp_path):
+    resumed = interrupt(2, **changes)
+    undisturbed = train(logs=tmp_path / "undisturbed", **WATCHED, **changes)
+    assert get_bytes(resumed[0]) == get_bytes(undisturbed[0])
+    assert resumed[1].equals(undisturbed[1])
+    logs = [tmp_path / name / "csv_logger/epochs.csv" for name in ("resumed", "undisturbed")]
+    assert logs[0].read_bytes() == logs[1].read_bytes()
+
+
+def test_a_training_that_had_ended_is_not_done_again(tmp_path, caplog, monkeypatch):
+    backup = TrainingBackup(tmp_path)
+    first = train(epochs=2, backup=backup)
+    monkeypatch.setattr(keras.Model, "fit", None)
+    with caplog.at_level("INFO"):
+        again = train(epochs=2, backup=backup)
+    assert "this training has ended before" in caplog.text
+    assert get_bytes(first[0]) == get_bytes(again[0])
+    assert first[1].equals(again[1])
+
+
+@pytest.mark.parametrize("change", ["settings", "data", "factors", "code"])
+def test_a_backup_of_another_training_is_not_used(change, tmp_path, caplog, monkeypatch):
+    backup = TrainingBackup(tmp_path)
+    train(epochs=1, backup=backup)
+    features, labels = draw_task(40, 1.0, seed=1)
+    features[-1, -1] += 1
+    if change == "code":
+        monkeypatch.setattr("graft.training.fitting.fingerprint_code", lambda _: "changed")
+    changes = {
+        "code": {},
+        "settings": {"learning_rate": 0.06},
+        "data": {"data": (features, labels)},
+        "factors": {"rate_factors": {"probabilities": 0.5}},
+    }[change]
+    with caplog.at_level("INFO"):
+        train(epochs=1, backup=backup, **changes)
+    assert "this one starts anew" in caplog.text
+
+
+def test_a_second_training_into_the_same_folder_is_refused(tmp_path):
+    with (
+        TrainingBackup(tmp_path).hold(),
+        pytest.raises(GraftError, match=rf"held by process {os.getpid()}"),
+    ):
+        train(backup=TrainingBackup(tmp_path))
+
+
+def test_five_kills_make_no_difference():
+    # Real processes, SIGKILL at random moments, a backup after every epoch.
+    root = Path(__file__).parents[2]
+    outcome = subprocess.run(
+        [sys.executable, root / "benchmarks/resume.py", "--kills", "5", "--only", "head"],
+        env={**os.environ, "PYTHONPATH": str(Path(graft.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    result = json.loads(outcome.stdout.splitlines()[-1])["head"]
+    assert (result["kills"], result["resumed"], result["identical"]) == (5, 5, 5), outcome.stderr
+
+
+def test_everything_random_is_seeded():
+    def draw():
+        seed_everything(5)
+        return random.random(), np.random.rand(), float(keras.random.normal(()))  # noqa: NPY002 - the old generator is seeded too
+
+    assert draw() == draw()
