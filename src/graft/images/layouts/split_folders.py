@@ -50,8 +50,8 @@ def refuse_split_folders(names: Iterable[str], path: str | os.PathLike[str]) -> 
     """
     inside: dict[str, set[str]] = {}
     for name in filter(is_picture_name, names):
-        first, *below = PurePosixPath(name).parts[:-1] or [None]
-        if first is not None:
+        first, *below = PurePosixPath(name).parts[:-1] or ("",)
+        if first:
             inside.setdefault(first, set()).update(below)
     split_of = {folder: split for folder in inside if (split := find_split(folder))}
     pairs = [pair for pair in combinations(split_of, 2) if len({*map(split_of.get, pair)}) == 2]
