@@ -53,7 +53,7 @@ def test_copies_that_agree_pass_wherever_they_were_set(name):
 
 
 def test_no_look_alikes_at_all_is_a_value_too():
-    with pytest.raises(GraftError, match="near_duplicate_radius.*got None and 4"):
+    with pytest.raises(GraftError, match=r"near_duplicate_radius.*got None and 4"):
         check({"ingestion.near_duplicate_radius": None})
 
 

@@ -41,9 +41,9 @@ def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray
     def run(batch: np.ndarray) -> np.ndarray:
         if not signature.shape[1:].is_compatible_with(batch.shape[1:]):
             raise GraftError(
-                f"'{model.name}' takes rows of shape {tuple(model.input_shape[1:])}, and these were "
-                "made for another network or size of pictures; make them again with `kedro run`, "
-                f"without --force; got {batch.shape[1:]}"
+                f"'{model.name}' takes rows of shape {tuple(model.input_shape[1:])}, and these "
+                "were made for another network or size of pictures; make them again with "
+                f"`kedro run`, without --force; got {batch.shape[1:]}"
             )
         missing = batch_size - len(batch)
         if missing:
