@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pandas as pd
 
 # The wide forms are taken for the narrow ones by spreadsheets in Chinese and Japanese.
-_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - wide signs are meant
+_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
 _ESCAPED = re.compile(f"'{_FORMULA.pattern}")
 
 

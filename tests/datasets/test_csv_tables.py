@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graft.datasets import CSVDataset, LabelVerdictsDataset
 from graft.spreadsheets import escape_formula, unescape_formula
 
-SIGNS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001
+SIGNS = "=+-@\t\r\n＝＋－＠"
 # Names as file systems and tables may have them: any characters but NUL.
 texts = st.text(st.sampled_from(f"'{SIGNS}a,;\"1 猫"), min_size=1, max_size=6) | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1

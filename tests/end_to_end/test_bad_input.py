@@ -70,7 +70,7 @@ def test_names_with_carriage_returns_and_names_like_formulas(
     with (written / "quarantined_images.csv").open(newline="") as file:
         rows = list(csv.reader(file, strict=True))
     assert [row[0] for row in rows] == ["image_id", "fern/=HYPERLINK(A1).txt", "rose/Icon\r"]
-    assert (written / "unlabelled_images.csv").read_text() == "\"image_id\"\n\"'@fern.jpg\"\n"
+    assert (written / "unlabelled_images.csv").read_text() == '"image_id"\n"\'@fern.jpg"\n'
     index = pd.read_parquet(written / "image_index.parquet").set_index("image_id")
     assert index.loc["fern/x\ry.png", "status"] == "ok"
 
