@@ -23,7 +23,7 @@ def test_rounding_is_no_fault(row):
 def test_what_is_no_softmax_is_laid_to_the_last_layer(row):
     with pytest.raises(
         GraftError,
-        match="a network of your own must end in a softmax.*2 of 3 pictures, such as 'b.png'",
+        match=r"own must end in a softmax.*2 of 3 pictures, such as 'b\.png'",
     ) as error:
         check_probabilities(make(row), "the frozen classifier", ["a.png", "b.png", "c.png"])
     assert "of the frozen classifier are no probabilities" in str(error.value)
@@ -33,7 +33,7 @@ def test_what_is_no_softmax_is_laid_to_the_last_layer(row):
 
 @pytest.mark.parametrize("row", [[np.nan, 0.5], [np.inf, 0.0], [-np.inf, 1.0]])
 def test_what_is_no_number_is_laid_to_the_learning_rate(row):
-    with pytest.raises(GraftError, match="are not numbers.* learning rate.* for 2 of 3 pictures$"):
+    with pytest.raises(GraftError, match=r"are not numbers.* learning rate.* for 2 of 3 pictures$"):
         check_probabilities(make(row))
 
 
