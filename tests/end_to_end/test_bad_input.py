@@ -126,6 +126,8 @@ def test_names_that_are_not_ascii(
         ("weights=imagenet", "there are no ImageNet weights of small_cnn"),
         ("weights=nowhere.h5", "an existing weights file; got 'nowhere.h5'"),
         ("image_size=4", "at least 8"),
+        ("decoding.image_size=16", "backbone.image_size and decoding.image_size are one value"),
+        ("ingestion.max_pixels=99", "are one value; give it once, with --params max_pixels=…"),
     ],
 )
 def test_a_wrong_parameter_fails_before_any_picture_is_read(
