@@ -48,7 +48,7 @@ def change_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFr
         for name, column in table.items()
         if isinstance(column.dtype, pd.StringDtype | pd.CategoricalDtype) or column.dtype == object
     }
-    changed = table.assign(**columns)  # type: ignore[arg-type]
+    changed = table.assign(**columns)
     types = {name: table[name].dtype for name in columns}
     # A categorical column has other categories now.
     kept = {name: type_ for name, type_ in types.items() if type_ != "category"}

@@ -20,13 +20,16 @@ class CSVDataset(PandasCSVDataset):
     unharmed, and so is what a spreadsheet has saved again.
 
     Args:
-        arguments: Of ``pandas.CSVDataset``.
+        save_args: Of ``DataFrame.to_csv``.
+        arguments: The others of ``pandas.CSVDataset``.
     """
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._save_args = {"quoting": csv.QUOTE_NONNUMERIC, **self._save_args}
-        self._fs_open_args_save = {**self._fs_open_args_save, "encoding": "utf-8"}
+    def __init__(self, *, save_args: dict[str, Any] | None = None, **arguments: Any) -> None:
+        super().__init__(
+            save_args={"quoting": csv.QUOTE_NONNUMERIC, **(save_args or {})},
+            fs_args={"open_args_save": {"encoding": "utf-8"}},
+            **arguments,
+        )
 
     def load(self) -> pd.DataFrame:
         return change_texts(super().load(), unescape_formula)
