@@ -15,7 +15,7 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import chi2
 
 from graft.analysis.intervals import wilson_interval
-from graft.analysis.metrics import measure_log_loss
+from graft.scores.log_loss import measure_log_loss, take_logarithms
 
 # Beyond these a temperature says more about a tiny dev split than about the classifier.
 LOWEST, HIGHEST = 0.1, 10.0
@@ -43,7 +43,7 @@ class Temperature:
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray, coverage: float) -> Temperature:
     """The temperature with the lowest log loss on the given pictures, 0.1 to 10.
 
-    The log loss, as measured by :mod:`graft.analysis.metrics`, is never worse than with 1. Without
+    The log loss, :mod:`graft.scores.log_loss`, is never worse than with 1. Without
     a mistake it has no minimum, the surer the better; then the mean confidence is raised to
     (n + 1) / (n + 2), what n right answers of n speak for by Laplace's rule of succession. The
     interval is that of the profile likelihood (Wilks, Annals of Mathematical Statistics 9, 1938).
@@ -61,7 +61,7 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray, coverage: flo
     """
     if (probabilities.argmax(axis=1) == labels).all():
         return Temperature(_raise_confidence(probabilities), "no_mistake")
-    logarithms = _take_logarithms(probabilities)
+    logarithms = take_logarithms(probabilities)
     of_label = logarithms[np.arange(len(labels)), labels].mean()
 
     def measure(log_temperature: float) -> float:
@@ -85,7 +85,7 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     """
     if temperature == 1:
         return probabilities
-    return softmax(_take_logarithms(probabilities) / temperature, axis=1)
+    return softmax(take_logarithms(probabilities) / temperature, axis=1)
 
 
 def _find_interval(
@@ -119,13 +119,8 @@ def _raise_confidence(probabilities: np.ndarray) -> float:
     return float(np.exp(brentq(miss, _BOUNDS[0], 0.0, xtol=1e-6)))
 
 
-def _take_logarithms(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities, np.finfo(np.float64).eps))
-
-
 def _measure_loss(labels: np.ndarray, probabilities: np.ndarray, temperature: float) -> float:
-    scaled = apply_temperature(probabilities, temperature)
-    return float(measure_log_loss(labels, scaled, np.ones((1, len(labels))))[0])
+    return measure_log_loss(labels, apply_temperature(probabilities, temperature))
 
 
 EQUAL_MASS, EQUAL_WIDTH = "equal_mass", "equal_width"
@@ -261,7 +256,7 @@ def summarise_calibration(
         "n": len(labels),
         "accuracy": {"value": float(right.mean()), "low": low, "high": high},
         "mean_confidence": float(confidences.mean()),
-        "log_loss": float(measure_log_loss(labels, probabilities, np.ones((1, len(labels))))[0]),
+        "log_loss": measure_log_loss(labels, probabilities),
         "ece": measure_calibration_error(confidences, right, bins, EQUAL_MASS),
         "ece_equal_width": measure_calibration_error(confidences, right, bins, EQUAL_WIDTH),
         "chance": {"mean": mean, "high": largest},

@@ -14,8 +14,9 @@ from graft.analysis.clusters import (
     number_clusters,
     weigh_clusters,
 )
-from graft.analysis.metrics import METRICS, Metric, measure_losses
+from graft.analysis.metrics import METRICS, Metric
 from graft.analysis.predictions import check_probabilities
+from graft.scores.log_loss import LARGEST_LOSS, measure_losses
 
 
 def bootstrap_t_interval(
@@ -105,7 +106,6 @@ def take_quantiles(sample: np.ndarray, confidence: float) -> tuple[float, float]
 
 # Figures from 0 to 1 that are no mean over pictures.
 _SHARES = ("balanced_accuracy", "macro_f1", "roc_auc")
-LARGEST_LOSS = float(-np.log(np.finfo(np.float64).eps))
 
 
 def measure_with_intervals(

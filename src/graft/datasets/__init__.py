@@ -6,6 +6,7 @@ In a catalog they are named by this package: ``type: graft.datasets.AtomicDatase
 from graft.datasets.arrays import NumpyArrayDataset, TracedArrayDataset, WeightsDataset
 from graft.datasets.atomic import AtomicDataset, FormerDataset
 from graft.datasets.champion import ChampionDataset
+from graft.datasets.csv_tables import CSVDataset
 from graft.datasets.features import FeatureShardsDataset
 from graft.datasets.figures import FigureDataset, FigureFolderDataset, HTMLDataset
 from graft.datasets.image_sources import (
@@ -24,6 +25,7 @@ from graft.datasets.training_folders import LogFolderDataset, TrainingBackupData
 
 __all__ = [
     "AtomicDataset",
+    "CSVDataset",
     "ChampionDataset",
     "ClassFoldersDataset",
     "DigitsDataset",

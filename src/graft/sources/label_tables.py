@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from graft.errors import GraftError
 from graft.images.decoding import PictureError
+from graft.images.layouts.split_folders import note_given_splits
 from graft.sources.file_names import to_path, to_text
 from graft.sources.listed_pictures import ListedPicture, RowReader, fit_crops
 from graft.sources.source import ImageSource, Record, make_records
@@ -132,10 +133,11 @@ def read_label_table(
     rows = {file: list(crops.values()) for file, crops in listed.items()}
     fitted, scaled = fit_crops(rows, store)
     source = _make_source(store, fitted, own)
-    if not scaled:
-        return source
-    note = f"Crops        {scaled:,} scaled: their files are not of the size that the table says"
-    return replace(source, notes=(note,))
+    notes = note_given_splits(file for file in fitted if fitted[file][0].label is not None)
+    if scaled:
+        note = "scaled: their files are not of the size that the table says"
+        notes += (f"Crops        {scaled:,} {note}",)
+    return replace(source, notes=notes)
 
 
 def _add(crops: dict[str | None, ListedPicture], picture: ListedPicture) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from graft.errors import GraftError
+from graft.images.layouts.split_folders import note_given_splits
 from graft.sources.source import ImageSource, Record, make_records
 from graft.sources.stores import open_filled_store
 
@@ -75,4 +76,6 @@ def read_labelled_file_names(path: str | os.PathLike[str], pattern: str) -> Imag
         found = expression.find(name)
         return Record(name, *(found.get(key) for key in ("label", "group", "source")))
 
-    return ImageSource(make_records(map(describe, store.names)), store.read)
+    records = make_records(map(describe, store.names))
+    labelled = records.loc[records["label"].notna(), "image_id"]
+    return ImageSource(records, store.read, note_given_splits(labelled))

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from graft.analysis.intervals import mean_interval
 from graft.analysis.metrics import METRICS
+from graft.analysis.predictions import check_probabilities
 from graft.compute.known_rows import TracedRows
 from graft.compute.streams import RowStream
 from graft.datasets.features import FeatureTable
@@ -123,7 +124,8 @@ def _measure(
     model: str, fold: Fold, labels: np.ndarray, probabilities: np.ndarray
 ) -> dict[str, Any]:
     once = np.ones((1, len(fold.measure)))
-    wide = probabilities.astype(np.float64)
+    owner = f"the {model.replace('_', '-')} classifier of fold {fold.number}"
+    wide = check_probabilities(probabilities.astype(np.float64), owner)
     return {
         "model": model,
         "fold": fold.number,

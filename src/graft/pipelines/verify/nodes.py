@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graft.analysis.metrics import METRICS
+from graft.analysis.predictions import check_probabilities
 from graft.compute.streams import copy_rows
 from graft.datasets.champion import Champion
 from graft.images.colours import copy_pictures
@@ -65,7 +66,7 @@ def measure_again(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, fl
         probabilities: (n, C).
     """
     once = np.ones((1, len(labels)))
-    probabilities = probabilities.astype(np.float64)
+    probabilities = check_probabilities(probabilities.astype(np.float64), "the champion")
     values = {
         name: float(metric(labels, probabilities, once)[0]) for name, metric in METRICS.items()
     }
