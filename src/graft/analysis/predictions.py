@@ -102,3 +102,8 @@ def _refuse_no_probabilities(probabilities: np.ndarray, image_ids: pd.Series, sp
             f"a lower learning rate; got {what} of {got:g} for '{image_ids.iloc[row]}' of {split}, "
             f"one of {len(wrong):,} such pictures"
         )
+
+
+def get_probabilities(predictions: pd.DataFrame) -> np.ndarray:
+    """Probabilities (n, C), float64, in the order of the class names."""
+    return predictions.filter(regex="^probability_").to_numpy(np.float64)

@@ -6,6 +6,13 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from graft.pipelines.evaluation.predicting import (
+    collect_predictions,
+    predict_from_pictures,
+    predict_from_scratch,
+    store_measured_activations,
+    tabulate_predictions,
+)
 from sklearn.metrics import accuracy_score, log_loss
 
 from graft.analysis.random_split import measure_flattery
@@ -20,13 +27,6 @@ from graft.pipelines.evaluation.nodes import (
     predict_from_features,
 )
 from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
-from graft.pipelines.evaluation.predicting import (
-    collect_predictions,
-    predict_from_pictures,
-    predict_from_scratch,
-    store_measured_activations,
-    tabulate_predictions,
-)
 from helpers.classifiers import build_steep_head, look_up_classifier
 
 CLASSES = ["dark", "light"]

@@ -8,6 +8,11 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from graft.pipelines.evaluation.predicting import (
+    list_measured,
+    predict_from_pictures,
+    store_measured_activations,
+)
 
 from graft.datasets import TracedArrayDataset
 from graft.models import inference
@@ -15,11 +20,6 @@ from graft.models.backbones import build_backbone
 from graft.models.freezing import cut_classifier, divide_tuned
 from graft.models.heads import build_head
 from graft.pipelines.evaluation.parameters import TrainSampleParameters
-from graft.pipelines.evaluation.predicting import (
-    list_measured,
-    predict_from_pictures,
-    store_measured_activations,
-)
 
 CLASSES = ["dark", "light"]
 HISTORY = pd.DataFrame({"epoch": [1]})

@@ -8,6 +8,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+from graft.pipelines.evaluation.predicting import predict_from_scratch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.pandas import CSVDataset
@@ -20,10 +21,9 @@ from graft.datasets import (
 )
 from graft.errors import GraftError
 from graft.pipelines.evaluation.parameters import TrainSampleParameters
-from graft.pipelines.evaluation.predicting import predict_from_scratch
-from graft.pipelines.training import create_pipeline
-from graft.pipelines.training.nodes import train_network
-from graft.pipelines.training.parameters import ScratchTrainingParameters
+from graft.pipelines.from_scratch import create_pipeline
+from graft.pipelines.from_scratch.nodes import train_network
+from graft.pipelines.from_scratch.parameters import ScratchTrainingParameters
 from graft.training.backup import TrainingBackup
 
 CLASSES = ["dark", "light"]
@@ -65,7 +65,7 @@ def train(tmp_path):
 def test_the_pipeline_makes_classifier_history_and_curves(splits: pd.DataFrame, tmp_path) -> None:
     inputs = {
         "images": paint(splits), "splits": splits, "class_names": CLASSES,
-        "params:training": PARAMETERS,
+        "params:from_scratch": PARAMETERS,
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
