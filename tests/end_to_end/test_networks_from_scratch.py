@@ -62,8 +62,8 @@ def test_an_environment_of_a_network_names_it_and_its_pictures(
     env: str, size: int, colour: str
 ) -> None:
     parameters = read_parameters(env)
-    training = ScratchTrainingParameters.model_validate(parameters["training"])
-    assert from_scratch.network == env.replace("baseline", "small")
+    training = ScratchTrainingParameters.model_validate(parameters["from_scratch"])
+    assert training.network == env.replace("baseline", "small")
     assert training.optimizer == ("sgd" if env == "gtsrb_simple" else "adam")
     decoding = parameters["decoding"]
     assert (decoding["image_size"], decoding["colour"]) == (size, colour)

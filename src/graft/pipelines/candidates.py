@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, update_wrapper
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -157,7 +157,7 @@ def create_candidate_pipeline(candidate: Candidate) -> Pipeline:
                 measure_cost, inputs=f"{own}.classifier", outputs=f"{own}.cost", name="measure_cost"
             ),
             Node(
-                partial(draw_training_curves, title=candidate.title),
+                bind(draw_training_curves, title=candidate.title),
                 inputs=f"{own}.history",
                 outputs=f"{own}.training_curves",
                 name="draw_training_curves",
@@ -171,6 +171,14 @@ def create_candidate_pipeline(candidate: Candidate) -> Pipeline:
 def name_all(part: str) -> list[str]:
     """A dataset of every candidate, such as ``predictions``, by its name in the catalog."""
     return [f"{candidate.name}.{part}" for candidate in list_candidates()]
+
+
+def bind(function: Callable[..., Any], **values: Any) -> Callable[..., Any]:
+    """A node's function with some arguments given, that keeps its type hints.
+
+    Kedro checks parameters by the hints of a node's function; of a bare partial it sees none.
+    """
+    return update_wrapper(partial(function, **values), function)
 
 
 def _create_prediction(own: str) -> Node:

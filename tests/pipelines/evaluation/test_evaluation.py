@@ -33,7 +33,6 @@ CLASSES = ["dark", "light"]
 PARAMETERS = EvaluationParameters(
     confidence=0.95,
     bootstrap_draws=50,
-    checked_pictures=3,
     flattery_pictures=100,
     flattery_draws=2,
     seed=0,

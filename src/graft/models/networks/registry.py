@@ -165,8 +165,8 @@ def find_network(name: str) -> Network:
         return NETWORKS[name]
     if "." not in name:
         raise GraftError(
-            f"from_scratch.network: allowed are none, {', '.join(NETWORKS)} or the dotted path of a "
-            f"function, such as my_package.networks.build; got '{name}'"
+            f"from_scratch.network: allowed are none, {', '.join(NETWORKS)} or the dotted path of "
+            f"a function, such as my_package.networks.build; got '{name}'"
         )
     return Network(load_by_path(name, "from_scratch.network"))
 
@@ -189,16 +189,3 @@ def _build_own(
             f"(None, {settings.class_count}); got {shape or type(probabilities).__name__}"
         )
     return probabilities
-
-
-def build_undecided(picture_shape: tuple[int, ...], class_count: int) -> keras.Model:
-    """A classifier without weights that finds all classes equally likely."""
-    pictures = keras.Input(picture_shape, dtype="uint8", name="pixels")
-    pixels = keras.layers.Rescaling(0.0, name="rescaling")(pictures)
-    zeros = keras.layers.GlobalAveragePooling2D(name="average")(pixels)[:, :1]
-    zeros = keras.layers.Flatten(name="flat")(zeros)
-    zeros = keras.layers.RepeatVector(class_count, name="repeat")(zeros)
-    logits = keras.layers.Flatten(name="logits")(zeros)
-    return keras.Model(
-        pictures, keras.layers.Softmax(name="probabilities")(logits), name="classifier"
-    )

@@ -56,9 +56,8 @@ def describe_champion(
 ) -> dict[str, Any]:
     """Say which model was chosen on dev, why, and what is known of it.
 
-    Args:
-        titles: Name of every candidate to what it is, in a line.
-        on_backbone: Names of the candidates that are built on the backbone.
+    ``titles`` maps the name of every candidate to what it is, in a line; ``on_backbone`` names
+    those that are built on the backbone.
 
     Returns:
         ``champion_facts``: ``name``, ``model``, ``title``, ``models`` (all, as they are on dev),

@@ -1,15 +1,13 @@
 """Wiring of the champion stage."""
 
-from functools import partial
-
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.candidates import list_candidates
+from graft.pipelines.candidates import bind, list_candidates
 from graft.pipelines.champion.nodes import count_test_looks, describe_champion, pack_champion
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``chosen_classifier``, ``chosen_predictions``, ``metrics``, ``calibration`` → ``champion``."""
+    """``chosen_classifier``, its predictions, ``metrics``, ``calibration`` → ``champion``."""
     candidates = list_candidates()
     return Pipeline(
         [
@@ -20,7 +18,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="count_test_looks",
             ),
             Node(
-                partial(
+                bind(
                     describe_champion,
                     titles={candidate.name: candidate.title for candidate in candidates},
                     on_backbone=[one.name for one in candidates if one.has_backbone],

@@ -1,10 +1,8 @@
 """Wiring of the curves stage."""
 
-from functools import partial
-
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.candidates import list_candidates, name_all
+from graft.pipelines.candidates import bind, list_candidates, name_all
 from graft.pipelines.curves.nodes import (
     draw_all_learning_curves,
     draw_class_curves,
@@ -27,7 +25,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="measure_learning_sizes",
             ),
             Node(
-                partial(summarise_curves, names=names),
+                bind(summarise_curves, names=names),
                 inputs=["chosen_predictions", "class_names", "learning_sizes", *histories],
                 outputs="curves",
                 name="summarise_curves",
@@ -39,7 +37,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="draw_class_curves",
             ),
             Node(
-                partial(draw_all_learning_curves, names=names),
+                bind(draw_all_learning_curves, names=names),
                 inputs=histories,
                 outputs="all_learning_curves",
                 name="draw_all_learning_curves",

@@ -1,10 +1,8 @@
 """Wiring of the evaluation stage."""
 
-from functools import partial
-
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.candidates import list_candidates, name_all
+from graft.pipelines.candidates import bind, list_candidates, name_all
 from graft.pipelines.evaluation.comparing import compare_models
 from graft.pipelines.evaluation.nodes import (
     compare_with_random_split,
@@ -27,7 +25,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="measure_predictions",
             ),
             Node(
-                partial(compare_models, names=names),
+                bind(compare_models, names=names),
                 inputs=[
                     "predictions",
                     "chosen_predictions",

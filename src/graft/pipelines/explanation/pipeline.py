@@ -11,7 +11,7 @@ from graft.pipelines.explanation.nodes import (
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``chosen_predictions``, ``chosen_classifier``, ``images``, ``features`` → ``explanations``."""
+    """``chosen_classifier``, its predictions, ``images``, ``features`` → ``explanations``."""
     return Pipeline(
         [
             Node(

@@ -35,8 +35,8 @@ def train_network(
         (N, C). ``from_scratch.history``: a row an epoch.
 
     Raises:
-        GraftError: If no network is named or there is none such, the loss does not fit the classes or is no
-            longer a number, or another run trains the same network.
+        GraftError: If no network is named or there is none such, the loss does not fit the
+            classes or is no longer a number, or another run trains the same network.
     """
     from graft.models import networks
     from graft.training.devices import seed_everything

@@ -40,8 +40,7 @@ def write_report(
 
     The details are those of the model that was chosen on dev.
 
-    Args:
-        titles: Name of every candidate to what it is, in a line.
+    ``titles`` maps the name of every candidate to what it is, in a line.
 
     Returns:
         ``report``: HTML. The figures come in as PNG bytes.

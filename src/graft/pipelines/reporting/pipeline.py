@@ -1,10 +1,8 @@
 """Wiring of the reporting stage."""
 
-from functools import partial
-
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.candidates import list_candidates, name_all
+from graft.pipelines.candidates import bind, list_candidates, name_all
 from graft.pipelines.reporting.nodes import write_report
 
 FIGURES = (
@@ -50,7 +48,7 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             Node(
-                partial(write_report, titles=titles),
+                bind(write_report, titles=titles),
                 inputs={
                     **{name: name for name in (*_FOUND, *drawn)},
                     "backbone": "params:backbone",

@@ -1,10 +1,8 @@
 """Wiring of the selection stage."""
 
-from functools import partial
-
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.candidates import list_candidates, name_all
+from graft.pipelines.candidates import bind, list_candidates, name_all
 from graft.pipelines.selection.nodes import choose_classifier, collect_predictions
 
 
@@ -14,13 +12,13 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             Node(
-                partial(collect_predictions, names=names),
+                bind(collect_predictions, names=names),
                 inputs=name_all("predictions"),
                 outputs=["predictions", "chosen_predictions", "train_predictions"],
                 name="collect_predictions",
             ),
             Node(
-                partial(choose_classifier, names=names),
+                bind(choose_classifier, names=names),
                 inputs=[
                     "chosen_predictions",
                     "images",
