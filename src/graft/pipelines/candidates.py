@@ -32,11 +32,11 @@ from graft.progress import track
 from graft.reporting.training_figures import draw_history
 from graft.types import KerasModel
 
-# The candidates of this project, the cheapest first, each with the stage that trains it.
+# The candidates of this project, each with the stage that trains it.
 STAGES = {
+    "from_scratch": "from_scratch",
     "frozen": "head_training",
     "fine_tuned": "fine_tuning",
-    "from_scratch": "from_scratch",
 }
 _BATCH = 64
 
