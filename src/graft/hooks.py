@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 from graft.caching.runner import is_plan_only
 from graft.datasets.atomic import AtomicDataset
 from graft.errors import GraftError
+from graft.pipelines.candidates import choose_candidates
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class CommandCheckHook:
             raise GraftError(
                 f"unknown environment; --env takes {', '.join(environments)}; got '{context.env}'"
             )
+        parameters = context.config_loader["parameters"]
         given = list(context._runtime_params or {})
         if given:
             loader = settings.CONFIG_LOADER_CLASS(
@@ -49,9 +51,17 @@ class CommandCheckHook:
             for name in given:
                 if name not in known:
                     raise GraftError(_explain_unknown(name, known, environments))
+        # Before the pipelines are built, which have a namespace a candidate.
+        choose_candidates(parameters)
+
+
+# Names that parameters had before.
+_RENAMED = {"training": "from_scratch"}
 
 
 def _explain_unknown(name: str, known: list[str], environments: dict[str, Path]) -> str:
+    if name in _RENAMED:
+        return f"'{name}' is called '{_RENAMED[name]}' now; got --params '{name}'"
     elsewhere = [
         environment
         for environment, path in environments.items()

@@ -12,16 +12,15 @@ from kedro.pipeline import Pipeline
 
 import graft.pipelines
 from graft.errors import GraftError
+from graft.pipelines.candidates import STAGES as TRAINING_STAGES
+from graft.pipelines.candidates import create_candidate_pipeline, list_candidates
 
 # The way from pictures to report; each stage reads what the ones before it made.
-STAGES = (
-    "ingestion",
-    "splitting",
-    "decoding",
-    "feature_extraction",
-    "head_training",
-    "fine_tuning",
-    "training",
+# Between the two parts stand the candidates of the run, each with a stage of its own.
+PREPARING = ("ingestion", "splitting", "decoding", "feature_extraction")
+# What `evaluation` goes through: from the classifiers to the report.
+JUDGING = (
+    "selection",
     "evaluation",
     "calibration",
     "curves",
@@ -30,8 +29,6 @@ STAGES = (
     "champion",
     "reporting",
 )
-# What `evaluation` goes through: from the classifiers to the report.
-JUDGING = STAGES[STAGES.index("evaluation") :]
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -57,10 +54,20 @@ def register_pipelines() -> dict[str, Pipeline]:
     if "evaluation" in pipelines:
         parts = (pipelines.get(name) or create_stage(name) for name in JUDGING)
         pipelines["evaluation"] = sum(parts, start=Pipeline([]))
-    stages = [pipelines[name] for name in STAGES if name in pipelines]
-    if len(stages) == len(STAGES):
+    if set(list_stages()) <= {*pipelines, *_name_own()}:
+        stages = (pipelines.get(name) or create_stage(name) for name in list_stages())
         pipelines["__default__"] = sum(stages, start=Pipeline([]))
     return pipelines
+
+
+def list_stages() -> list[str]:
+    """All stages of a run in order: each reads what the ones before it made."""
+    return [*PREPARING, *(candidate.stage for candidate in list_candidates()), *JUDGING]
+
+
+def _name_own() -> set[str]:
+    """Stages of candidates that are functions of the user's: they have no folder here."""
+    return {one.stage for one in list_candidates()} - {*TRAINING_STAGES.values()}
 
 
 def add_makers(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline:
@@ -70,7 +77,7 @@ def add_makers(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline:
         pipeline: Any selection of nodes.
         is_made: Whether a dataset, by its name, is one that a node makes.
     """
-    for stage in reversed(STAGES):
+    for stage in reversed(list_stages()):
         # The stages are in order: what a stage reads is made by those before it.
         wanted = {name for name in pipeline.inputs() if is_made(name)}
         if not wanted:
@@ -82,5 +89,8 @@ def add_makers(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline:
 
 
 def create_stage(stage: str) -> Pipeline:
-    """The pipeline of one folder."""
+    """The pipeline of one folder, or of a candidate of the user's."""
+    own = {candidate.stage: candidate for candidate in list_candidates()}
+    if stage in own:
+        return create_candidate_pipeline(own[stage])
     return importlib.import_module(f"graft.pipelines.{stage}").create_pipeline()

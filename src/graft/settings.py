@@ -1,11 +1,15 @@
 """Settings of the Kedro project."""
 
+import warnings
 from importlib.util import find_spec
 
 from graft.caching import CachingHook, FreshCatalog, ManifestHook
 from graft.hooks import CommandCheckHook, RunSummaryHook
 from graft.pipeline_registry import add_makers
 from graft.shared_values import SharedValuesHook
+
+# A candidate's data sets carry its name before a dot, for whoever reads them too.
+warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 
 DATA_CATALOG_CLASS = FreshCatalog
 HOOKS: tuple[object, ...] = (

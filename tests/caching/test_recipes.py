@@ -17,8 +17,8 @@ from graft.caching.recipes import describe_code, describe_parameters
 from graft.datasets import AtomicDataset
 from graft.parameters.training import TrainingParameters
 from graft.pipelines.decoding.parameters import DecodingParameters
+from graft.pipelines.from_scratch.parameters import ScratchTrainingParameters
 from graft.pipelines.ingestion.parameters import IngestionParameters
-from graft.pipelines.training.parameters import ScratchTrainingParameters
 
 DECODING = DecodingParameters(
     image_size=8, max_pixels=10**6, seconds_per_picture=20, memory_mb=1536, workers=None

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from kedro.config import OmegaConfigLoader
 
+from graft.pipelines.from_scratch.parameters import ScratchTrainingParameters
 from graft.pipelines.tabular.parameters import TabularParameters
 from graft.pipelines.text_classification.parameters import TextParameters
-from graft.pipelines.training.parameters import ScratchTrainingParameters
 from graft.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def test_one_report_compares_transfer_with_a_network_from_scratch_on_grey_pictures(
     project: Path, run_kedro: Callable
 ) -> None:
-    parameters = "training.network=gtsrb_simple,decoding.colour=lab_l"
+    parameters = "from_scratch.network=gtsrb_simple,decoding.colour=lab_l"
     outcome = run_kedro("--env=test", "--params", parameters)
     assert outcome.code == 0, outcome.err
     assert outcome.err == ""
@@ -42,7 +42,7 @@ def test_one_report_compares_transfer_with_a_network_from_scratch_on_grey_pictur
 
 
 def test_an_unknown_network_is_told_in_one_line(project: Path, run_kedro: Callable) -> None:
-    outcome = run_kedro("--env=test", "--params", "training.network=resnet")
+    outcome = run_kedro("--env=test", "--params", "from_scratch.network=resnet")
     assert outcome.code == 1
     assert "allowed are none, cats_vs_dogs_small" in outcome.error
 
@@ -62,7 +62,7 @@ def test_an_environment_of_a_network_names_it_and_its_pictures(
     env: str, size: int, colour: str
 ) -> None:
     parameters = read_parameters(env)
-    training = ScratchTrainingParameters.model_validate(parameters["training"])
+    training = ScratchTrainingParameters.model_validate(parameters["from_scratch"])
     assert training.network == env.replace("baseline", "small")
     assert training.optimizer == ("sgd" if env == "gtsrb_simple" else "adam")
     decoding = parameters["decoding"]

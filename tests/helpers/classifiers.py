@@ -27,3 +27,16 @@ def look_up_classifier(features: FeatureTable, head: keras.Model) -> tuple[keras
     images = np.zeros((len(table), 2, 2, 3), np.uint8)
     images[:, 0, 0, 0] = np.arange(len(table))
     return join_classifier(keras.Model(pictures, embedding(rows)), head), images
+
+
+def build_undecided(picture_shape: tuple[int, ...], class_count: int) -> keras.Model:
+    """A classifier without weights that finds all classes equally likely."""
+    pictures = keras.Input(picture_shape, dtype="uint8", name="pixels")
+    pixels = keras.layers.Rescaling(0.0, name="rescaling")(pictures)
+    zeros = keras.layers.GlobalAveragePooling2D(name="average")(pixels)[:, :1]
+    zeros = keras.layers.Flatten(name="flat")(zeros)
+    zeros = keras.layers.RepeatVector(class_count, name="repeat")(zeros)
+    logits = keras.layers.Flatten(name="logits")(zeros)
+    return keras.Model(
+        pictures, keras.layers.Softmax(name="probabilities")(logits), name="classifier"
+    )

@@ -94,3 +94,8 @@ def read_split(
     probabilities = rows[columns].to_numpy(np.float64)
     owner = f"the {rows['model'].iloc[0]} classifier on {split}".replace("_", "-")
     return labels, check_probabilities(probabilities, owner, rows["image_id"].tolist())
+
+
+def get_probabilities(predictions: pd.DataFrame) -> np.ndarray:
+    """Probabilities (n, C), float64, in the order of the class names."""
+    return predictions.filter(regex="^probability_").to_numpy(np.float64)

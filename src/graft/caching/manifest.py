@@ -18,6 +18,8 @@ from graft.caching.plan import Plan, name_stage
 from graft.caching.runner import FreshCatalog, is_plan_only
 from graft.datasets.atomic import AtomicDataset
 
+_WEIGHTS = {"backbone", "head", "champion"}
+
 
 class ManifestHook:
     """Writes ``manifest.json`` beside the metrics after every run that made something.
@@ -93,7 +95,7 @@ def describe_run(
         parameters |= verdict.recipe["parameter"]
         libraries |= verdict.recipe["library"]
     contents = plan.describe_outputs()
-    weights = ("backbone", "head", "frozen_classifier", "fine_tuned_classifier", "champion")
+    weights = [n for n in contents if n in _WEIGHTS or n.endswith(".classifier")]
     return {
         "graft": __version__,
         "python": platform.python_version(),
@@ -108,7 +110,7 @@ def describe_run(
         },
         "data": plan.find_content("raw_images"),
         "split": contents.get("splits"),
-        "weights": {name: contents[name] for name in weights if name in contents},
+        "weights": {name: contents[name] for name in weights},
         "outputs": contents,
     }
 

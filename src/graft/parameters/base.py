@@ -77,3 +77,17 @@ class BackboneParameters(StageParameters):
         own = Path(__file__).parents[1] / "models" / "weights" / f"{self.name}_{self.weights}.npz"
         candidates = (own, Path(self.weights).expanduser())
         return [path for path in candidates if path.is_file()][:1]
+
+
+class TrainSampleParameters(StageParameters):
+    """Which pictures of train are measured beside the held-out ones, for the ladder of errors.
+
+    They stand apart from the other parameters: what is predicted depends on nothing else.
+
+    Attributes:
+        pictures: At most so many, drawn at random; the same for every model.
+        seed: Seed of the draw.
+    """
+
+    pictures: PositiveInt
+    seed: int = Field(ge=0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from graft.reporting.report import METRIC_TITLES, MODEL_TITLES
+from graft.reporting.report import METRIC_TITLES
 
 # Longer tables are for a file; the card then shows the classes that do worst.
 _MOST_CLASSES = 50
@@ -39,7 +39,6 @@ def render_model_card(facts: Mapping[str, Any], versions: Mapping[str, str]) -> 
         facts=facts,
         versions=versions,
         metric_titles=METRIC_TITLES,
-        model_titles=MODEL_TITLES,
         rows=facts["class_metrics"] if len(facts["class_metrics"]) <= _MOST_CLASSES else worst,
         folder=f"data/06_models/{facts['name']}/champion",
     )

@@ -173,12 +173,6 @@ METRIC_TITLES = {
     "log_loss": "Log loss (lower is better)",
 }
 
-MODEL_TITLES = {
-    "frozen": "Frozen backbone with a trained head",
-    "fine_tuned": "Fine-tuned: the last blocks were trained too",
-    "from_scratch": "A network trained from scratch",
-}
-
 
 @dataclass(frozen=True)
 class ReportContent:
@@ -201,6 +195,7 @@ class ReportContent:
         figures: Name to PNG bytes.
         model: The model that the details are about.
         models: Every model to its metrics; splits and figures as in ``metrics``.
+        titles: Every model to what it is, in a line.
         sections: What the partial templates of the same names show.
     """
 
@@ -220,6 +215,7 @@ class ReportContent:
     figures: Mapping[str, bytes]
     model: str = "frozen"
     models: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
     sections: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -229,7 +225,7 @@ def render_report(content: ReportContent) -> str:
         "report.html",
         content=content,
         metric_titles=METRIC_TITLES,
-        model_titles=MODEL_TITLES,
+        model_titles=content.titles,
         answers=answer_questions(content.sections),
         sizes=content.splits["split"].value_counts(),
         class_count=content.splits["label"].nunique(),

@@ -63,7 +63,7 @@ def _add_output(record: Record, name: str, dataset: AtomicDataset) -> None:
         record.metrics |= dict(_flatten(dataset.load(), "" if name == "metrics" else name))
         manifest = dataset.filepath.with_name("manifest.json")
         record.files += [(manifest, "reporting")] if manifest.exists() else []
-    if name.endswith("_history"):
+    if name.endswith(("_history", ".history")):
         record.histories |= _read_history(name, dataset.load())
     if layer == "reporting" or name == "champion":
         is_folder = dataset.filepath.is_dir()

@@ -18,8 +18,6 @@ from graft.training.fitting import fit
 from graft.training.optimizers import decay_by_block
 from graft.training.shuffling import BatchSource
 
-_COLUMNS = ("epoch", "loss", "accuracy", "dev_loss", "dev_accuracy", "learning_rate")
-
 
 def tune(
     cut: CutClassifier,
@@ -65,11 +63,6 @@ def tune(
         for variable, value in zip(model.trainable_variables, weights, strict=True):
             variable.assign(value)
     return history, before, after
-
-
-def make_empty_history() -> pd.DataFrame:
-    """The history of a training that did not take place."""
-    return pd.DataFrame({name: pd.Series(dtype="float64") for name in _COLUMNS})
 
 
 def measure_log_loss(model: keras.Model, source: BatchSource, batch_size: int = 32) -> float:

@@ -16,7 +16,6 @@ from kedro.runner import SequentialRunner
 
 from graft.analysis.metrics import METRICS
 from graft.datasets import AtomicDataset
-from graft.models.networks.registry import build_undecided
 from graft.parameters.base import BackboneParameters
 from graft.pipelines.champion import create_pipeline
 from graft.pipelines.champion.facts import add_look, count_looks, hash_data, simplify
@@ -24,6 +23,7 @@ from graft.pipelines.champion.nodes import describe_champion, pack_champion
 from graft.pipelines.champion.parameters import ChampionParameters
 from graft.reporting.model_card import render_model_card
 from graft.reporting.report import render_page
+from helpers.classifiers import build_undecided
 
 CLASSES = ["dark", "light"]
 BACKBONE = BackboneParameters(name="small_cnn", weights="/far/away/w.npz", image_size=8, seed=0)

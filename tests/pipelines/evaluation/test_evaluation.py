@@ -1,4 +1,4 @@
-"""Evaluation: predictions beside names, figures with intervals, a report that stands alone."""
+"""Evaluation: figures with intervals, comparisons picture by picture, the ladder of errors."""
 
 from __future__ import annotations
 
@@ -10,30 +10,22 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from graft.analysis.random_split import measure_flattery
 from graft.datasets.features import FeatureTable
-from graft.errors import GraftError
-from graft.pipelines.evaluation.comparing import compare_models, measure_costs
+from graft.parameters.base import TrainSampleParameters
+from graft.pipelines.evaluation.comparing import compare_models
 from graft.pipelines.evaluation.nodes import (
-    check_frozen_classifier,
     compare_with_random_split,
     measure_ladder,
     measure_predictions,
-    predict_from_features,
 )
-from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
-from graft.pipelines.evaluation.predicting import (
-    collect_predictions,
-    predict_from_pictures,
-    predict_from_scratch,
-    store_measured_activations,
-    tabulate_predictions,
-)
-from helpers.classifiers import build_steep_head, look_up_classifier
+from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.pipelines.head_training.predicting import predict_from_features
+from graft.pipelines.selection.nodes import collect_predictions
+from helpers.classifiers import build_steep_head
 
 CLASSES = ["dark", "light"]
 PARAMETERS = EvaluationParameters(
     confidence=0.95,
     bootstrap_draws=50,
-    checked_pictures=3,
     flattery_pictures=100,
     flattery_draws=2,
     seed=0,
@@ -54,80 +46,14 @@ def everything(features: FeatureTable, head: keras.Model, splits: pd.DataFrame) 
 
 @pytest.fixture
 def predictions(everything: pd.DataFrame) -> pd.DataFrame:
-    return everything[everything["split"] != "train"].reset_index(drop=True)
-
-
-def test_predictions_stand_beside_the_names_of_held_out_pictures(
-    predictions: pd.DataFrame, splits: pd.DataFrame
-) -> None:
-    held_out = splits[splits["split"] != "train"]
-    assert predictions["image_id"].tolist() == held_out["image_id"].tolist()
-    assert predictions["label"].tolist() == held_out["label"].tolist()
-    assert set(predictions["model"]) == {"frozen"}
-    probabilities = predictions[["probability_dark", "probability_light"]]
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-
-
-def test_predictions_do_not_depend_on_the_order_of_the_features(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
-) -> None:
-    shuffled = splits.sample(frac=1, random_state=0).reset_index(drop=True)
-    again = predict_from_features(features, head, shuffled, CLASSES, SAMPLE)
-    merged = predictions.merge(again, on="image_id")
-    assert (merged["probability_dark_x"] == merged["probability_dark_y"]).all()
-
-
-def test_the_saved_classifier_is_compared_with_what_was_measured(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
-) -> None:
-    classifier, images = look_up_classifier(features, head)
-    check = check_frozen_classifier(classifier, images, splits, predictions, PARAMETERS)
-    assert check["pictures"] == 3
-    assert check["largest_difference"] < 1e-5
-
-
-def test_a_saved_classifier_that_gives_something_else_is_an_error(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
-) -> None:
-    classifier, images = look_up_classifier(features, head)
-    with pytest.raises(GraftError, match="does not give what was measured"):
-        check_frozen_classifier(classifier, images[::-1], splits, predictions, PARAMETERS)
-
-
-def test_the_same_pictures_of_train_are_measured_for_every_model(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
-) -> None:
-    train = everything.loc[everything["split"] == "train", "image_id"].tolist()
-    assert len(train) == 6
-    assert set(train) <= set(splits.loc[splits["split"] == "train", "image_id"])
-    classifier, images = look_up_classifier(features, head)
-    none = store_measured_activations(classifier, HISTORY, images, splits, None, SAMPLE)
-    assert len(none) == 0  # nothing with weights is frozen in front
-    tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES, SAMPLE)
-    assert tuned.loc[tuned["split"] == "train", "image_id"].tolist() == train
-    held_out, _, sample = collect_predictions(everything, tuned, NO_ROWS)
-    assert "train" not in set(held_out["split"])
-    assert sample["image_id"].tolist() == train * 2
-
-
-def test_a_sample_larger_than_train_is_all_of_it(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame
-) -> None:
-    many = SAMPLE.model_copy(update={"pictures": 99})
-    table = predict_from_features(features, head, splits, CLASSES, many)
-    assert table["image_id"].tolist() == splits["image_id"].tolist()
-
-
-def test_outputs_that_are_no_numbers_are_refused(everything: pd.DataFrame) -> None:
-    broken = everything.assign(probability_dark=np.float32("nan"))
-    with pytest.raises(GraftError, match=r"of the frozen classifier are not numbers.* 14 of 14"):
-        collect_predictions(broken, NO_ROWS, NO_ROWS)
+    """Predictions of the frozen model on held-out pictures."""
+    return collect_predictions(everything, names=["frozen"])[0]
 
 
 def test_the_ladder_sets_all_splits_beside_each_other(
     everything: pd.DataFrame, splits: pd.DataFrame
 ) -> None:
-    predictions, chosen, train = collect_predictions(everything, NO_ROWS, NO_ROWS)
+    predictions, chosen, train = collect_predictions(everything, names=["frozen"])
     ladder = measure_ladder(predictions, chosen, train, splits, PARAMETERS)
     errors = ladder["models"]["frozen"]["errors"]
     assert list(errors) == ["train", "dev", "test"]
@@ -186,42 +112,13 @@ def test_with_clusters_a_random_split_of_the_same_pictures_is_measured(
     )
 
 
-HISTORY = pd.DataFrame({"epoch": [1]})
-NO_ROWS = pd.DataFrame()
-
-
-def test_the_fine_tuned_classifier_is_measured_on_the_same_pictures(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
-) -> None:
-    classifier, images = look_up_classifier(features, head)
-    none = store_measured_activations(classifier, HISTORY, images, splits, None, SAMPLE)
-    assert len(none) == 0  # nothing with weights is frozen in front
-    tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES, SAMPLE)
-    assert tuned.columns.tolist() == everything.columns.tolist()
-    assert set(tuned["model"]) == {"fine_tuned"}
-    pd.testing.assert_frame_equal(
-        tuned.drop(columns="model"), everything.drop(columns="model"), rtol=1e-4
-    )
-
-
-def test_without_fine_tuning_there_is_one_model(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
-) -> None:
-    classifier, images = look_up_classifier(features, head)
-    none = store_measured_activations(classifier, HISTORY[:0], images, splits, None, SAMPLE)
-    tuned = predict_from_pictures(classifier, HISTORY[:0], none, images, splits, CLASSES, SAMPLE)
-    assert tuned.empty
-    both, chosen, _ = collect_predictions(predictions, tuned, tuned)
-    pd.testing.assert_frame_equal(both, predictions)
-    pd.testing.assert_frame_equal(chosen, predictions)
-    assert _compare(both, splits)["pairs"] == []
-
-
 def _compare(predictions: pd.DataFrame, splits: pd.DataFrame) -> dict:
     metrics, _ = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
     cost = {"megabytes": 1.0, "parameters": 2, "multiply_adds": None}
-    costs = dict.fromkeys(metrics, cost)
-    return compare_models(predictions, predictions, metrics, costs, splits, CLASSES, PARAMETERS)
+    names, costs = list(metrics), [cost] * len(metrics)
+    return compare_models(
+        predictions, predictions, metrics, splits, CLASSES, PARAMETERS, *costs, names=names
+    )
 
 
 def _contradict(predictions: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -232,41 +129,6 @@ def _contradict(predictions: pd.DataFrame, split: str) -> pd.DataFrame:
     other.loc[rows, names] = other.loc[rows, names[::-1]].to_numpy()
     other.loc[rows, "predicted"] = np.where(other.loc[rows, "predicted"] == "dark", "light", "dark")
     return other
-
-
-def test_the_model_is_chosen_by_dev_and_never_by_test(predictions: pd.DataFrame) -> None:
-    worse_on_dev = _contradict(predictions, "dev")
-    _, chosen, _ = collect_predictions(predictions, worse_on_dev, NO_ROWS)
-    assert set(chosen["model"]) == {"frozen"}
-    swapped = _swap_names(worse_on_dev), _swap_names(predictions)
-    _, chosen, _ = collect_predictions(*swapped, NO_ROWS)
-    assert set(chosen["model"]) == {"fine_tuned"}
-    _, chosen, _ = collect_predictions(predictions, _contradict(predictions, "test"), NO_ROWS)
-    assert set(chosen["model"]) == {"frozen"}
-
-
-def test_the_model_with_the_lowest_log_loss_in_the_metrics_is_chosen(
-    predictions: pd.DataFrame, splits: pd.DataFrame
-) -> None:
-    names = ["probability_dark", "probability_light"]
-    right = predictions["label"].to_numpy()[:, None] == CLASSES
-    sure, unsure = predictions.copy(), predictions.assign(model="fine_tuned")
-    sure[names] = np.where(right, 1 - 1e-9, 1e-9)
-    sure.loc[0, names] = np.where(right[0], 1e-12, 1 - 1e-12)  # one mistake, as sure
-    unsure[names] = np.where(right, 0.0067, 1 - 0.0067)
-    both, chosen, _ = collect_predictions(sure, unsure, NO_ROWS)
-    losses = {
-        model: table["dev"]["log_loss"]["value"]
-        for model, table in measure_predictions(both, splits, CLASSES, PARAMETERS)[0].items()
-    }
-    assert losses["fine_tuned"] == pytest.approx(5.0, abs=0.01)
-    assert losses["frozen"] > losses["fine_tuned"]
-    assert set(chosen["model"]) == {"fine_tuned"}
-
-
-def _swap_names(predictions: pd.DataFrame) -> pd.DataFrame:
-    other = {"frozen": "fine_tuned", "fine_tuned": "frozen"}
-    return predictions.assign(model=predictions["model"].map(other))
 
 
 def test_models_are_compared_picture_by_picture(
@@ -281,27 +143,8 @@ def test_models_are_compared_picture_by_picture(
     assert found["dev"]["verdict"] == "no evidence of a difference"
 
 
-def test_a_network_from_scratch_is_measured_like_the_others(
-    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
-) -> None:
-    classifier, images = look_up_classifier(features, head)
-    scratch = predict_from_scratch(classifier, HISTORY, images, splits, CLASSES, SAMPLE)
-    pd.testing.assert_frame_equal(
-        scratch.drop(columns="model"), everything.drop(columns="model"), rtol=1e-4
-    )
-    worse = _contradict(scratch, "dev").assign(model="from_scratch")
-    predictions, chosen, _ = collect_predictions(everything, NO_ROWS, worse)
-    assert set(chosen["model"]) == {"frozen"}
-    found = _compare(predictions, splits)
-    assert set(found["models"]) == {"frozen", "from_scratch"}
-    (pair,) = found["pairs"]
-    assert (pair["first"], pair["second"]) == ("from_scratch", "frozen")
-    assert pair["dev"]["accuracy"]["value"] > 0
-    assert pair["test"]["accuracy"]["value"] == 0
-
-
 def test_any_two_models_are_compared(predictions: pd.DataFrame, splits: pd.DataFrame) -> None:
-    tables = [predictions.assign(model=model) for model in ("frozen", "fine_tuned", "from_scratch")]
+    tables = [predictions.assign(model=model) for model in ("from_scratch", "frozen", "fine_tuned")]
     pairs = _compare(pd.concat(tables), splits)["pairs"]
     assert [(pair["first"], pair["second"]) for pair in pairs] == [
         ("from_scratch", "frozen"),
@@ -310,45 +153,12 @@ def test_any_two_models_are_compared(predictions: pd.DataFrame, splits: pd.DataF
     ]
 
 
-def test_the_cost_of_a_model_is_counted_from_the_model_itself(
-    features: FeatureTable, head: keras.Model
-) -> None:
-    own_code = keras.Sequential([keras.Input((4,)), _OwnCode()])
-    costs = measure_costs(head, own_code, head, HISTORY, HISTORY[:0])
-    assert set(costs) == {"frozen", "fine_tuned"}
-    # A dense layer from 4 features to 2 classes.
-    assert (costs["frozen"]["parameters"], costs["frozen"]["multiply_adds"]) == (10, 8)
-    assert 0.001 < costs["frozen"]["megabytes"] < 0.1
-    assert costs["fine_tuned"]["multiply_adds"] is None
-
-
-@keras.saving.register_keras_serializable(package="graft tests")
-class _OwnCode(keras.Model):
-    """A network whose own code applies its layer."""
-
-    def __init__(self, **options: object) -> None:
-        super().__init__(**options)
-        self.dense = keras.layers.Dense(2)
-        self.dense.build((None, 4))
-
-    def call(self, batch: keras.KerasTensor) -> keras.KerasTensor:
-        return self.dense(batch)
-
-
-def test_the_network_from_scratch_may_be_the_best(predictions: pd.DataFrame) -> None:
-    names = ["probability_dark", "probability_light"]
-    unsure = predictions.copy()
-    unsure[names] = np.float32(0.5)
-    _, chosen, _ = collect_predictions(unsure, NO_ROWS, predictions.assign(model="from_scratch"))
-    assert set(chosen["model"]) == {"from_scratch"}
-
-
 @pytest.mark.filterwarnings("error")
 def test_a_class_that_is_missing_from_test_is_survived(
     everything: pd.DataFrame, splits: pd.DataFrame
 ) -> None:
     only_light = everything[(everything["split"] != "test") | (everything["label"] == "light")]
-    predictions, chosen, train = collect_predictions(only_light, NO_ROWS, NO_ROWS)
+    predictions, chosen, train = collect_predictions(only_light, names=["frozen"])
     metrics, classes = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
     assert metrics["frozen"]["test"]["n"] == 2
     assert np.isnan(metrics["frozen"]["test"]["roc_auc"]["value"])
@@ -357,11 +167,3 @@ def test_a_class_that_is_missing_from_test_is_survived(
     assert ladder["models"]["frozen"]["errors"]["test"]["n"] == 2
     both = pd.concat([predictions, predictions.assign(model="fine_tuned")])
     assert _compare(both, splits)["pairs"][0]["test"]["smallest"] is None
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_thousand_classes_are_a_plain_table(splits: pd.DataFrame) -> None:
-    names = [f"class {number}" for number in range(1000)]
-    table = tabulate_predictions("frozen", splits, np.full((18, 1000), 0.001, np.float32), names)
-    assert table.columns.tolist()[:5] == ["image_id", "split", "model", "label", "predicted"]
-    assert table.columns[-1] == "probability_class 999"

@@ -14,7 +14,6 @@ from kedro.runner import SequentialRunner
 
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.models.networks.registry import build_undecided
 from graft.pipelines.explanation import create_pipeline
 from graft.pipelines.explanation.nodes import (
     draw_heat_maps,
@@ -24,6 +23,7 @@ from graft.pipelines.explanation.nodes import (
 from graft.pipelines.explanation.parameters import ExplanationParameters
 from graft.reporting.explanation_figures import draw_explained, embed_pictures
 from graft.reporting.report import render_page
+from helpers.classifiers import build_undecided
 
 CLASSES = ["dark", "light"]
 PARAMETERS = ExplanationParameters(

@@ -17,11 +17,11 @@ from graft.datasets import KerasModelDataset, NumpyArrayDataset, TracedArrayData
 from graft.errors import GraftError
 from graft.models.backbones import build_backbone
 from graft.models.heads import build_head
+from graft.parameters.base import TrainSampleParameters
 from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
 from graft.pipelines.fine_tuning import create_pipeline
 from graft.pipelines.fine_tuning.nodes import (
     draw_augmented_pictures,
-    draw_fine_tuning_curves,
     fine_tune,
     store_boundary_activations,
 )
@@ -81,18 +81,20 @@ def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_pa
     inputs = {
         "backbone": backbone, "head": head, "images": images, "splits": splits,
         "class_names": CLASSES, "params:fine_tuning": PARAMETERS,
-        "fine_tuning_backup": TrainingBackup(tmp_path / "backup"), "fine_tuning_logs": tmp_path,
-        "former_boundary_activations": None,
+        "fine_tuned.backup": TrainingBackup(tmp_path / "backup"), "fine_tuned.logs": tmp_path,
+        "former_boundary_activations": None, "former_measured_activations": None,
+        "params:train_sample": TrainSampleParameters(pictures=3, seed=0),
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
         | {
             "boundary_activations": NumpyArrayDataset(filepath=str(tmp_path / "activations.npy")),
-            "fine_tuned_classifier": KerasModelDataset(filepath=str(tmp_path / "tuned.keras")),
+            "measured_activations": NumpyArrayDataset(filepath=str(tmp_path / "measured.npy")),
+            "fine_tuned.classifier": KerasModelDataset(filepath=str(tmp_path / "tuned.keras")),
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
-    classifier = catalog.load("fine_tuned_classifier")
+    classifier = catalog.load("fine_tuned.classifier")
     assert classifier.input_shape == (None, 8, 8, 3)
     assert classifier.inputs[0].dtype == "uint8"
     assert not [layer for layer in classifier.layers if isinstance(layer, keras.Model)]
@@ -214,13 +216,9 @@ def test_without_stored_activations_it_trains_on_fresh_pictures(
     assert moved == ("unfreeze" in changes)
 
 
-def test_nothing_unfrozen_leaves_everything_as_it_is(images, splits, tmp_path, caplog) -> None:
-    with caplog.at_level(logging.INFO):
-        classifier, history, stored = run(images, splits, change(unfreeze="none"), tmp_path)
-    assert "left out" in caplog.text
-    assert len(stored) == len(history) == 0
-    assert not classifier.predict(images, verbose=0).std()
-    draw_fine_tuning_curves(history)
+def test_nothing_unfrozen_is_no_fine_tuning(images, splits, tmp_path) -> None:
+    with pytest.raises(GraftError, match="name at least one block to fine-tune it; got 'none'"):
+        run(images, splits, change(unfreeze="none"), tmp_path)
 
 
 def test_it_tells_what_it_will_do_before_the_work(images, splits, caplog) -> None:

@@ -105,7 +105,7 @@ NETWORKS: dict[str, Network] = {}
 
 
 def register_network(name: str, image_size: int, channels: int = 1) -> Callable[[Builder], Builder]:
-    """Add a network under the name that ``training.network`` calls it by."""
+    """Add a network under the name that ``from_scratch.network`` calls it by."""
 
     def register(build: Builder) -> Builder:
         NETWORKS[name] = Network(build, image_size, channels)
@@ -144,7 +144,7 @@ def build_classifier(
         pixels = keras.ops.image.rgb_to_grayscale(pixels)
     elif network.channels not in (None, picture_shape[-1]):
         raise GraftError(
-            f"training.network: '{name}' needs pictures of {network.channels} channels; set "
+            f"from_scratch.network: '{name}' needs pictures of {network.channels} channels; set "
             f"decoding.colour to rgb; got {picture_shape[-1]}"
         )
     size = network.image_size
@@ -165,10 +165,10 @@ def find_network(name: str) -> Network:
         return NETWORKS[name]
     if "." not in name:
         raise GraftError(
-            f"training.network: allowed are none, {', '.join(NETWORKS)} or the dotted path of a "
-            f"function, such as my_package.networks.build; got '{name}'"
+            f"from_scratch.network: allowed are none, {', '.join(NETWORKS)} or the dotted path of "
+            f"a function, such as my_package.networks.build; got '{name}'"
         )
-    return Network(load_by_path(name, "training.network"))
+    return Network(load_by_path(name, "from_scratch.network"))
 
 
 def _build_own(
@@ -179,26 +179,13 @@ def _build_own(
     except Exception as error:  # what a user wrote may fail in any way
         reason = " ".join(str(error).split())
         raise GraftError(
-            "training.network: the function takes pixels (a Keras tensor) and NetworkSettings, "
+            "from_scratch.network: the function takes pixels (a Keras tensor) and NetworkSettings, "
             f"but failed ({type(error).__name__}: {reason}); got '{name}'"
         ) from error
     shape = getattr(probabilities, "shape", None)
     if not isinstance(probabilities, keras.KerasTensor) or shape != (None, settings.class_count):
         raise GraftError(
-            f"training.network: '{name}' must give a Keras tensor of probabilities, of shape "
+            f"from_scratch.network: '{name}' must give a Keras tensor of probabilities, of shape "
             f"(None, {settings.class_count}); got {shape or type(probabilities).__name__}"
         )
     return probabilities
-
-
-def build_undecided(picture_shape: tuple[int, ...], class_count: int) -> keras.Model:
-    """A classifier without weights that finds all classes equally likely."""
-    pictures = keras.Input(picture_shape, dtype="uint8", name="pixels")
-    pixels = keras.layers.Rescaling(0.0, name="rescaling")(pictures)
-    zeros = keras.layers.GlobalAveragePooling2D(name="average")(pixels)[:, :1]
-    zeros = keras.layers.Flatten(name="flat")(zeros)
-    zeros = keras.layers.RepeatVector(class_count, name="repeat")(zeros)
-    logits = keras.layers.Flatten(name="logits")(zeros)
-    return keras.Model(
-        pictures, keras.layers.Softmax(name="probabilities")(logits), name="classifier"
-    )

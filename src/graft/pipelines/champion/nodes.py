@@ -50,11 +50,17 @@ def describe_champion(
     backbone: BackboneParameters,
     decoding: dict[str, Any],
     parameters: ChampionParameters,
+    *,
+    titles: dict[str, str],
+    on_backbone: list[str],
 ) -> dict[str, Any]:
     """Say which model was chosen on dev, why, and what is known of it.
 
+    ``titles`` maps the name of every candidate to what it is, in a line; ``on_backbone`` names
+    those that are built on the backbone.
+
     Returns:
-        ``champion_facts``: ``name``, ``model``, ``models`` (all, as they are on dev),
+        ``champion_facts``: ``name``, ``model``, ``title``, ``models`` (all, as they are on dev),
         ``metrics`` of the chosen one, ``class_metrics`` (rows, on test), ``class_names``,
         ``backbone``, ``picture`` (``image_size``, ``colour``, ``max_pixels``, ``preprocessing``),
         ``temperature``, ``threshold``, ``test_looks`` (``now`` and ``all``), ``data`` and
@@ -72,11 +78,16 @@ def describe_champion(
     return {
         "name": parameters.name,
         "model": model,
+        "title": titles[model],
         "models": compare_on_dev(metrics, model),
         "metrics": metrics[model],
         "class_metrics": round_table(on_test.drop(columns=["model", "split"])),
         "class_names": class_names,
-        "backbone": f"{backbone.name}, weights {backbone.weights.rpartition('/')[2]}",
+        "backbone": (
+            f"{backbone.name}, weights {backbone.weights.rpartition('/')[2]}"
+            if model in on_backbone
+            else None
+        ),
         "picture": {
             **{name: pictures[name] for name in ("image_size", "colour", "max_pixels")},
             "preprocessing": describe_preprocessing(pictures["image_size"], pictures["colour"]),
@@ -91,33 +102,26 @@ def describe_champion(
 
 def pack_champion(
     champion_facts: dict[str, Any],
-    frozen_classifier: KerasModel,
-    fine_tuned_classifier: KerasModel,
-    trained_classifier: KerasModel,
+    chosen_classifier: KerasModel,
     backbone: BackboneParameters,
     splitting: dict[str, Any],
     decoding: dict[str, Any],
     head_training: dict[str, Any],
     fine_tuning: dict[str, Any],
-    training: dict[str, Any],
+    from_scratch: dict[str, Any],
 ) -> Champion:
     """Put the chosen classifier together with all that is needed to use it.
 
     Returns:
         ``champion``: a folder, see :class:`graft.datasets.champion.ChampionDataset`.
     """
-    classifiers = {
-        "frozen": frozen_classifier,
-        "fine_tuned": fine_tuned_classifier,
-        "from_scratch": trained_classifier,
-    }
     stages = {
         "backbone": {**simplify(backbone), "weights": backbone.weights.rpartition("/")[2]},
         "splitting": splitting,
         "decoding": decoding,
         "head_training": head_training,
         "fine_tuning": fine_tuning,
-        "training": training,
+        "from_scratch": from_scratch,
     }
     facts = {
         "name": champion_facts["name"],
@@ -131,7 +135,7 @@ def pack_champion(
         "parameters": {name: simplify(values) for name, values in stages.items()},
     }
     return Champion(
-        model=classifiers[champion_facts["model"]],
+        model=chosen_classifier,
         class_names=champion_facts["class_names"],
         facts=facts,
         metrics=champion_facts["metrics"],

@@ -2,11 +2,13 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from graft.pipelines.candidates import bind, list_candidates
 from graft.pipelines.champion.nodes import count_test_looks, describe_champion, pack_champion
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``chosen_predictions``, classifiers, ``metrics``, ``calibration`` → ``champion``."""
+    """``chosen_classifier``, its predictions, ``metrics``, ``calibration`` → ``champion``."""
+    candidates = list_candidates()
     return Pipeline(
         [
             Node(
@@ -16,7 +18,11 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="count_test_looks",
             ),
             Node(
-                describe_champion,
+                bind(
+                    describe_champion,
+                    titles={candidate.name: candidate.title for candidate in candidates},
+                    on_backbone=[one.name for one in candidates if one.has_backbone],
+                ),
                 inputs=[
                     "chosen_predictions",
                     "metrics",
@@ -36,15 +42,13 @@ def create_pipeline(**_: object) -> Pipeline:
                 pack_champion,
                 inputs=[
                     "champion_facts",
-                    "frozen_classifier",
-                    "fine_tuned_classifier",
-                    "trained_classifier",
+                    "chosen_classifier",
                     "params:backbone",
                     "params:splitting",
                     "params:decoding",
                     "params:head_training",
                     "params:fine_tuning",
-                    "params:training",
+                    "params:from_scratch",
                 ],
                 outputs="champion",
                 name="pack_champion",

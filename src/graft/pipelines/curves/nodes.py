@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,9 @@ def measure_learning_sizes(
 def summarise_curves(
     chosen_predictions: pd.DataFrame,
     class_names: list[str],
-    head_history: pd.DataFrame,
-    fine_tuning_history: pd.DataFrame,
-    training_history: pd.DataFrame,
     learning_sizes: dict[str, Any],
+    *histories: pd.DataFrame,
+    names: list[str],
 ) -> dict[str, Any]:
     """Put together what the section of the report on curves says.
 
@@ -68,7 +68,7 @@ def summarise_curves(
     """
     labels, probabilities = read_split(chosen_predictions, class_names, "test")
     curves = sorted(trace_class_curves(labels, probabilities), key=lambda curve: curve.area)
-    named = _name_histories(head_history, fine_tuning_history, training_history)
+    named = _name_histories(histories, names)
     _log_outcome(learning_sizes)
     return {
         "model": str(chosen_predictions["model"].iloc[0]),
@@ -98,12 +98,9 @@ def draw_class_curves(
     return draw_roc(curves, class_names), draw_precision_recall(curves, class_names)
 
 
-def draw_all_learning_curves(
-    head_history: pd.DataFrame, fine_tuning_history: pd.DataFrame, training_history: pd.DataFrame
-) -> Figure:
-    """Draw the learning curves of all stages on one axis of epochs."""
-    named = _name_histories(head_history, fine_tuning_history, training_history)
-    return draw_stage_curves(named)
+def draw_all_learning_curves(*histories: pd.DataFrame, names: list[str]) -> Figure:
+    """Draw the learning curves of all candidates on one axis of epochs."""
+    return draw_stage_curves(_name_histories(histories, names))
 
 
 def draw_learning_size_curve(learning_sizes: dict[str, Any]) -> Figure:
@@ -126,14 +123,8 @@ def _sample(features: FeatureTable, rows: pd.DataFrame, parameters: CurvesParame
     )
 
 
-def _name_histories(
-    head_history: pd.DataFrame, fine_tuning_history: pd.DataFrame, training_history: pd.DataFrame
-) -> dict[str, pd.DataFrame]:
-    return {
-        "head": head_history,
-        "fine-tuning": fine_tuning_history,
-        "from scratch": training_history,
-    }
+def _name_histories(histories: Sequence[pd.DataFrame], names: list[str]) -> dict[str, pd.DataFrame]:
+    return dict(zip((name.replace("_", "-") for name in names), histories, strict=True))
 
 
 def _describe_stage(name: str, history: pd.DataFrame) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from graft.pipelines.candidates import bind, list_candidates, name_all
 from graft.pipelines.curves.nodes import (
     draw_all_learning_curves,
     draw_class_curves,
@@ -10,11 +11,11 @@ from graft.pipelines.curves.nodes import (
     summarise_curves,
 )
 
-_HISTORIES = ["head_history", "fine_tuning_history", "training_history"]
-
 
 def create_pipeline(**_: object) -> Pipeline:
     """``chosen_predictions``, ``features`` and the histories → ``curves`` and figures."""
+    names = [candidate.name for candidate in list_candidates()]
+    histories = name_all("history")
     return Pipeline(
         [
             Node(
@@ -24,8 +25,8 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="measure_learning_sizes",
             ),
             Node(
-                summarise_curves,
-                inputs=["chosen_predictions", "class_names", *_HISTORIES, "learning_sizes"],
+                bind(summarise_curves, names=names),
+                inputs=["chosen_predictions", "class_names", "learning_sizes", *histories],
                 outputs="curves",
                 name="summarise_curves",
             ),
@@ -36,8 +37,8 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="draw_class_curves",
             ),
             Node(
-                draw_all_learning_curves,
-                inputs=_HISTORIES,
+                bind(draw_all_learning_curves, names=names),
+                inputs=histories,
                 outputs="all_learning_curves",
                 name="draw_all_learning_curves",
             ),

@@ -4,54 +4,27 @@ from __future__ import annotations
 
 import logging
 from itertools import combinations
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from graft.analysis.comparison import compare_classifiers
-from graft.datasets.keras_model import KerasModelDataset
-from graft.pipelines.evaluation.nodes import get_probabilities
+from graft.analysis.predictions import get_probabilities
 from graft.pipelines.evaluation.parameters import EvaluationParameters
-from graft.types import KerasModel
 
-# From the one with least of transfer learning to the one with most.
-_ORDER = ("from_scratch", "frozen", "fine_tuned")
 logger = logging.getLogger(__name__)
-
-
-def measure_costs(
-    frozen_classifier: KerasModel,
-    fine_tuned_classifier: KerasModel,
-    trained_classifier: KerasModel,
-    fine_tuning_history: pd.DataFrame,
-    training_history: pd.DataFrame,
-) -> dict[str, Any]:
-    """Measure what each model costs: space on the disk, weights, work for a picture.
-
-    Returns:
-        ``model_costs``: model → ``megabytes`` (10⁶ bytes of its ``.keras`` file), ``parameters``
-        and ``multiply_adds``, of one picture; None where a network's layers are called by its own
-        code. Seconds differ from run to run; they are in the manifest.
-    """
-    models = {"frozen": frozen_classifier}
-    if not fine_tuning_history.empty:
-        models["fine_tuned"] = fine_tuned_classifier
-    if not training_history.empty:
-        models["from_scratch"] = trained_classifier
-    return {name: _describe_cost(model) for name, model in models.items()}
 
 
 def compare_models(
     predictions: pd.DataFrame,
     chosen_predictions: pd.DataFrame,
     metrics: dict[str, Any],
-    model_costs: dict[str, Any],
     splits: pd.DataFrame,
     class_names: list[str],
     parameters: EvaluationParameters,
+    *costs: dict[str, Any],
+    names: list[str],
 ) -> dict[str, Any]:
     """Compare all models with each other, picture by picture, on dev and on test.
 
@@ -61,10 +34,9 @@ def compare_models(
         ``second`` and, for each of ``dev`` and ``test``, what
         :func:`graft.analysis.comparison.compare_classifiers` gives. No pair with a single model.
     """
-    models = [model for model in _ORDER if model in set(predictions["model"])]
     pairs = [
         _compare_pair(predictions, pair, splits, class_names, parameters)
-        for pair in combinations(models, 2)
+        for pair in combinations(names, 2)
     ]
     for pair in pairs:
         _tell_pair(pair)
@@ -72,8 +44,8 @@ def compare_models(
         "confidence": parameters.confidence,
         "chosen": str(chosen_predictions["model"].iloc[0]),
         "models": {
-            model: {"test": metrics[model].get("test", {}), "cost": model_costs[model]}
-            for model in models
+            name: {"test": metrics[name].get("test", {}), "cost": cost}
+            for name, cost in zip(names, costs, strict=True)
         },
         "pairs": pairs,
     }
@@ -117,21 +89,3 @@ def _tell_pair(pair: dict[str, Any]) -> None:
         *(100 * found["accuracy"][name] for name in ("value", "low", "high")),
         found["p_value"],
     )
-
-
-def _describe_cost(model: KerasModel) -> dict[str, Any]:
-    from graft.models.blocks import count_multiply_adds
-
-    try:
-        work: int | None = count_multiply_adds(model)
-    except LookupError:
-        work = None
-    with TemporaryDirectory() as folder:
-        place = Path(folder) / "model.keras"
-        KerasModelDataset(filepath=str(place)).save(model)
-        size = place.stat().st_size
-    return {
-        "megabytes": round(size / 1e6, 3),
-        "parameters": int(model.count_params()),
-        "multiply_adds": work,
-    }

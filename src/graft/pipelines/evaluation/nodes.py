@@ -19,92 +19,13 @@ from graft.analysis.error_breakdown import (
 )
 from graft.analysis.intervals import measure_with_intervals
 from graft.analysis.metrics import count_confusions, tabulate_classes
+from graft.analysis.predictions import get_probabilities
 from graft.analysis.random_split import measure_flattery
 from graft.datasets.features import FeatureTable
-from graft.errors import GraftError
-from graft.images.colours import copy_pictures
-from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
-from graft.pipelines.evaluation.predicting import list_measured
+from graft.pipelines.evaluation.parameters import EvaluationParameters
 from graft.reporting.error_figures import draw_confusion, draw_steps
-from graft.reporting.training_figures import draw_history
-from graft.types import KerasModel
 
 logger = logging.getLogger(__name__)
-
-FROZEN = "frozen"
-# Float rounding differs between one graph and two; more than this is another model.
-_LARGEST_DIFFERENCE = 1e-3
-
-
-def predict_from_features(
-    features: FeatureTable,
-    head: KerasModel,
-    splits: pd.DataFrame,
-    class_names: list[str],
-    parameters: TrainSampleParameters,
-) -> pd.DataFrame:
-    """Classify the pictures of train_dev, dev and test and some of train from stored features.
-
-    The backbone is not run again: ``frozen_classifier`` is this very backbone and head, which
-    :func:`check_frozen_classifier` proves on pictures.
-
-    Returns:
-        ``frozen_predictions``, in the order of ``splits``: ``image_id``, ``split``, ``model``,
-        ``label``, ``predicted`` and ``probability_<class>`` for every class.
-    """
-    from graft.models.inference import compile_forward
-
-    batch_size = 256
-    forward = compile_forward(head, batch_size)
-    probabilities = np.empty((len(features), len(class_names)), np.float32)
-    for rows, block in features.read_blocks():
-        for start in range(0, len(block), batch_size):
-            batch = forward(block[start : start + batch_size])
-            probabilities[rows.start + start : rows.start + start + len(batch)] = batch
-    table = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in class_names])
-    table.insert(0, "predicted", np.array(class_names)[probabilities.argmax(axis=1)])
-    table.insert(0, "image_id", features.keys["image_id"])
-    table = table[features.keys["view"] == 0]
-    measured = splits.iloc[list_measured(splits, parameters)][["image_id", "split", "label"]]
-    measured.insert(2, "model", FROZEN)
-    return measured.merge(table, on="image_id", validate="one_to_one").astype(
-        {"split": "str", "model": "str", "predicted": "str"}
-    )
-
-
-def check_frozen_classifier(
-    frozen_classifier: KerasModel,
-    images: np.ndarray,
-    splits: pd.DataFrame,
-    predictions: pd.DataFrame,
-    parameters: EvaluationParameters,
-) -> dict[str, float]:
-    """Prove that the saved classifier gives, from pictures, what was computed from features.
-
-    Returns:
-        ``pictures``: how many of dev were compared. ``largest_difference``: of a probability.
-
-    Raises:
-        GraftError: If it gives something else.
-    """
-    from graft.models.inference import compile_forward
-
-    rows = np.flatnonzero(splits["split"] == "dev")[: parameters.checked_pictures]
-    forward = compile_forward(frozen_classifier, batch_size=16)
-    given = np.concatenate(
-        [
-            forward(copy_pictures(images, rows[start : start + 16]))
-            for start in range(0, len(rows), 16)
-        ]
-    )
-    expected = predictions.set_index("image_id").loc[splits["image_id"].iloc[rows]]
-    difference = float(np.abs(given - get_probabilities(expected)).max())
-    if not difference <= _LARGEST_DIFFERENCE:
-        raise GraftError(
-            "the saved classifier does not give what was measured; probabilities may differ by "
-            f"{_LARGEST_DIFFERENCE}; train the head again; got a difference of {difference:.2g}"
-        )
-    return {"pictures": len(rows), "largest_difference": difference}
 
 
 def measure_predictions(
@@ -144,11 +65,6 @@ def measure_predictions(
     return metrics, pd.concat(tables, ignore_index=True)
 
 
-def get_probabilities(predictions: pd.DataFrame) -> np.ndarray:
-    """Probabilities (n, C), float64, in the order of the class names."""
-    return predictions.filter(regex="^probability_").to_numpy(np.float64)
-
-
 def measure_ladder(
     predictions: pd.DataFrame,
     chosen_predictions: pd.DataFrame,
@@ -163,7 +79,8 @@ def measure_ladder(
         which ``errors`` measures a sample), ``chance`` (error of guessing), ``majority``: the
         commonest ``label`` of train and the ``errors`` of always naming it; ``models``: model →
         ``errors`` (split → ``n``, ``clusters``, ``value``, ``low``, ``high``), ``readings`` (see
-        :func:`graft.analysis.error_breakdown.read_ladder`), ``headline`` and ``baseline``, sentences.
+        :func:`graft.analysis.error_breakdown.read_ladder`), ``headline`` and ``baseline``,
+        sentences.
     """
     train = splits.loc[splits["split"] == "train", "label"]
     label = str(train.value_counts().sort_index(kind="stable").idxmax())
@@ -293,8 +210,3 @@ def draw_confusion_matrices(
     test = predictions[predictions["split"] == "test"]
     counts = count_confusions(test["label"], test["predicted"], class_names)
     return draw_confusion(counts), draw_confusion(counts, log2=True)
-
-
-def draw_learning_curves(head_history: pd.DataFrame) -> Figure:
-    """Draw loss and accuracy of the head on train and dev, by epoch."""
-    return draw_history(head_history, "Training the head")

@@ -67,9 +67,7 @@ def draw_heat_maps(
     picture_selection: dict[str, Any],
     images: np.ndarray,
     class_names: list[str],
-    frozen_classifier: KerasModel,
-    fine_tuned_classifier: KerasModel,
-    trained_classifier: KerasModel,
+    chosen_classifier: KerasModel,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Find what speaks for the class that the chosen model gave, by Grad-CAM.
 
@@ -80,19 +78,14 @@ def draw_heat_maps(
     """
     from graft.models.grad_cam import find_last_map, make_heat_maps
 
-    classifier = {
-        "frozen": frozen_classifier,
-        "fine_tuned": fine_tuned_classifier,
-        "from_scratch": trained_classifier,
-    }[picture_selection["model"]]
     pictures = picture_selection["pictures"]
-    found = find_last_map(classifier)
+    found = find_last_map(chosen_classifier)
     if found is None or not pictures:
         return np.zeros((len(pictures), 0, 0), np.uint8), {
             "layer": None, "height": None, "width": None
         }  # fmt: skip
     rows = np.array([picture["row"] for picture in pictures])
-    read = copy_rows if classifier.input_shape[-1] == images.shape[-1] else copy_pictures
+    read = copy_rows if chosen_classifier.input_shape[-1] == images.shape[-1] else copy_pictures
     names = pd.Index(class_names)
     classes = names.get_indexer([picture["predicted"] for picture in pictures])
     height, width, _ = found.shape

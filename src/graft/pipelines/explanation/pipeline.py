@@ -11,7 +11,7 @@ from graft.pipelines.explanation.nodes import (
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``chosen_predictions``, classifiers, ``images``, ``features`` → ``explanations``."""
+    """``chosen_classifier``, its predictions, ``images``, ``features`` → ``explanations``."""
     return Pipeline(
         [
             Node(
@@ -26,9 +26,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "picture_selection",
                     "images",
                     "class_names",
-                    "frozen_classifier",
-                    "fine_tuned_classifier",
-                    "trained_classifier",
+                    "chosen_classifier",
                 ],
                 outputs=["heat_maps", "heat_map_layer"],
                 name="draw_heat_maps",

@@ -17,8 +17,6 @@ from graft.images.colours import copy_pictures
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.pipelines.fine_tuning.telling import tell_blocks, tell_outcome, tell_preview
 from graft.reporting.contact_sheets import draw_views
-from graft.reporting.style import draw_note
-from graft.reporting.training_figures import draw_history
 from graft.training.backup import TrainingBackup
 from graft.training.boundary import stream_activations
 from graft.types import KerasModel
@@ -150,11 +148,11 @@ def fine_tune(
     loss on dev ends no lower than it was before, the weights go back to what they were.
 
     Returns:
-        ``fine_tuned_classifier``: from pictures (N, H, W, 3) uint8 to probabilities (N, C).
-        ``fine_tuning_history``: a row an epoch; no row if nothing was to be trained.
+        ``fine_tuned.classifier``: from pictures (N, H, W, 3) uint8 to probabilities (N, C).
+        ``fine_tuned.history``: a row an epoch.
 
     Raises:
-        GraftError: If there is no such block, or the loss is no longer a number.
+        GraftError: If there is no such block or none to train, or the loss is no longer a number.
     """
     from graft.models.freezing import cut_classifier
     from graft.training import tails as fine_tuning
@@ -164,7 +162,10 @@ def fine_tune(
     seed_everything(parameters.seed)
     cut = cut_classifier(backbone, head, parameters.unfreeze)
     if not cut.unfrozen:
-        return cut.whole, fine_tuning.make_empty_history()
+        raise GraftError(
+            "fine_tuning.unfreeze: name at least one block to fine-tune it; got "
+            f"{parameters.unfreeze!r}"
+        )
     train, dev = make_pools(cut, boundary_activations, images, splits, class_names, parameters)
     history, before, after = fine_tuning.tune(
         cut, train, dev, parameters, parameters.layer_decay, backup, logs
@@ -193,10 +194,3 @@ def draw_augmented_pictures(
         augmenter.make_views(pixels, [number] * len(names), parameters.seed) for number in numbers
     ]
     return draw_views(np.stack([pixels, *views], axis=1), names)
-
-
-def draw_fine_tuning_curves(fine_tuning_history: pd.DataFrame) -> Figure:
-    """Draw loss and accuracy on train and dev of the fine-tuning, by epoch."""
-    if fine_tuning_history.empty:
-        return draw_note("Nothing was fine-tuned (unfreeze: none).")
-    return draw_history(fine_tuning_history, "Fine-tuning")

@@ -32,7 +32,7 @@ def train_head(
 
     Returns:
         ``head``: model from features (N, D) to probabilities (N, C), with the weights of its
-        best epoch. ``head_history``: a row an epoch.
+        best epoch. ``frozen.history``: a row an epoch.
 
     Raises:
         GraftError: If the loss does not fit the classes or is no longer a number, or another
@@ -51,15 +51,15 @@ def train_head(
     return head, history
 
 
-def join_frozen_classifier(backbone: KerasModel, head: KerasModel) -> KerasModel:
+def join_classifier(backbone: KerasModel, head: KerasModel) -> KerasModel:
     """Join backbone and head into one model.
 
     Returns:
-        ``frozen_classifier``: from pictures (N, H, W, 3) uint8 to probabilities (N, C).
+        ``frozen.classifier``: from pictures (N, H, W, 3) uint8 to probabilities (N, C).
     """
-    from graft.models.heads import join_classifier
+    from graft.models import heads
 
-    return join_classifier(backbone, head)
+    return heads.join_classifier(backbone, head)
 
 
 def _show_dev(

@@ -1,35 +1,56 @@
-"""Wiring of the head training stage."""
+"""Wiring of the head training stage: the candidate ``frozen``."""
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.head_training.nodes import join_frozen_classifier, train_head
+from graft.pipelines.candidates import Candidate, create_candidate_pipeline
+from graft.pipelines.head_training.nodes import (
+    join_classifier,
+    train_head,
+)
+from graft.pipelines.head_training.predicting import predict_from_features
+
+
+def _create_training() -> list[Node]:
+    return [
+        Node(
+            train_head,
+            inputs=[
+                "features",
+                "images",
+                "splits",
+                "class_names",
+                "frozen.backup",
+                "frozen.logs",
+                "params:head_training",
+            ],
+            outputs=["head", "frozen.history"],
+            name="train_head",
+        ),
+        Node(
+            join_classifier,
+            inputs=["backbone", "head"],
+            outputs="frozen.classifier",
+            name="join_classifier",
+        ),
+    ]
+
+
+def _create_predicting() -> list[Node]:
+    return [
+        Node(
+            predict_from_features,
+            inputs=["features", "head", "splits", "class_names", "params:train_sample"],
+            outputs="frozen.predictions",
+            name="predict_from_features",
+        ),
+    ]
+
+
+CANDIDATE = Candidate(
+    "frozen", "Frozen backbone with a trained head", _create_training, _create_predicting
+)
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``features``, ``backbone`` → ``head``, ``head_history``, ``frozen_classifier``."""
-    return Pipeline(
-        [
-            Node(
-                train_head,
-                inputs=[
-                    "features",
-                    "images",
-                    "splits",
-                    "class_names",
-                    "head_training_backup",
-                    "head_training_logs",
-                    "params:head_training",
-                ],
-                outputs=["head", "head_history"],
-                name="train_head",
-            ),
-            Node(
-                join_frozen_classifier,
-                inputs=["backbone", "head"],
-                outputs="frozen_classifier",
-                name="join_frozen_classifier",
-            ),
-        ],
-        namespace="head_training",
-        prefix_datasets_with_namespace=False,
-    )
+    """``features``, ``backbone`` → ``head`` and the candidate ``frozen``."""
+    return create_candidate_pipeline(CANDIDATE)

@@ -32,11 +32,15 @@ def write_report(
     split_summary: pd.DataFrame,
     flattery: dict[str, Any],
     backbone: BackboneParameters,
+    *,
+    titles: dict[str, str],
     **figures: bytes,
 ) -> str:
     """Write the report: one HTML page that needs nothing but itself.
 
     The details are those of the model that was chosen on dev.
+
+    ``titles`` maps the name of every candidate to what it is, in a line.
 
     Returns:
         ``report``: HTML. The figures come in as PNG bytes.
@@ -59,6 +63,7 @@ def write_report(
         figures=figures,
         model=model,
         models=metrics,
+        titles=titles,
         sections={
             "comparison": comparison,
             "ladder": ladder,

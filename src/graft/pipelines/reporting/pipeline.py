@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from graft.pipelines.candidates import bind, list_candidates, name_all
 from graft.pipelines.reporting.nodes import write_report
 
 FIGURES = (
@@ -14,10 +15,6 @@ FIGURES = (
     "roc_curves",
     "precision_recall_curves",
     "all_learning_curves",
-    "learning_curves",
-    "fine_tuning_curves",
-    "training_curves",
-    "augmented_pictures",
 )
 _FOUND = (
     "metrics",
@@ -43,12 +40,17 @@ _FOUND = (
 
 def create_pipeline(**_: object) -> Pipeline:
     """What the stages before found, and their figures → ``report``."""
+    candidates = list_candidates()
+    drawn = [*FIGURES, *name_all("training_curves")]
+    if any(candidate.name == "fine_tuned" for candidate in candidates):
+        drawn.append("augmented_pictures")
+    titles = {candidate.name: candidate.title for candidate in candidates}
     return Pipeline(
         [
             Node(
-                write_report,
+                bind(write_report, titles=titles),
                 inputs={
-                    **{name: name for name in (*_FOUND, *FIGURES)},
+                    **{name: name for name in (*_FOUND, *drawn)},
                     "backbone": "params:backbone",
                 },
                 outputs="report",

@@ -14,15 +14,14 @@ from graft.models import inference
 from graft.models.backbones import build_backbone
 from graft.models.freezing import cut_classifier, divide_tuned
 from graft.models.heads import build_head
-from graft.pipelines.evaluation.parameters import TrainSampleParameters
-from graft.pipelines.evaluation.predicting import (
-    list_measured,
+from graft.parameters.base import TrainSampleParameters
+from graft.pipelines.candidates import list_measured
+from graft.pipelines.fine_tuning.predicting import (
     predict_from_pictures,
     store_measured_activations,
 )
 
 CLASSES = ["dark", "light"]
-HISTORY = pd.DataFrame({"epoch": [1]})
 SAMPLE = TrainSampleParameters(pictures=2, seed=0)
 
 
@@ -64,12 +63,12 @@ def predict(tmp_path: Path, splits: pd.DataFrame, monkeypatch: pytest.MonkeyPatc
         passed[0] = 0
         path = tmp_path / "measured.npy"
         former = file.load() if path.exists() and not clean else None
-        made = store_measured_activations(classifier, HISTORY, images, splits, former, SAMPLE)
+        made = store_measured_activations(classifier, images, splits, former, SAMPLE)
         draft = TracedArrayDataset(filepath=str(tmp_path / "draft.npy"))
         draft.save(made)
         (tmp_path / "draft.npy").replace(path)
         table = predict_from_pictures(
-            classifier, HISTORY, np.load(path, mmap_mode="r"), images, splits, CLASSES, SAMPLE
+            classifier, np.load(path, mmap_mode="r"), images, splits, CLASSES, SAMPLE
         )
         return table, path.read_bytes(), passed[0]
 

@@ -1,4 +1,4 @@
-"""Nodes of the training stage."""
+"""Nodes of the training from scratch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from graft.compute.streams import copy_rows
+from graft.errors import GraftError
 from graft.images.colours import copy_pictures
-from graft.pipelines.training.parameters import ScratchTrainingParameters
-from graft.reporting.style import draw_note
-from graft.reporting.training_figures import draw_history
+from graft.pipelines.from_scratch.parameters import ScratchTrainingParameters
 from graft.training.backup import TrainingBackup
 from graft.types import KerasModel
 
@@ -33,25 +31,26 @@ def train_network(
     """Train a network from scratch on train, and stop by the loss on dev.
 
     Returns:
-        ``trained_classifier``: from pictures (N, H, W, channels) uint8 to probabilities (N, C);
-        without a network, a classifier that finds all classes equally likely.
-        ``training_history``: a row an epoch; no row without a network.
+        ``from_scratch.classifier``: from pictures (N, H, W, channels) uint8 to probabilities
+        (N, C). ``from_scratch.history``: a row an epoch.
 
     Raises:
-        GraftError: If there is no such network, the loss does not fit the classes or is no
-            longer a number, or another run trains the same network.
+        GraftError: If no network is named or there is none such, the loss does not fit the
+            classes or is no longer a number, or another run trains the same network.
     """
     from graft.models import networks
     from graft.training.devices import seed_everything
     from graft.training.fitting import fit
     from graft.training.losses import check_outputs
-    from graft.training.tails import make_empty_history
     from graft.training.views import pool_rows
 
     class_count = len(class_names)
     seed_everything(parameters.seed)
     if parameters.network == NO_NETWORK:
-        return networks.build_undecided(images.shape[1:], class_count), make_empty_history()
+        raise GraftError(
+            "from_scratch.network: name a network, such as mnist_sequential, to train it; got "
+            f"'{NO_NETWORK}'"
+        )
     check_outputs(parameters.loss, class_count, class_count, parameters.stage)
     chosen = parameters.model_dump(include={"activation", "initializer", "l1", "l2", "seed"})
     classifier = networks.build_classifier(
@@ -63,13 +62,6 @@ def train_network(
     if parameters.uses_tensorboard:
         _show_dev(classifier, images, splits, class_names, logs)
     return classifier, history
-
-
-def draw_training_curves(training_history: pd.DataFrame) -> Figure:
-    """Draw loss and accuracy on train and dev of the training from scratch, by epoch."""
-    if training_history.empty:
-        return draw_note("No network was trained from scratch (training.network: none).")
-    return draw_history(training_history, "Training from scratch")
 
 
 def _show_dev(

@@ -19,11 +19,11 @@ from graft.datasets import (
     TrainingBackupDataset,
 )
 from graft.errors import GraftError
-from graft.pipelines.evaluation.parameters import TrainSampleParameters
-from graft.pipelines.evaluation.predicting import predict_from_scratch
-from graft.pipelines.training import create_pipeline
-from graft.pipelines.training.nodes import train_network
-from graft.pipelines.training.parameters import ScratchTrainingParameters
+from graft.parameters.base import TrainSampleParameters
+from graft.pipelines.candidates import predict_pictures
+from graft.pipelines.from_scratch import create_pipeline
+from graft.pipelines.from_scratch.nodes import train_network
+from graft.pipelines.from_scratch.parameters import ScratchTrainingParameters
 from graft.training.backup import TrainingBackup
 
 CLASSES = ["dark", "light"]
@@ -65,29 +65,26 @@ def train(tmp_path):
 def test_the_pipeline_makes_classifier_history_and_curves(splits: pd.DataFrame, tmp_path) -> None:
     inputs = {
         "images": paint(splits), "splits": splits, "class_names": CLASSES,
-        "params:training": PARAMETERS,
+        "params:from_scratch": PARAMETERS, "params:train_sample": SAMPLE,
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
         | {
-            "training_backup": TrainingBackupDataset(filepath=str(tmp_path / "backup")),
-            "training_logs": LogFolderDataset(filepath=str(tmp_path / "logs")),
-            "trained_classifier": KerasModelDataset(filepath=str(tmp_path / "c.keras")),
-            "training_history": CSVDataset(
+            "from_scratch.backup": TrainingBackupDataset(filepath=str(tmp_path / "backup")),
+            "from_scratch.logs": LogFolderDataset(filepath=str(tmp_path / "logs")),
+            "from_scratch.classifier": KerasModelDataset(filepath=str(tmp_path / "c.keras")),
+            "from_scratch.history": CSVDataset(
                 filepath=str(tmp_path / "history.csv"), save_args={"index": False}
             ),
-            "training_curves": FigureDataset(filepath=str(tmp_path / "curves.png")),
+            "from_scratch.predictions": MemoryDataset(),
+            "from_scratch.training_curves": FigureDataset(filepath=str(tmp_path / "curves.png")),
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
-    assert catalog.load("training_curves")[:4] == b"\x89PNG"
-    history = catalog.load("training_history")
-    found = predict_from_scratch(
-        catalog.load("trained_classifier"), history, paint(splits), splits, CLASSES, SAMPLE
-    )
+    assert catalog.load("from_scratch.training_curves")[:4] == b"\x89PNG"
+    found = catalog.load("from_scratch.predictions")
     assert (found["label"] == found["predicted"]).all()
     assert found["split"].value_counts()["train"] == SAMPLE.pictures
-    assert set(found["model"]) == {"from_scratch"}
 
 
 def test_what_is_not_in_train_or_dev_is_not_looked_at(splits: pd.DataFrame, train) -> None:
@@ -110,18 +107,16 @@ def test_pictures_of_one_channel_are_trained_and_tested_on_as_they_are(
     splits: pd.DataFrame, train
 ) -> None:
     images = paint(splits, channels=1)
-    classifier, history = train(images, splits)
+    classifier, _ = train(images, splits)
     assert classifier.input_shape == (None, 16, 16, 1)
-    found = predict_from_scratch(classifier, history, images, splits, CLASSES, SAMPLE)
+    found = predict_pictures(classifier, images, splits, CLASSES, SAMPLE)
     assert (found["label"] == found["predicted"]).all()
 
 
-def test_none_leaves_the_stage_out(splits: pd.DataFrame, train) -> None:
+def test_without_a_network_there_is_nothing_to_train(splits: pd.DataFrame, train) -> None:
     parameters = PARAMETERS.model_copy(update={"network": "none"})
-    classifier, history = train(paint(splits), splits, parameters)
-    assert history.empty
-    found = predict_from_scratch(classifier, history, paint(splits), splits, CLASSES, SAMPLE)
-    assert found.empty
+    with pytest.raises(GraftError, match=r"name a network, such as .*; got 'none'"):
+        train(paint(splits), splits, parameters)
 
 
 def test_the_outcome_is_told(splits: pd.DataFrame, train, caplog) -> None:

@@ -21,7 +21,7 @@ class ScratchTrainingParameters(TrainingParameters):
         l2: Factor of the L2 penalty on kernels; ``weight_decay`` comes on top of it.
     """
 
-    stage: ClassVar[str] = "training"
+    stage: ClassVar[str] = "from_scratch"
 
     network: str = Field(min_length=1)
     activation: Literal["relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid"]

@@ -1,0 +1,99 @@
+"""Nodes of the selection stage: it looks at dev alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from graft.analysis.log_loss import measure_log_loss
+from graft.analysis.predictions import check_probabilities, get_probabilities
+from graft.compute.streams import copy_rows
+from graft.errors import GraftError
+from graft.images.colours import copy_pictures
+from graft.pipelines.selection.parameters import SelectionParameters
+from graft.types import KerasModel
+
+# Float rounding differs between one graph and two; more than this is another model.
+_LARGEST_DIFFERENCE = 1e-3
+
+
+def collect_predictions(
+    *tables: pd.DataFrame, names: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Put the predictions of all candidates together, and choose the better one by dev.
+
+    Args:
+        tables: Predictions of each candidate.
+        names: Of the candidates, in the same order; where dev cannot tell, the earlier is taken.
+
+    Returns:
+        ``predictions``: of all candidates on held-out pictures, with the column ``model``.
+        ``chosen_predictions``: of the candidate with the lower log loss on dev.
+        ``train_predictions``: of all candidates on the same pictures of train.
+
+    Raises:
+        GraftError: If a candidate's outputs are no probabilities.
+    """
+    named = []
+    for name, table in zip(names, tables, strict=True):
+        owner = f"the {name.replace('_', '-')} classifier"
+        check_probabilities(get_probabilities(table), owner, table["image_id"].tolist())
+        table = table.copy()
+        table.insert(2, "model", name)
+        named.append(table.astype({"model": "str"}))
+    everything = pd.concat(named, ignore_index=True)
+    is_train = everything["split"] == "train"
+    predictions = everything[~is_train].reset_index(drop=True)
+    chosen = min(named, key=measure_dev_loss)["model"].iloc[0]
+    return (
+        predictions,
+        predictions[predictions["model"] == chosen].reset_index(drop=True),
+        everything[is_train].reset_index(drop=True),
+    )
+
+
+def choose_classifier(
+    chosen_predictions: pd.DataFrame,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    parameters: SelectionParameters,
+    *classifiers: KerasModel,
+    names: list[str],
+) -> tuple[KerasModel, dict[str, float]]:
+    """Take the classifier that was chosen, and prove that it gives, from pixels, what was measured.
+
+    Returns:
+        ``chosen_classifier``. ``classifier_check``: ``pictures``: how many of dev were compared;
+        ``largest_difference``: of a probability.
+
+    Raises:
+        GraftError: If the saved classifier gives something else.
+    """
+    from graft.models.inference import compile_forward
+
+    chosen = classifiers[names.index(str(chosen_predictions["model"].iloc[0]))]
+    rows = np.flatnonzero(splits["split"] == "dev")[: parameters.checked_pictures]
+    forward = compile_forward(chosen, batch_size=16)
+    read = copy_rows if chosen.input_shape[-1] == images.shape[-1] else copy_pictures
+    given = np.concatenate(
+        [forward(read(images, rows[start : start + 16])) for start in range(0, len(rows), 16)]
+    )
+    expected = chosen_predictions.set_index("image_id").loc[splits["image_id"].iloc[rows]]
+    difference = float(np.abs(given - get_probabilities(expected)).max())
+    if not difference <= _LARGEST_DIFFERENCE:
+        raise GraftError(
+            "the saved classifier does not give what was measured; probabilities may differ by "
+            f"{_LARGEST_DIFFERENCE}; train it again with --force; got a difference of "
+            f"{difference:.2g}"
+        )
+    return chosen, {"pictures": len(rows), "largest_difference": difference}
+
+
+def measure_dev_loss(predictions: pd.DataFrame) -> float:
+    """Log loss on dev, the figure of ``metrics.json``; infinite without rows."""
+    dev = predictions[predictions["split"] == "dev"]
+    if dev.empty:
+        return float("inf")
+    probabilities = dev.filter(regex="^probability_")
+    labels = probabilities.columns.get_indexer([f"probability_{name}" for name in dev["label"]])
+    return measure_log_loss(labels, probabilities.to_numpy(np.float64))

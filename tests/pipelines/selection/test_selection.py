@@ -1,0 +1,122 @@
+"""Selection: dev alone chooses, and what is saved is what was measured."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from graft.datasets.features import FeatureTable
+from graft.errors import GraftError
+from graft.parameters.base import TrainSampleParameters
+from graft.pipelines.evaluation.nodes import measure_predictions
+from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.pipelines.head_training.predicting import predict_from_features
+from graft.pipelines.selection.nodes import choose_classifier, collect_predictions
+from graft.pipelines.selection.parameters import SelectionParameters
+from helpers.classifiers import build_steep_head, build_undecided, look_up_classifier
+
+CLASSES = ["dark", "light"]
+SAMPLE = TrainSampleParameters(pictures=6, seed=0)
+PARAMETERS = SelectionParameters(checked_pictures=3)
+TWO = ["frozen", "fine_tuned"]
+
+
+@pytest.fixture
+def head(features: FeatureTable) -> keras.Model:
+    return build_steep_head(features)
+
+
+@pytest.fixture
+def everything(features: FeatureTable, head: keras.Model, splits: pd.DataFrame) -> pd.DataFrame:
+    """Predictions of one candidate, with some of train."""
+    return predict_from_features(features, head, splits, CLASSES, SAMPLE)
+
+
+def _contradict(predictions: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Predictions of a classifier that says the opposite on one split."""
+    other = predictions.copy()
+    rows = other["split"] == split
+    names = ["probability_dark", "probability_light"]
+    other.loc[rows, names] = other.loc[rows, names[::-1]].to_numpy()
+    other.loc[rows, "predicted"] = np.where(other.loc[rows, "predicted"] == "dark", "light", "dark")
+    return other
+
+
+def _choose(*tables: pd.DataFrame) -> str:
+    (name,) = set(collect_predictions(*tables, names=TWO)[1]["model"])
+    return name
+
+
+def test_the_classifier_is_chosen_by_dev_and_never_by_test(everything: pd.DataFrame) -> None:
+    assert _choose(everything, _contradict(everything, "dev")) == "frozen"
+    assert _choose(_contradict(everything, "dev"), everything) == "fine_tuned"
+    assert _choose(everything, _contradict(everything, "test")) == "frozen"
+    assert _choose(_contradict(everything, "test"), everything) == "frozen"
+
+
+def test_the_lowest_log_loss_in_the_metrics_is_chosen(
+    everything: pd.DataFrame, splits: pd.DataFrame
+) -> None:
+    names = ["probability_dark", "probability_light"]
+    right = everything["label"].to_numpy()[:, None] == CLASSES
+    sure, unsure = everything.copy(), everything.copy()
+    sure[names] = np.where(right, 1 - 1e-9, 1e-9)
+    first = int(np.flatnonzero(everything["split"] == "dev")[0])
+    # One mistake, as sure.
+    sure.loc[first, names] = np.where(right[first], 1e-12, 1 - 1e-12)
+    unsure[names] = np.where(right, 0.0067, 1 - 0.0067)
+    both, chosen, _ = collect_predictions(sure, unsure, names=TWO)
+    measured = EvaluationParameters(
+        confidence=0.95, bootstrap_draws=50, flattery_pictures=100, flattery_draws=2, seed=0
+    )
+    losses = {
+        model: table["dev"]["log_loss"]["value"]
+        for model, table in measure_predictions(both, splits, CLASSES, measured)[0].items()
+    }
+    assert losses["fine_tuned"] == pytest.approx(5.0, abs=0.01)
+    assert losses["frozen"] > losses["fine_tuned"]
+    assert set(chosen["model"]) == {"fine_tuned"}
+
+
+def test_a_single_candidate_is_chosen(everything: pd.DataFrame) -> None:
+    predictions, chosen, _ = collect_predictions(everything, names=["frozen"])
+    pd.testing.assert_frame_equal(predictions, chosen)
+    assert predictions.columns.tolist()[:3] == ["image_id", "split", "model"]
+
+
+def test_train_is_told_apart_from_what_was_held_out(everything: pd.DataFrame) -> None:
+    train = everything.loc[everything["split"] == "train", "image_id"].tolist()
+    held_out, _, sample = collect_predictions(everything, everything, names=TWO)
+    assert "train" not in set(held_out["split"])
+    assert sample["image_id"].tolist() == train * 2
+
+
+def test_outputs_that_are_no_numbers_are_refused(everything: pd.DataFrame) -> None:
+    broken = everything.assign(probability_dark=np.float32("nan"))
+    with pytest.raises(GraftError, match=r"of the frozen classifier are not numbers.* 14 of 14"):
+        collect_predictions(broken, names=["frozen"])
+
+
+def test_the_saved_classifier_gives_what_was_measured(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
+) -> None:
+    classifier, images = look_up_classifier(features, head)
+    other = build_undecided(images.shape[1:], 2)
+    _, chosen, _ = collect_predictions(_contradict(everything, "dev"), everything, names=TWO)
+    found, check = choose_classifier(
+        chosen, images, splits, PARAMETERS, other, classifier, names=TWO
+    )
+    assert found is classifier
+    assert check["pictures"] == 3
+    assert check["largest_difference"] < 1e-5
+
+
+def test_a_saved_classifier_that_gives_something_else_is_an_error(
+    features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
+) -> None:
+    classifier, images = look_up_classifier(features, head)
+    _, chosen, _ = collect_predictions(everything, names=["frozen"])
+    with pytest.raises(GraftError, match="does not give what was measured"):
+        choose_classifier(chosen, images[::-1], splits, PARAMETERS, classifier, names=["frozen"])
