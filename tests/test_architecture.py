@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"models", "parameters", "compute"},
     "analysis": set(),
     "reporting": {"analysis"},
-    "classifier": {"images", "models"},
+    "classifier": {"analysis", "images", "models"},
     "datasets": {"images", "sources", "compute", "models", "training", "classifier"},
     "caching": {"datasets.atomic", "datasets.receipts"},
     "tracking": {"caching"},

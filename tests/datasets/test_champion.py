@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from graft.analysis.calibration import apply_temperature
+from graft.classifier.champion import Champion, load_champion
 from graft.datasets import AtomicDataset, ChampionDataset
-from graft.datasets.champion import Champion, load_champion
 from graft.errors import GraftError
 from graft.fingerprints import list_libraries
 from graft.images.decoding import decode_picture
@@ -124,7 +124,7 @@ def test_what_is_no_picture_is_told_in_one_line(tmp_path) -> None:
 
 def test_the_versions_in_it_are_a_part_of_its_recipe() -> None:
     # Otherwise a new version would leave an old one written down.
-    counted = set(list_libraries("graft.datasets.champion")) | {"tensorflow"}  # through Keras
+    counted = set(list_libraries("graft.classifier.champion")) | {"tensorflow"}  # through Keras
     assert counted >= set(LIBRARIES)
 
 

@@ -60,6 +60,7 @@ class FeatureTable:
         self.keys = pd.concat(
             [pd.read_parquet(shard, columns=KEY_COLUMNS) for shard in shards], ignore_index=True
         )
+        self._latest: tuple[int, np.ndarray] = (-1, np.empty(0))
         self.dimension: int = pq.read_schema(shards[0]).field("feature").type.list_size
 
     def __len__(self) -> int:
@@ -85,11 +86,29 @@ class FeatureTable:
             features[here] = self.read_block(number)[rows[here] - self.blocks[number][0]]
         return features
 
+    def find_rows(self, image_ids: Sequence[str] | pd.Series) -> np.ndarray:
+        """Row numbers (n,) of the pictures themselves, their views left out.
+
+        Raises:
+            KeyError: If there is no feature of a picture.
+        """
+        own = np.flatnonzero(self.keys["view"] == 0)
+        return pd.Series(own, index=self.keys["image_id"].iloc[own]).loc[image_ids].to_numpy()
+
+    def read(self, image_ids: Sequence[str] | pd.Series) -> np.ndarray:
+        """Features (n, D), float32, of pictures, in their order; their views are left out."""
+        return self.read_rows(self.find_rows(image_ids))
+
     def read_block(self, number: int) -> np.ndarray:
         """Features (n, D), float32, of the rows ``blocks[number]``."""
-        shard, group = self._places[number]
-        column = pq.ParquetFile(shard).read_row_group(group, columns=["feature"]).column(0)
-        return column.combine_chunks().flatten().to_numpy().reshape(-1, self.dimension)
+        known, block = self._latest
+        if known != number:
+            shard, group = self._places[number]
+            column = pq.ParquetFile(shard).read_row_group(group, columns=["feature"]).column(0)
+            block = column.combine_chunks().flatten().to_numpy().reshape(-1, self.dimension)
+            # Whoever asks for rows in order asks for the same block again and again.
+            self._latest = number, block
+        return block
 
     def read_blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Go through all features once: row range and features (n, D)."""

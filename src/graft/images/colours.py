@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from PIL import Image
@@ -62,3 +62,13 @@ def _list_linear_values() -> np.ndarray:
     """What 0 to 255 mean in linear light, 0 to 1."""
     values = np.arange(256) / 255
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def make_reader(images: np.ndarray, channels: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Function from row numbers to pictures as a network of so many channels takes them.
+
+    Args:
+        images: Array (N, H, W, channels), uint8.
+        channels: Of the network: as many as the pictures have, or three.
+    """
+    return partial(copy_rows if channels == images.shape[-1] else copy_pictures, images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import keras
@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
+from graft.progress import track
 
 
 def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -51,6 +52,33 @@ def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray
         return forward(tf.convert_to_tensor(batch)).numpy()[: batch_size - missing]
 
     return run
+
+
+def predict_rows(
+    model: keras.Model,
+    read: Callable[[np.ndarray], np.ndarray],
+    rows: np.ndarray,
+    batch_size: int,
+    task: str | None = None,
+) -> np.ndarray:
+    """Outputs (n, …), float32, of inputs that are read a batch at a time.
+
+    Args:
+        model: Any model of one input and one output.
+        read: From row numbers to inputs; they are cast to what the model takes.
+        rows: Row numbers (n,).
+        batch_size: Rows a forward pass.
+        task: What is told to take so long; None tells nothing.
+    """
+    forward, dtype = compile_forward(model, batch_size), model.inputs[0].dtype
+    found = np.empty((len(rows), *model.output_shape[1:]), np.float32)
+    starts: Iterable[int] = range(0, len(rows), batch_size)
+    if task is not None:
+        starts = track(starts, len(rows), task, "pictures", step=batch_size)
+    for start in starts:
+        batch = slice(start, start + batch_size)
+        found[batch] = forward(read(rows[batch]).astype(dtype, copy=False))
+    return found
 
 
 def identify_forward(model: keras.Model, batch_size: int) -> str:

@@ -22,13 +22,11 @@ import pandas as pd
 from kedro.pipeline import Node, Pipeline
 from matplotlib.figure import Figure
 
-from graft.compute.streams import copy_rows
 from graft.datasets.keras_model import KerasModelDataset
 from graft.dotted_paths import load_by_path
 from graft.errors import GraftError
-from graft.images.colours import copy_pictures
+from graft.images.colours import make_reader
 from graft.parameters.base import TrainSampleParameters
-from graft.progress import track
 from graft.reporting.training_figures import draw_history
 from graft.types import KerasModel
 
@@ -202,14 +200,11 @@ def predict_pictures(
     Returns:
         ``predictions``, see :func:`tabulate_predictions`.
     """
-    from graft.training.views import classify_batches
+    from graft.models.inference import predict_rows
 
     rows = list_measured(splits, parameters)
-    takes_all = classifier.input_shape[-1] == images.shape[-1]
-    read = partial(copy_rows if takes_all else copy_pictures, images)
-    batches = classify_batches(classifier, read, rows, _BATCH)
-    told = track(batches, len(rows), "predicting", "pictures", step=_BATCH)
-    probabilities = np.concatenate([np.zeros((0, len(class_names)), np.float32), *told])
+    read = make_reader(images, classifier.input_shape[-1])
+    probabilities = predict_rows(classifier, read, rows, _BATCH, "predicting")
     return tabulate_predictions(splits.iloc[rows], probabilities, class_names)
 
 

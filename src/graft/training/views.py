@@ -6,13 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-import keras
 import numpy as np
 import pandas as pd
 
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.models.augmentation import PictureAugmenter
-from graft.models.inference import compile_forward
 from graft.parameters.training import TrainingParameters
 from graft.training.losses import read_sample_weights, weigh_pictures
 from graft.training.shuffling import ArrayReader, RowPools
@@ -186,22 +184,3 @@ def pool_rows(
         RowPools(reader, train, labels[train], weights),
         RowPools(reader, dev, labels[dev], np.ones(len(dev), np.float32)),
     )
-
-
-def classify_batches(
-    classifier: keras.Model,
-    read: Callable[[np.ndarray], np.ndarray],
-    rows: np.ndarray,
-    batch_size: int,
-) -> Iterator[np.ndarray]:
-    """Probabilities (n, C), float32, of so many rows at a time.
-
-    Args:
-        classifier: From inputs to probabilities.
-        read: From row numbers to inputs.
-        rows: Row numbers.
-        batch_size: Rows a forward pass.
-    """
-    forward = compile_forward(classifier, batch_size)
-    for start in range(0, len(rows), batch_size):
-        yield forward(read(rows[start : start + batch_size]))

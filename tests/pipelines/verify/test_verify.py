@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from graft.analysis.intervals import measure_with_intervals
-from graft.datasets.champion import Champion
+from graft.classifier.champion import Champion
 from graft.pipelines.verify.nodes import compare_figures, measure_again, verify_metrics
 
 

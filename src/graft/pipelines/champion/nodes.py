@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from graft.datasets.champion import Champion
+from graft.classifier.champion import Champion
 from graft.parameters.base import BackboneParameters
 from graft.pipelines.champion.facts import (
     add_look,

@@ -258,10 +258,6 @@ def refuse_nothing_to_tune(cut: Any) -> None:
 
 def predict(model: KerasModel, read: Any, rows: np.ndarray) -> np.ndarray:
     """Probabilities (n, C), float32, of the inputs that ``read`` gives for rows."""
-    from graft.models.inference import compile_forward
+    from graft.models.inference import predict_rows
 
-    forward, dtype = compile_forward(model, _BATCH), model.inputs[0].dtype
-    starts = range(0, len(rows), _BATCH)
-    return np.concatenate(
-        [forward(read(rows[start : start + _BATCH]).astype(dtype)) for start in starts]
-    )
+    return predict_rows(model, read, rows, _BATCH)

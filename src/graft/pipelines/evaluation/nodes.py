@@ -166,7 +166,7 @@ def compare_with_random_split(
         return found
     pictures = _sample_clusters(pictures, parameters.flattery_pictures, parameters.seed)
     found["measured"] = measured = measure_flattery(
-        _read_features(features, pictures["image_id"]),
+        features.read(pictures["image_id"]),
         pictures["label_index"].to_numpy(),
         pictures["cluster"].to_numpy(),
         (pictures["split"] == "test").to_numpy(),
@@ -188,19 +188,6 @@ def _sample_clusters(pictures: pd.DataFrame, limit: int, seed: int) -> pd.DataFr
     order = np.random.default_rng(seed).permutation(clusters)
     sizes = pictures["cluster"].value_counts().loc[order].cumsum()
     return pictures[pictures["cluster"].isin(sizes.index[sizes <= max(limit, sizes.iloc[0])])]
-
-
-def _read_features(features: FeatureTable, image_ids: pd.Series) -> np.ndarray:
-    """Features (n, D), float32, of the unaugmented pictures in the order of ``image_ids``."""
-    keys = features.keys
-    rows = keys[keys["view"] == 0].reset_index().set_index("image_id")["index"].loc[image_ids]
-    place = np.full(len(keys), -1)
-    place[rows.to_numpy()] = np.arange(len(rows))
-    wanted = np.empty((len(rows), features.dimension), np.float32)
-    for span, block in features.read_blocks():
-        places = place[span]
-        wanted[places[places >= 0]] = block[places >= 0]
-    return wanted
 
 
 def draw_confusion_matrices(

@@ -15,9 +15,8 @@ from graft.analysis.mistakes import (
     select_close_hits,
     select_mistakes,
 )
-from graft.compute.streams import copy_rows
 from graft.datasets.features import FeatureTable
-from graft.images.colours import copy_pictures
+from graft.images.colours import make_reader
 from graft.pipelines.explanation.parameters import ExplanationParameters
 from graft.reporting.explanation_figures import draw_explained
 from graft.types import KerasModel
@@ -85,11 +84,11 @@ def draw_heat_maps(
             "layer": None, "height": None, "width": None
         }  # fmt: skip
     rows = np.array([picture["row"] for picture in pictures])
-    read = copy_rows if chosen_classifier.input_shape[-1] == images.shape[-1] else copy_pictures
+    read = make_reader(images, chosen_classifier.input_shape[-1])
     names = pd.Index(class_names)
     classes = names.get_indexer([picture["predicted"] for picture in pictures])
     height, width, _ = found.shape
-    return make_heat_maps(found, read(images, rows), classes), {
+    return make_heat_maps(found, read(rows), classes), {
         "layer": found.layer, "height": height, "width": width
     }  # fmt: skip
 
@@ -130,19 +129,17 @@ def _find_nearest(
 ) -> list[list[dict[str, Any]]]:
     if not pictures or not count:
         return [[] for _ in pictures]
-    keys = features.keys
-    originals = keys[keys["view"] == 0].reset_index().set_index("image_id")["index"]
-    queries = originals.loc[[picture["image_id"] for picture in pictures]].to_numpy()
+    queries = features.read([picture["image_id"] for picture in pictures])
     place = pd.Series(np.arange(len(splits)), index=splits["image_id"])
     train = splits.loc[splits["split"] == "train", "image_id"]
     # Place in `splits` of every row of the features that counts, -1 of all others.
-    counted = np.full(len(keys), -1)
-    counted[originals.loc[train].to_numpy()] = place.loc[train].to_numpy()
+    counted = np.full(len(features), -1)
+    counted[features.find_rows(train)] = place.loc[train].to_numpy()
     blocks = (
         (counted[rows][counted[rows] >= 0], block[counted[rows] >= 0])
         for rows, block in features.read_blocks()
     )
-    rows, similarities = find_nearest(features.read_rows(queries), blocks, count)
+    rows, similarities = find_nearest(queries, blocks, count)
     ids, labels = splits["image_id"].to_numpy(), splits["label"].to_numpy()
     return [
         [

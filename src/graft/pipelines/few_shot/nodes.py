@@ -53,7 +53,7 @@ def learn_from_few_labels(
     labels = splits["label_index"].to_numpy(np.int64)
     dev = np.flatnonzero(splits["split"] == "dev")
     read = {
-        "frozen": partial(copy_rows, _align_features(features, splits)),
+        "frozen": partial(copy_rows, features.read(splits["image_id"])),
         "from_scratch": partial(copy_pictures, images),
     }
     trainings = _prepare_trainings(features.dimension, int(labels.max()) + 1, backbone, parameters)
@@ -153,14 +153,6 @@ def _prepare_trainings(
         "from_scratch": build_from_scratch,
     }
     return {way: RepeatedTraining(build, parameters.learning_rate) for way, build in ways.items()}
-
-
-def _align_features(features: FeatureTable, splits: pd.DataFrame) -> np.ndarray:
-    """Features (N, D) of the pictures themselves, in the order of ``splits``."""
-    vectors = np.concatenate([block for _, block in features.read_blocks()])
-    own = np.flatnonzero(features.keys["view"] == 0)
-    position = pd.Index(features.keys["image_id"].iloc[own]).get_indexer(splits["image_id"])
-    return vectors[own[position]]
 
 
 def _refuse_too_few(splits: pd.DataFrame, needed: int) -> None:

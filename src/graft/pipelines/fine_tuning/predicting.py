@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -78,18 +79,12 @@ def classify_measured(
         rows: Of :func:`~graft.pipelines.candidates.list_measured`.
     """
     from graft.models.freezing import divide_tuned
-    from graft.models.inference import compile_forward
+    from graft.models.inference import predict_rows
 
     trunk, tail = divide_tuned(classifier)
-    forward = compile_forward(tail, _BATCH)
-    probabilities = np.zeros((len(rows), classifier.output_shape[-1]), np.float32)
-    for start in range(0, len(rows), _BATCH):
-        places = slice(start, start + _BATCH)
-        if trunk is None:
-            probabilities[places] = forward(copy_pictures(images, rows[places]))
-        else:
-            probabilities[places] = forward(copy_rows(activations, places))
-    return probabilities
+    if trunk is None:
+        return predict_rows(tail, partial(copy_pictures, images), rows, _BATCH)
+    return predict_rows(tail, partial(copy_rows, activations), np.arange(len(rows)), _BATCH)
 
 
 def predict_from_pictures(

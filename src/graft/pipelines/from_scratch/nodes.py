@@ -71,15 +71,15 @@ def _show_dev(
     class_names: list[str],
     logs: Path,
 ) -> None:
+    from graft.models.inference import predict_rows
     from graft.training.callbacks import show_dev
-    from graft.training.views import classify_batches
 
     rows = np.flatnonzero(splits["split"] == "dev")
-    batches = classify_batches(classifier, partial(copy_rows, images), rows, _BATCH)
+    probabilities = predict_rows(classifier, partial(copy_rows, images), rows, _BATCH)
     show_dev(
         logs,
         splits.iloc[rows].reset_index(drop=True),
-        np.concatenate(list(batches)),
+        probabilities,
         class_names,
         lambda chosen: copy_pictures(images, rows[chosen]),
     )

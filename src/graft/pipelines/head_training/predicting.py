@@ -10,6 +10,8 @@ from graft.parameters.base import TrainSampleParameters
 from graft.pipelines.candidates import list_measured, tabulate_predictions
 from graft.types import KerasModel
 
+_BATCH = 256
+
 
 def predict_from_features(
     features: FeatureTable,
@@ -25,17 +27,11 @@ def predict_from_features(
     Returns:
         ``frozen.predictions``, see :func:`~graft.pipelines.candidates.tabulate_predictions`.
     """
-    from graft.models.inference import compile_forward
+    from graft.models.inference import predict_rows
 
-    batch_size = 256
-    forward = compile_forward(head, batch_size)
-    probabilities = np.empty((len(features), len(class_names)), np.float32)
-    for rows, block in features.read_blocks():
-        for start in range(0, len(block), batch_size):
-            batch = forward(block[start : start + batch_size])
-            probabilities[rows.start + start : rows.start + start + len(batch)] = batch
-    own = np.flatnonzero(features.keys["view"] == 0)
-    place = pd.Series(own, index=features.keys["image_id"].iloc[own])
     pictures = splits.iloc[list_measured(splits, parameters)]
-    measured = probabilities[place.loc[pictures["image_id"]]]
-    return tabulate_predictions(pictures, measured, class_names)
+    rows = features.find_rows(pictures["image_id"])
+    order = np.argsort(rows)  # as they lie on the disk
+    probabilities = np.empty((len(rows), len(class_names)), np.float32)
+    probabilities[order] = predict_rows(head, features.read_rows, rows[order], _BATCH)
+    return tabulate_predictions(pictures, probabilities, class_names)

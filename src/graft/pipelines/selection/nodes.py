@@ -7,9 +7,8 @@ import pandas as pd
 
 from graft.analysis.log_loss import measure_log_loss
 from graft.analysis.predictions import check_probabilities, get_probabilities
-from graft.compute.streams import copy_rows
 from graft.errors import GraftError
-from graft.images.colours import copy_pictures
+from graft.images.colours import make_reader
 from graft.pipelines.selection.parameters import SelectionParameters
 from graft.types import KerasModel
 
@@ -69,15 +68,11 @@ def choose_classifier(
     Raises:
         GraftError: If the saved classifier gives something else.
     """
-    from graft.models.inference import compile_forward
+    from graft.models.inference import predict_rows
 
     chosen = classifiers[names.index(str(chosen_predictions["model"].iloc[0]))]
     rows = np.flatnonzero(splits["split"] == "dev")[: parameters.checked_pictures]
-    forward = compile_forward(chosen, batch_size=16)
-    read = copy_rows if chosen.input_shape[-1] == images.shape[-1] else copy_pictures
-    given = np.concatenate(
-        [forward(read(images, rows[start : start + 16])) for start in range(0, len(rows), 16)]
-    )
+    given = predict_rows(chosen, make_reader(images, chosen.input_shape[-1]), rows, batch_size=16)
     expected = chosen_predictions.set_index("image_id").loc[splits["image_id"].iloc[rows]]
     difference = float(np.abs(given - get_probabilities(expected)).max())
     if not difference <= _LARGEST_DIFFERENCE:

@@ -109,7 +109,7 @@ def predict_texts(
         ``text_predictions``: ``text_id``, ``split``, ``model``, ``label``, ``predicted`` and
         ``probability_<class>`` for every class.
     """
-    from graft.training.views import classify_batches
+    from graft.models.inference import predict_rows
 
     tokens = raw_texts.table["tokens"].to_numpy()
     rows = np.flatnonzero(text_splits["split"] != "train")
@@ -118,7 +118,7 @@ def predict_texts(
         return pad_tokens(tokens[chosen], parameters.length, parameters.vocabulary)
 
     given = {
-        NETWORK: np.concatenate(list(classify_batches(text_classifier, read, rows, _BATCH))),
+        NETWORK: predict_rows(text_classifier, read, rows, _BATCH),
         BASELINE: _predict_linearly(tokens, text_splits, rows, parameters.seed),
     }
     names = raw_texts.class_names

@@ -10,11 +10,8 @@ import pandas as pd
 
 from graft.analysis.metrics import METRICS
 from graft.analysis.predictions import check_probabilities
-from graft.compute.streams import copy_rows
-from graft.datasets.champion import Champion
-from graft.images.colours import copy_pictures
-from graft.progress import track
-from graft.types import KerasModel
+from graft.classifier.champion import Champion
+from graft.images.colours import make_reader
 
 # The head alone and the whole classifier are two graphs, whose floats round differently.
 TOLERANCE = 1e-4
@@ -32,9 +29,12 @@ def verify_metrics(champion: Champion, images: np.ndarray, splits: pd.DataFrame)
         ``verification``: ``model``, ``same`` (bool), ``pictures``, ``tolerance`` and
         ``differences``, a list of ``split``, ``metric``, ``saved`` and ``now``.
     """
+    from graft.models.inference import predict_rows
+
     saved, class_names = champion.metrics, champion.class_names
     rows = np.flatnonzero(splits["split"].isin(list(saved)))
-    probabilities = _classify(champion.model, images, rows, len(class_names))
+    read = make_reader(images, champion.model.input_shape[-1])
+    probabilities = predict_rows(champion.model, read, rows, _BATCH_SIZE, "verifying")
     chosen = splits.iloc[rows]
     labels = pd.Categorical(chosen["label"], categories=class_names).codes.astype(np.int64)
     differences = [
@@ -96,22 +96,6 @@ def _is_close(saved: float | None, now: float | None) -> bool:
     if saved is None or now is None:
         return False
     return abs(saved - now) <= TOLERANCE or (np.isnan(saved) and np.isnan(now))
-
-
-def _classify(
-    classifier: KerasModel, images: np.ndarray, rows: np.ndarray, classes: int
-) -> np.ndarray:
-    """Probabilities (n, C), float32, of some rows of the pictures."""
-    from graft.models.inference import compile_forward
-
-    forward = compile_forward(classifier, _BATCH_SIZE)
-    read = copy_rows if classifier.input_shape[-1] == images.shape[-1] else copy_pictures
-    found = np.empty((len(rows), classes), np.float32)
-    starts = range(0, len(rows), _BATCH_SIZE)
-    for start in track(starts, len(rows), "verifying", "pictures", step=_BATCH_SIZE):
-        batch = slice(start, start + _BATCH_SIZE)
-        found[batch] = forward(read(images, rows[batch]))
-    return found
 
 
 def _log_outcome(differences: list[dict[str, Any]], count: int) -> None:

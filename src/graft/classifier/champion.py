@@ -1,0 +1,149 @@
+"""The champion: the chosen classifier with all that is needed to use it, in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graft.classifier.model_file import read_model, write_model
+from graft.errors import GraftError
+from graft.images.colours import show_in_rgb
+from graft.images.decoding import PictureError, decode_picture
+
+if TYPE_CHECKING:
+    import keras
+
+CLASSIFIER = "classifier.keras"
+CARD = "model_card.md"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The classifier that was chosen on dev, ready for use.
+
+    Attributes:
+        model: From pictures (N, H, W, channels) uint8 to probabilities (N, C), as trained.
+        class_names: Names of the C classes, in the order of the probabilities.
+        facts: What ``classifier.json`` says: ``model`` (``frozen``, ``fine_tuned`` or
+            ``from_scratch``), ``image_size``, ``colour``, ``max_pixels``, ``preprocessing``,
+            ``temperature``, ``threshold``, ``data``, ``versions``, ``parameters``.
+        metrics: Split to ``n`` and figures with their intervals.
+        card: The model card, Markdown.
+    """
+
+    model: keras.Model
+    class_names: list[str]
+    facts: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    card: str
+
+    def read_picture(self, path: str | Path) -> np.ndarray:
+        """Decode a picture file as the pictures to train on were.
+
+        Returns:
+            Pixels (H, W, channels), uint8, as :attr:`model` takes them.
+
+        Raises:
+            GraftError: If it cannot be read, or is no picture.
+        """
+        try:
+            pixels = decode_picture(
+                Path(path).read_bytes(),
+                self.facts["image_size"],
+                self.facts["max_pixels"],
+                colour=self.facts["colour"],
+            )
+        except (OSError, PictureError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise GraftError(
+                f"a picture must be a file that Pillow can read ({reason}); got '{path}'"
+            ) from error
+        return show_in_rgb(pixels) if self.model.input_shape[-1] == 3 else pixels
+
+    def predict(self, pixels: np.ndarray, batch_size: int = 32) -> np.ndarray:
+        """Calibrated probabilities (N, C), float32, of pictures; rows sum to 1.
+
+        Args:
+            pixels: (N, H, W, channels), uint8, as of :meth:`read_picture`.
+            batch_size: Pictures a pass.
+        """
+        # Kedro loads this module with every command; SciPy's optimisers behind it take a while.
+        from graft.analysis.calibration import apply_temperature
+
+        raw = self.model.predict(pixels, batch_size=batch_size, verbose=0)
+        return apply_temperature(raw, self.facts["temperature"]).astype(np.float32)
+
+    def decide(self, probabilities: np.ndarray) -> list[str | None]:
+        """The answer for each picture, by the threshold that was chosen on dev.
+
+        Args:
+            probabilities: (N, C), as of :meth:`predict`.
+
+        Returns:
+            Names of classes: the most probable one if there is no threshold; None where the
+            classifier is not sure enough to answer.
+        """
+        names, threshold = np.array(self.class_names), self.facts["threshold"]
+        likeliest = names[probabilities.argmax(axis=1)].tolist()
+        if threshold is None:
+            return likeliest
+        if threshold["kind"] == "abstain":
+            sure = probabilities.max(axis=1) >= threshold["value"]
+            return [name if yes else None for name, yes in zip(likeliest, sure, strict=True)]
+        positive = self.class_names.index(threshold["positive_class"])
+        says_yes = probabilities[:, positive] >= threshold["value"]
+        return [self.class_names[positive if yes else 1 - positive] for yes in says_yes]
+
+
+def load_champion(folder: str | Path, imports: Sequence[str] = ()) -> Champion:
+    """Load the champion from its folder.
+
+    Args:
+        folder: Such as ``data/06_models/digits/champion``.
+        imports: Modules that register classes of a network of your own, beside those that are
+            known from its training.
+
+    Raises:
+        GraftError: If it is not there.
+    """
+    place = Path(folder)
+    try:
+        facts, class_names, metrics = (
+            json.loads((place / name).read_text(encoding="utf-8"))
+            for name in ("classifier.json", "class_names.json", "metrics.json")
+        )
+        card = (place / CARD).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise GraftError(
+            "a champion is a folder with classifier.json, class_names.json, metrics.json, "
+            f"{CARD} and {CLASSIFIER}; make it with `kedro run`; got '{place}'"
+        ) from error
+    modules = [*dict.fromkeys([*facts["imports"], *imports])]
+    model = read_model(place / CLASSIFIER, modules)
+    return Champion(model, class_names, facts, metrics, card)
+
+
+def save_champion(champion: Champion, folder: Path, imports: Sequence[str] = ()) -> None:
+    """Write a champion into a new folder.
+
+    Args:
+        champion: What to write.
+        folder: Must not be there yet.
+        imports: Modules that register classes of the model that are not of Keras itself.
+    """
+    folder.mkdir(parents=True)
+    write_model(champion.model, folder / CLASSIFIER)
+    contents = {
+        "classifier.json": {**champion.facts, "imports": list(imports)},
+        "class_names.json": champion.class_names,
+        "metrics.json": champion.metrics,
+    }
+    for name, content in contents.items():
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        (folder / name).write_text(text + "\n", encoding="utf-8")
+    (folder / CARD).write_text(champion.card, encoding="utf-8")
