@@ -35,6 +35,7 @@ def make_index(labels, groups=None, sources=None, prefix=""):
             "sha256": [f"file {prefix}{number}" for number in numbers],
             "pixel_sha256": [f"pixels {prefix}{number}" for number in numbers],
             "perceptual_hash": [None] * len(labels),
+            "weight": [None] * len(labels),
             "status": "ok",
         }
     ).astype("str")

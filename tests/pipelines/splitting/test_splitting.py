@@ -128,7 +128,8 @@ def test_the_same_seed_gives_the_same_splits_and_another_seed_others():
 def test_the_splits_hold_what_later_stages_need():
     splits, _ = split(make_index(["cat", "dog"] * 5, groups=[f"g{n}" for n in range(10)]))
     assert list(splits.columns) == [
-        "image_id", "label", "label_index", "group", "source", "sha256", "cluster", "split", "fold",
+        "image_id", "label", "label_index", "group", "source", "sha256", "cluster",
+        "weight", "split", "fold",
     ]  # fmt: skip
     assert splits["label_index"].dtype == np.int32
     assert splits["group"].tolist() == [f"g{n}" for n in range(10)]

@@ -38,7 +38,8 @@ def split_images(
 
     Returns:
         ``splits``: ``image_id``, ``label``, ``label_index``, ``group``, ``source``, ``sha256``,
-        ``cluster``, ``split`` and ``fold`` (-1 in test), in the order of the index.
+        ``cluster``, ``weight`` (missing unless the source gives one), ``split`` and ``fold`` (-1
+        in test), in the order of the index.
         ``class_names``: the labels in alphabetical order; ``label_index`` and every vector of
         probabilities count in it. ``split_check``: what the gate looked at and found.
 
@@ -59,7 +60,8 @@ def split_images(
     pictures["fold"] = assign_folds(pictures, pictures["split"].to_numpy(), parameters)
     radius = parameters.near_duplicate_radius
     check = refuse_leaks(pictures, link_remaining(image_index, image_links, pictures, radius))
-    splits = pictures[[*_KEPT, "split", "fold"]]
+    pictures["weight"] = pd.to_numeric(pictures["weight"]).astype("float64")
+    splits = pictures[[*_KEPT, "weight", "split", "fold"]]
     splits.attrs = {"split": parameters.split_rule, "fold": parameters.fold_rule}
     found = {**check, "set_aside": settled.set_aside, "moved": settled.moved}
     _log_outcome(splits, found, parameters)
