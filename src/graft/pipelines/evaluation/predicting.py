@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from graft.analysis.log_loss import measure_log_loss
 from graft.analysis.predictions import check_probabilities
 from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_rows
 from graft.compute.streams import RowStream, copy_rows
 from graft.images.colours import copy_pictures
 from graft.pipelines.evaluation.parameters import TrainSampleParameters
 from graft.progress import track
-from graft.scores.log_loss import measure_log_loss
 from graft.types import KerasModel
 
 
