@@ -11,8 +11,8 @@ from scipy.stats import t as student_t
 
 from graft.analysis.clusters import count_effective, number_clusters
 from graft.analysis.intervals import bootstrap_t_interval, resample_mean, take_quantiles
+from graft.analysis.log_loss import measure_losses
 from graft.analysis.predictions import check_probabilities
-from graft.scores.log_loss import measure_losses
 
 POWER = 0.8
 # Pictures that tell the classifiers apart: counts rarer than this are left out of the sum.

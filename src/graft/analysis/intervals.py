@@ -14,9 +14,9 @@ from graft.analysis.clusters import (
     number_clusters,
     weigh_clusters,
 )
+from graft.analysis.log_loss import LARGEST_LOSS, measure_losses
 from graft.analysis.metrics import METRICS, Metric
 from graft.analysis.predictions import check_probabilities
-from graft.scores.log_loss import LARGEST_LOSS, measure_losses
 
 
 def bootstrap_t_interval(

@@ -10,7 +10,7 @@ import pandas as pd
 from graft.errors import GraftError
 
 # Of the sum of a row; float16 activations round about as coarsely. What is within
-# it is measured as it is, and the log loss divides by the sum (graft.scores.log_loss).
+# it is measured as it is, and the log loss divides by the sum (graft.analysis.log_loss).
 TOLERANCE = 1e-2
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import PurePosixPath
 
-from graft.images.layouts.split_folders import note_given_splits, refuse_split_folders
 from graft.sources.file_names import is_picture_name
 from graft.sources.labelled_file_names import FileNamePattern
 from graft.sources.source import ImageSource, Record, make_records
+from graft.sources.split_folders import note_given_splits, refuse_split_folders
 from graft.sources.stores import FileStore, open_filled_store
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from graft.errors import GraftError
-from graft.images.layouts.split_folders import note_given_splits
 from graft.sources.source import ImageSource, Record, make_records
+from graft.sources.split_folders import note_given_splits
 from graft.sources.stores import open_filled_store
 
 

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pandas as pd
 
+from graft.analysis.log_loss import measure_losses
 from graft.models.freezing import CutClassifier, join_for_training
 from graft.models.inference import compile_forward
 from graft.parameters.training import TrainingParameters
-from graft.scores.log_loss import measure_losses
 from graft.training.backup import TrainingBackup
 from graft.training.devices import choose_strategy, copy_to_devices
 from graft.training.fitting import fit
@@ -66,7 +66,7 @@ def tune(
 
 
 def measure_log_loss(model: keras.Model, source: BatchSource, batch_size: int = 32) -> float:
-    """Log loss of a model on the inputs of a source, :mod:`graft.scores.log_loss`, in nats."""
+    """Log loss of a model on the inputs of a source, :mod:`graft.analysis.log_loss`, in nats."""
     forward = compile_forward(model, batch_size)
     dtype = model.inputs[0].dtype
     total = 0.0

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from graft.errors import GraftError
-from graft.images.duplicates import find_links, link_groups
+from graft.images.duplicates import link_groups, link_remaining
 from graft.pipelines.splitting.assignment import assign_folds, assign_splits, choose_fractions
 from graft.pipelines.splitting.parameters import SplittingParameters
 from graft.pipelines.splitting.reuse import recall, settle_clusters
@@ -16,23 +16,23 @@ from graft.pipelines.splitting.reuse import recall, settle_clusters
 logger = logging.getLogger(__name__)
 
 
-def refuse_leaks(pictures: pd.DataFrame, radius: int | None) -> dict[str, int]:
-    """Compare the sides of all pairs of pictures that belong together.
+def refuse_leaks(pictures: pd.DataFrame, links: pd.DataFrame) -> dict[str, int]:
+    """Compare the sides of pairs of pictures that belong together.
 
     It looks at pairs, not at the clusters by which the pictures were divided.
 
     Args:
-        pictures: Columns ``image_id``, ``split`` and those that
-            :func:`~graft.images.duplicates.find_links` reads.
-        radius: Largest Hamming distance of the hashes of look-alikes, in bits.
+        pictures: Columns ``image_id``, ``split`` and ``group``.
+        links: Of :func:`~graft.images.duplicates.find_links` over the same rows.
 
     Returns:
-        ``pairs`` that belong together, and ``leaking``: 0.
+        ``pairs`` that were looked at (of many pictures that belong together, enough to hold
+        them together), and ``leaking``: 0.
 
     Raises:
         GraftError: Names the first pair that stands on two sides, and why it belongs together.
     """
-    pairs = pd.concat([link_groups(pictures), find_links(pictures, radius)], ignore_index=True)
+    pairs = pd.concat([link_groups(pictures), links], ignore_index=True)
     sides = pictures["split"].to_numpy()
     leaking = pairs[sides[pairs["left"]] != sides[pairs["right"]]]
     if not leaking.empty:
@@ -73,7 +73,10 @@ _KEPT = ["image_id", "label", "label_index", "group", "source", "sha256", "clust
 
 
 def split_images(
-    image_index: pd.DataFrame, former_splits: pd.DataFrame | None, parameters: SplittingParameters
+    image_index: pd.DataFrame,
+    image_links: pd.DataFrame,
+    former_splits: pd.DataFrame | None,
+    parameters: SplittingParameters,
 ) -> tuple[pd.DataFrame, list[str], dict[str, Any]]:
     """Divide the usable, labelled pictures into train, dev and test, class by class.
 
@@ -82,12 +85,14 @@ def split_images(
 
     Args:
         image_index: As made by ingestion.
+        image_links: Its copies and look-alikes in pairs, as found by ingestion.
         former_splits: ``splits`` of the last run; None before the first.
         parameters: Shares and seed.
 
     Returns:
         ``splits``: ``image_id``, ``label``, ``label_index``, ``group``, ``source``, ``sha256``,
-        ``cluster``, ``split`` and ``fold`` (-1 in test), in the order of the index.
+        ``cluster``, ``weight`` (missing unless the source gives one), ``split`` and ``fold`` (-1
+        in test), in the order of the index.
         ``class_names``: the labels in alphabetical order; ``label_index`` and every vector of
         probabilities count in it. ``split_check``: what the gate looked at and found.
 
@@ -106,8 +111,10 @@ def split_images(
     pictures["split"] = pd.Series(assign_splits(pictures, parameters), dtype="str")
     pictures["former"] = recall(pictures, former_splits, "fold", parameters.fold_rule)
     pictures["fold"] = assign_folds(pictures, pictures["split"].to_numpy(), parameters)
-    check = refuse_leaks(pictures, parameters.near_duplicate_radius)
-    splits = pictures[[*_KEPT, "split", "fold"]]
+    radius = parameters.near_duplicate_radius
+    check = refuse_leaks(pictures, link_remaining(image_index, image_links, pictures, radius))
+    pictures["weight"] = pd.to_numeric(pictures["weight"]).astype("float64")
+    splits = pictures[[*_KEPT, "weight", "split", "fold"]]
     splits.attrs = {"split": parameters.split_rule, "fold": parameters.fold_rule}
     found = {**check, "set_aside": settled.set_aside, "moved": settled.moved}
     _log_outcome(splits, found, parameters)
