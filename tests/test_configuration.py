@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
@@ -12,11 +13,12 @@ import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, CatalogConfigResolver
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from graft.pipeline_registry import create_stage, list_stages
+from graft.pipelines import candidates
 from graft.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).parents[1]
@@ -37,13 +39,39 @@ ENVIRONMENTS = sorted(
 
 def _load(environment: str, what: str) -> dict:
     loader = OmegaConfigLoader(str(ROOT / "conf"), env=environment, **CONFIG_LOADER_ARGS)
-    return loader[what]
+    if what != "catalog":
+        return loader[what]
+    # Entries that are patterns stand for those of every candidate.
+    resolver = CatalogConfigResolver(loader[what], {})
+    names = {name for name in loader[what] if "{" not in name}
+    names |= {name for name in _list_datasets() if resolver.match_dataset_pattern(name)}
+    return {name: resolver.resolve_pattern(name) for name in names}
+
+
+@cache
+def _list_datasets() -> set[str]:
+    """All data sets of all pipelines, parameters left out, with all candidates there are."""
+    return {
+        name
+        for pipeline in _register().values()
+        for name in pipeline.datasets()
+        if not name.startswith("params:")
+    }
+
+
+@cache
+def _register() -> dict:
+    configure_project("graft")
+    candidates._chosen = [candidates.find_candidate(name) for name in candidates.STAGES]
+    try:
+        return dict(pipelines)
+    finally:
+        candidates._chosen = None
 
 
 @pytest.fixture(scope="module")
 def registered() -> dict:
-    configure_project("graft")
-    return dict(pipelines)
+    return _register()
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -59,7 +87,9 @@ def test_every_entry_of_the_catalog_is_used_by_a_pipeline(
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_parameter_is_used_by_a_pipeline(environment: str, registered: dict) -> None:
     used = set().union(*(pipeline.datasets() for pipeline in registered.values()))
-    assert {f"params:{name}" for name in _load(environment, "parameters")} == {
+    # The list of candidates is read before the pipelines are built.
+    given = set(_load(environment, "parameters")) - {"candidates"}
+    assert {f"params:{name}" for name in given} == {
         name for name in used if name.startswith("params:")
     }
 
@@ -84,7 +114,11 @@ def test_every_entry_lies_in_the_folder_of_its_layer(environment: str) -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_layers_form_no_circle(environment: str, registered: dict) -> None:
+def test_the_layers_form_no_circle(
+    environment: str, registered: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = [candidates.find_candidate(name) for name in candidates.STAGES]
+    monkeypatch.setattr(candidates, "_chosen", every)
     layer_of = {
         name: entry["metadata"]["kedro-viz"]["layer"]
         for name, entry in _load(environment, "catalog").items()

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
@@ -15,6 +16,7 @@ from graft.analysis.metrics import METRICS
 from graft.datasets import AtomicDataset
 from graft.errors import GraftError
 from graft.hooks import CommandCheckHook, RunSummaryHook, format_result, suggest_next
+from graft.settings import CONFIG_LOADER_ARGS
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -25,9 +27,8 @@ def _configured_project():
 
 
 def check(parameters=None, env=None):
-    context = SimpleNamespace(
-        _runtime_params=parameters, env=env, config_loader=SimpleNamespace(conf_source=CONF)
-    )
+    loader = OmegaConfigLoader(str(CONF), env=env or "local", **CONFIG_LOADER_ARGS)
+    context = SimpleNamespace(_runtime_params=parameters, env=env, config_loader=loader)
     CommandCheckHook().after_context_created(context)
 
 

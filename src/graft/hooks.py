@@ -41,7 +41,6 @@ class CommandCheckHook:
             raise GraftError(
                 f"unknown environment; --env takes {', '.join(environments)}; got '{context.env}'"
             )
-        parameters = context.config_loader["parameters"]
         given = list(context._runtime_params or {})
         if given:
             loader = settings.CONFIG_LOADER_CLASS(
@@ -52,7 +51,7 @@ class CommandCheckHook:
                 if name not in known:
                     raise GraftError(_explain_unknown(name, known, environments))
         # Before the pipelines are built, which have a namespace a candidate.
-        choose_candidates(parameters)
+        choose_candidates(context.config_loader["parameters"])
 
 
 # Names that parameters had before.

@@ -55,8 +55,15 @@ def make_content(**changes):
         confidence=0.95,
         check={"pictures": 16, "largest_difference": 1.2e-7},
         figures=dict.fromkeys(
-            ["confusion_matrix", "confusion_matrix_log2", "learning_curves"], PNG
+            [
+                "confusion_matrix",
+                "confusion_matrix_log2",
+                "frozen.training_curves",
+                "fine_tuned.training_curves",
+            ],
+            PNG,
         ),
+        titles={"frozen": "Frozen backbone", "fine_tuned": "Fine-tuned"},
     )
     return dataclasses.replace(content, **changes)
 

@@ -28,7 +28,8 @@ from helpers.classifiers import build_undecided
 CLASSES = ["dark", "light"]
 BACKBONE = BackboneParameters(name="small_cnn", weights="/far/away/w.npz", image_size=8, seed=0)
 DECODING = {"image_size": 8, "colour": "rgb", "max_pixels": 10_000, "workers": None}
-STAGES = ["splitting", "head_training", "fine_tuning", "training"]
+STAGES = ["splitting", "head_training", "fine_tuning", "from_scratch"]
+TITLES = {"frozen": "Frozen", "fine_tuned": "Fine-tuned", "from_scratch": "From scratch"}
 CALIBRATION = {"temperature": 1.5, "threshold": None}
 PARAMETERS = ChampionParameters(name="lamps", intended_use=None)
 
@@ -69,19 +70,16 @@ def describe(splits, model="fine_tuned", looks=None, **changes) -> dict:
         "backbone": BACKBONE,
         "decoding": DECODING,
         "parameters": PARAMETERS,
+        "titles": TITLES,
+        "on_backbone": ["frozen", "fine_tuned"],
     }
     return describe_champion(**{**given, **changes})
 
 
-def pack(facts, **models):
-    undecided = build_undecided((8, 8, 3), 2)
-    given = dict.fromkeys(
-        ["frozen_classifier", "fine_tuned_classifier", "trained_classifier"], undecided
-    )
+def pack(facts, classifier=None):
+    chosen = classifier or build_undecided((8, 8, 3), 2)
     stages: dict = {name: {"rate": 1.0} for name in STAGES}
-    return pack_champion(
-        facts, **{**given, **models}, backbone=BACKBONE, decoding=DECODING, **stages
-    )
+    return pack_champion(facts, chosen, backbone=BACKBONE, decoding=DECODING, **stages)
 
 
 def test_the_facts_are_those_of_the_model_that_was_chosen_on_dev(splits) -> None:
@@ -106,10 +104,11 @@ def test_no_place_on_this_machine_is_told(splits) -> None:
 @pytest.mark.parametrize("model", ["frozen", "fine_tuned", "from_scratch"])
 def test_the_classifier_in_it_is_the_one_that_was_chosen(splits, model) -> None:
     mine = build_undecided((8, 8, 3), 2)
-    entry = "trained_classifier" if model == "from_scratch" else f"{model}_classifier"
-    champion = pack(describe(splits, model), **{entry: mine})
+    champion = pack(describe(splits, model), mine)
     assert champion.model is mine
     assert champion.facts["model"] == model
+    assert champion.card.splitlines()[2].startswith(TITLES[model])
+    assert ("| Backbone | none |" in champion.card) == (model == "from_scratch")
 
 
 def test_its_facts_hold_all_that_is_needed_to_use_it(splits) -> None:
@@ -119,7 +118,7 @@ def test_its_facts_hold_all_that_is_needed_to_use_it(splits) -> None:
     }
     assert set(facts["versions"]) >= {"graft", "python", "keras", "tensorflow"}
     assert facts["data"]["sha256"] == hash_data(splits)
-    assert facts["parameters"]["training"] == {"rate": 1}
+    assert facts["parameters"]["from_scratch"] == {"rate": 1}
 
 
 def test_the_hash_of_the_data_changes_with_any_picture_label_and_side_but_not_with_order(
@@ -161,10 +160,6 @@ def test_renaming_pictures_and_looking_at_dev_is_no_look(splits) -> None:
 
 
 def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(splits, tmp_path) -> None:
-    models = dict.fromkeys(
-        ["frozen_classifier", "fine_tuned_classifier", "trained_classifier"],
-        build_undecided((8, 8, 3), 2),
-    )
     looks = AtomicDataset(
         filepath=tmp_path / "looks.json", dataset={"type": "json.JSONDataset"}
     )  # fmt: skip
@@ -173,7 +168,7 @@ def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(splits, tmp
         "chosen_predictions": make_predictions(splits), "metrics": metrics, "splits": splits,
         "class_metrics": make_class_metrics(["frozen"]), "class_names": CLASSES,
         "calibration": CALIBRATION, "params:backbone": BACKBONE, "params:decoding": DECODING,
-        "params:champion": PARAMETERS, **models,
+        "params:champion": PARAMETERS, "chosen_classifier": build_undecided((8, 8, 3), 2),
         **{f"params:{name}": {} for name in STAGES},
     }  # fmt: skip
     made = []

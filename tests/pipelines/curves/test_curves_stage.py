@@ -118,7 +118,7 @@ def test_one_picture_a_class_is_too_few(tmp_path):
 def test_the_summary_names_the_hardest_classes_first():
     predictions, names = make_predictions(12, 240)
     sizes = {"forecasts": []}
-    found = summarise_curves(predictions, names, HISTORY, EMPTY, EMPTY, sizes)
+    found = summarise_curves(predictions, names, sizes, HISTORY, names=["frozen"])
     areas = [row["roc_auc"] for row in found["classes"]]
     assert areas == sorted(areas)
     assert len(areas) == 10
@@ -128,24 +128,26 @@ def test_the_summary_names_the_hardest_classes_first():
 
 
 def test_the_summary_tells_which_epoch_of_each_training_was_kept():
-    found = summarise_curves(*make_predictions(), HISTORY, HISTORY, EMPTY, {"forecasts": []})
+    found = summarise_curves(
+        *make_predictions(), {"forecasts": []}, HISTORY, HISTORY, names=["frozen", "fine_tuned"]
+    )
     assert [(row["name"], row["epochs"], row["kept"]) for row in found["stages"]] == [
-        ("head", 3, 2),
-        ("fine-tuning", 3, 2),
+        ("frozen", 3, 2),
+        ("fine-tuned", 3, 2),
     ]
 
 
 def test_classes_that_test_lacks_are_counted():
     predictions, names = make_predictions()
     lacking = predictions[predictions["label"] != "class 0"]
-    found = summarise_curves(lacking, names, HISTORY, EMPTY, EMPTY, {"forecasts": []})
+    found = summarise_curves(lacking, names, {"forecasts": []}, HISTORY, names=["frozen"])
     assert (found["class_count"], found["left_out"]) == (2, 1)
 
 
 def test_a_test_split_of_one_class_has_no_areas():
     predictions, names = make_predictions()
     alone = predictions[predictions["label"] == "class 0"]
-    found = summarise_curves(alone, names, HISTORY, EMPTY, EMPTY, {"forecasts": []})
+    found = summarise_curves(alone, names, {"forecasts": []}, HISTORY, names=["frozen"])
     assert (found["roc_auc"], found["classes"], found["left_out"]) == (None, [], 2)
 
 
@@ -153,4 +155,4 @@ def test_a_probability_that_is_no_number_is_refused():
     predictions, names = make_predictions()
     predictions.loc[0, "probability_class 0"] = np.nan
     with pytest.raises(GraftError, match=r"on test are not numbers.*'0\.png'"):
-        summarise_curves(predictions, names, HISTORY, EMPTY, EMPTY, {"forecasts": []})
+        summarise_curves(predictions, names, {"forecasts": []}, HISTORY, names=["frozen"])

@@ -60,10 +60,7 @@ def explain(splits, features, images, classifier, sure, model="frozen"):
     """All that the stage makes of these predictions, without Kedro."""
     predictions = make_predictions(splits, sure, model)
     selection = select_pictures(predictions, splits, CLASSES, PARAMETERS)
-    others = build_undecided((8, 8, 3), 2)
-    models = [classifier if name == model else others for name in ("frozen", "fine_tuned")]
-    trained = classifier if model == "from_scratch" else others
-    heat, layer = draw_heat_maps(selection, images, CLASSES, *models, trained)
+    heat, layer = draw_heat_maps(selection, images, CLASSES, classifier)
     return explain_pictures(selection, layer, features, splits, PARAMETERS), heat
 
 
@@ -237,9 +234,7 @@ def test_the_pipeline_ends_in_a_section_and_a_figure(splits, features, images, c
         "class_names": CLASSES,
         "images": images,
         "features": features,
-        "frozen_classifier": classifier,
-        "fine_tuned_classifier": classifier,
-        "trained_classifier": classifier,
+        "chosen_classifier": classifier,
         "params:explanation": PARAMETERS,
     }
     catalog = DataCatalog(

@@ -18,7 +18,7 @@ from graft.datasets import (
 )
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.errors import GraftError
-from graft.parameters.base import BackboneParameters
+from graft.parameters.base import BackboneParameters, TrainSampleParameters
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.feature_extraction.nodes import build_backbone
 from graft.pipelines.head_training import create_pipeline
@@ -69,14 +69,15 @@ def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tm
             "class_names": MemoryDataset(CLASSES),
             "backbone": MemoryDataset(backbone, copy_mode="assign"),
             "params:head_training": MemoryDataset(PARAMETERS),
-            "head_training_backup": TrainingBackupDataset(filepath=str(tmp_path / "backup")),
-            "head_training_logs": LogFolderDataset(filepath=str(tmp_path / "logs")),
+            "params:train_sample": MemoryDataset(TrainSampleParameters(pictures=3, seed=0)),
+            "frozen.backup": TrainingBackupDataset(filepath=str(tmp_path / "backup")),
+            "frozen.logs": LogFolderDataset(filepath=str(tmp_path / "logs")),
             "head": KerasModelDataset(filepath=str(tmp_path / "head.keras")),
-            "frozen_classifier": KerasModelDataset(filepath=str(tmp_path / "classifier.keras")),
+            "frozen.classifier": KerasModelDataset(filepath=str(tmp_path / "classifier.keras")),
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
-    head, classifier = catalog.load("head"), catalog.load("frozen_classifier")
+    head, classifier = catalog.load("head"), catalog.load("frozen.classifier")
     np.testing.assert_allclose(
         classifier.predict(images, verbose=0), head.predict(vectors, verbose=0), atol=1e-5
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -16,8 +17,10 @@ from kedro.runner import SequentialRunner
 
 from graft.datasets import FigureDataset
 from graft.datasets.features import FeatureTable
-from graft.parameters.base import BackboneParameters
+from graft.parameters.base import BackboneParameters, TrainSampleParameters
 from graft.pipeline_registry import JUDGING, create_stage
+from graft.pipelines.candidates import measure_cost
+from graft.pipelines.head_training.predicting import predict_from_features
 from graft.pipelines.reporting.pipeline import FIGURES
 from graft.reporting.style import draw_note
 from graft.settings import CONFIG_LOADER_ARGS
@@ -25,7 +28,8 @@ from helpers.classifiers import build_steep_head, look_up_classifier
 
 CONF = Path(__file__).parents[3] / "conf"
 CLASSES = ["dark", "light"]
-TRAINING_FIGURES = ["fine_tuning_curves", "augmented_pictures", "training_curves"]
+CANDIDATES = ("frozen", "fine_tuned")
+TRAINING_FIGURES = [f"{name}.training_curves" for name in CANDIDATES] + ["augmented_pictures"]
 HISTORY = pd.DataFrame(
     {"epoch": [1, 2], "loss": [1, 0.5], "accuracy": [0.5, 1], "dev_loss": [1, 0.6],
      "dev_accuracy": [0.5, 1]}
@@ -42,7 +46,7 @@ def read_parameters(pipeline: Pipeline) -> dict[str, Any]:
     given = loader["parameters"]
     made = {}
     for node in pipeline.nodes:
-        names = list(node.func.__code__.co_varnames)
+        names = list(inspect.signature(node.func).parameters)
         inputs = node._inputs
         pairs = (
             inputs.items() if isinstance(inputs, dict) else zip(names, node.inputs, strict=False)
@@ -60,26 +64,33 @@ def catalog(features: FeatureTable, splits: pd.DataFrame, tmp_path: Path) -> Dat
     """All that the stages after the training read; the classifiers are never wrong."""
     head = build_steep_head(features)
     classifier, images = look_up_classifier(features, head)
+    predictions = predict_from_features(
+        features, head, splits, CLASSES, TrainSampleParameters(pictures=6, seed=0)
+    )
     pipeline = sum(map(create_stage, JUDGING), start=Pipeline([]))
     inputs = {
         **read_parameters(pipeline),
         "params:backbone": BackboneParameters(
             name="small_cnn", weights="random", image_size=8, seed=0
         ),
-        "features": features, "head": head, "splits": splits, "class_names": CLASSES,
+        "features": features, "splits": splits, "class_names": CLASSES,
         "images": images, "image_index": splits,
-        "frozen_classifier": classifier, "head_history": HISTORY,
-        "fine_tuned_classifier": classifier, "fine_tuning_history": HISTORY,
-        "trained_classifier": classifier, "training_history": HISTORY,
+        **{f"{name}.classifier": classifier for name in CANDIDATES},
+        **{f"{name}.history": HISTORY for name in CANDIDATES},
+        **{f"{name}.cost": measure_cost(classifier) for name in CANDIDATES},
+        **dict.fromkeys((f"{name}.predictions" for name in CANDIDATES), predictions),
         "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
         "split_check": {"pairs": 0, "leaking": 0, "set_aside": [], "moved": []},
         "split_summary": pd.DataFrame({"label": ["dark"], "split": ["train"], "deviation": [0.0]}),
         "applied_verdicts": pd.DataFrame({"image_id": pd.Series([], dtype="str")}),
-        "former_test_looks": None, "former_measured_activations": None,
+        "former_test_looks": None,
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
-        | {name: FigureDataset(filepath=str(tmp_path / f"{name}.png")) for name in FIGURES}
+        | {
+            name: FigureDataset(filepath=str(tmp_path / f"{name}.png"))
+            for name in (*FIGURES, *TRAINING_FIGURES)
+        }
     )
     for name in TRAINING_FIGURES:
         catalog.save(name, draw_note(name))
