@@ -95,9 +95,12 @@ def test_every_parameter_is_used_by_a_pipeline(environment: str, registered: dic
 
 
 # Logs are handed to a training and lie where people look for reports; the champion is chosen by
-# metrics, and lies with the models; features of the last run are read before the backbone is
-# built. In the drawing all stand where the data flows.
-ELSEWHERE = {"champion": "models", "former_features": "feature"}
+# metrics, the chosen classifier by predictions, and both lie with the models; what the last run
+# left is read before that of this run is made. In the drawing all stand where the data flows.
+ELSEWHERE = {
+    "champion": "models", "chosen_classifier": "models", "former_features": "feature",
+    "former_measured_activations": "model_output",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -105,7 +108,7 @@ def test_every_entry_lies_in_the_folder_of_its_layer(environment: str) -> None:
     dataset = _load(environment, "globals")["dataset"]
     for name, entry in _load(environment, "catalog").items():
         layer = entry["metadata"]["kedro-viz"]["layer"]
-        layer = "reporting" if name.endswith(".logs") else ELSEWHERE.get(name, layer)
+        layer = "reporting" if name.endswith(("_logs", ".logs")) else ELSEWHERE.get(name, layer)
         path = entry.get("filepath", "")
         if name.startswith("raw_") or path.startswith("src/graft/models/weights/"):
             continue

@@ -63,7 +63,10 @@ def make_content(**changes):
             ],
             PNG,
         ),
-        titles={"frozen": "Frozen backbone", "fine_tuned": "Fine-tuned"},
+        titles={
+            "frozen": "Frozen backbone with a trained head",
+            "fine_tuned": "Fine-tuned: the last blocks were trained too",
+        },
     )
     return dataclasses.replace(content, **changes)
 
@@ -84,8 +87,8 @@ COST = {"megabytes": 9.2, "parameters": 2_257_984, "multiply_adds": 300_500_000}
 def make_comparison(**changes):
     """A frozen and a fine-tuned model, which the details are about."""
     metrics = make_content().metrics
-    figures = ["confusion_matrix", "confusion_matrix_log2", "learning_curves",
-               "fine_tuning_curves", "augmented_pictures"]  # fmt: skip
+    figures = ["confusion_matrix", "confusion_matrix_log2", "frozen.training_curves",
+               "fine_tuned.training_curves", "augmented_pictures"]  # fmt: skip
     models = {"frozen": metrics, "fine_tuned": metrics}
     compared = {
         "confidence": 0.95,
@@ -246,7 +249,7 @@ def test_names_are_text_and_nothing_else(name):
         backbone=name,
     )
     assert page.find("script") == []
-    assert len(page.find("img")) == 3
+    assert len(page.find("img")) == 4
     assert not any("onerror" in attributes for _, attributes in page.elements)
     assert page.text.count(" ".join(name.split())) >= 4
 
