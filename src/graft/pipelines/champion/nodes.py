@@ -45,6 +45,7 @@ def describe_champion(
     splits: pd.DataFrame,
     class_names: list[str],
     calibration: dict[str, Any],
+    label_doubts_counts: dict[str, Any],
     test_looks: list[dict[str, str]],
     backbone: BackboneParameters,
     decoding: dict[str, Any],
@@ -56,8 +57,8 @@ def describe_champion(
         ``champion_facts``: ``name``, ``model``, ``models`` (all, as they are on dev),
         ``metrics`` of the chosen one, ``class_metrics`` (rows, on test), ``class_names``,
         ``backbone``, ``picture`` (``image_size``, ``colour``, ``max_pixels``, ``preprocessing``),
-        ``temperature``, ``threshold``, ``test_looks`` (``now`` and ``all``), ``data`` and
-        ``intended_use``.
+        ``temperature``, ``threshold``, ``labels`` (sentences on wrong ones), ``test_looks``
+        (``now`` and ``all``), ``data`` and ``intended_use``.
     """
     model = str(chosen_predictions["model"].iloc[0])
     pictures = simplify(decoding)
@@ -82,6 +83,7 @@ def describe_champion(
         },
         "temperature": calibration["temperature"],
         "threshold": calibration["threshold"],
+        "labels": [part["sentence"] for part in label_doubts_counts["parts"] if part["sentence"]],
         "test_looks": looks,
         "data": describe_data(splits, class_names),
         "intended_use": parameters.intended_use,
