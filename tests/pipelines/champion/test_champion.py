@@ -177,7 +177,8 @@ def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(splits, tmp
     given = {
         "chosen_predictions": make_predictions(splits), "metrics": metrics, "splits": splits,
         "class_metrics": make_class_metrics(["frozen"]), "class_names": CLASSES,
-        "calibration": CALIBRATION, "params:backbone": BACKBONE, "params:decoding": DECODING,
+        "calibration": CALIBRATION, "label_doubts_counts": LABELS,
+        "params:backbone": BACKBONE, "params:decoding": DECODING,
         "params:champion": PARAMETERS, **models,
         **{f"params:{name}": {} for name in STAGES},
     }  # fmt: skip
