@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sets", type=int, default=2000)
     sets = parser.parse_args().sets
-    print("| clusters of | dev | wanted | promised in | broken, of all sets | best on dev: broken |")
+    print("| clusters of | dev | wanted | promised | broken, of all | best on dev: broken |")
     print("|---|---|---|---|---|---|")
     random = np.random.default_rng(0)
     for size, shared in ((1, 0.0), (5, 0.5)):
