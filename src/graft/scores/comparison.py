@@ -104,7 +104,7 @@ def compare_classifiers(
     changes = right[1].astype(np.float64) - right[0]
     losses = measure_losses(labels, given[1]) - measure_losses(labels, given[0])
     found = compare_paired(right[0], right[1], confidence)
-    compared = compare_right(*right, codes, confidence)
+    compared = compare_right(right[0], right[1], codes, confidence)
     sample = take_quantiles(resample_mean(changes, codes, draws, seed), confidence)
     low, high = bootstrap_t_interval(losses, codes, draws, confidence, seed)
     size = count_effective(changes, codes)

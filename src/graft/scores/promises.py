@@ -187,10 +187,10 @@ def _estimate_needed(
         wanted: The precision.
         level: Of the test.
     """
-    places = np.unique(np.linspace(0, len(shares) - 1, _ASKED).round().astype(int))
+    asked = np.unique(np.linspace(0, len(shares) - 1, _ASKED).round().astype(int))
     # Jeffreys' estimate: of a few pictures that are all right not all others would be.
     likely = (shares * sizes + 0.5) / (sizes + 1)
-    places = [i for i in places if likely[i] > wanted and sizes[i] > 0]
+    places = [i for i in asked if likely[i] > wanted and sizes[i] > 0]
 
     def count(share: float) -> float:
         def miss(log_count: float) -> float:

@@ -260,12 +260,8 @@ def test_the_model_with_the_lowest_log_loss_in_the_metrics_is_chosen(
     sure.loc[0, names] = np.where(right[0], 1e-12, 1 - 1e-12)  # one mistake, as sure
     unsure[names] = np.where(right, 0.0067, 1 - 0.0067)
     both, chosen, _ = collect_predictions(sure, unsure, NO_ROWS)
-    losses = {
-        model: table["dev"]["log_loss"]["value"]
-        for model, table in measure_predictions(both, chosen, splits, CLASSES, PARAMETERS)[
-            0
-        ].items()
-    }
+    metrics, _ = measure_predictions(both, chosen, splits, CLASSES, PARAMETERS)
+    losses = {model: table["dev"]["log_loss"]["value"] for model, table in metrics.items()}
     assert losses["fine_tuned"] == pytest.approx(5.0, abs=0.01)
     assert losses["frozen"] > losses["fine_tuned"]
     assert set(chosen["model"]) == {"fine_tuned"}
@@ -320,7 +316,7 @@ def test_figures_on_test_of_models_that_were_not_chosen_are_shown_only_on_reques
     assert set(chosen["model"]) == {"frozen"}
     for parameters, shown in ((PARAMETERS, {"frozen"}), (SHOW_ALL, {"frozen", "fine_tuned"})):
         metrics, classes = measure_predictions(predictions, chosen, splits, CLASSES, parameters)
-        costs = dict.fromkeys(metrics, {})
+        costs = dict.fromkeys(metrics)
         compared = compare_models(predictions, chosen, metrics, costs, splits, CLASSES, parameters)
         ladder = measure_ladder(predictions, chosen, train, splits, parameters)
         assert set(classes.loc[classes["split"] == "test", "model"]) == shown
