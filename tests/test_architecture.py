@@ -17,6 +17,7 @@ COMMON = {
     "graft.parameters",
     "graft.progress",
     "graft.quiet",
+    "graft.spreadsheets",
     "graft.training_backup",
     "graft.training_parameters",
     "graft.types",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 UP_TO_SPLITS = ("--env=own_pictures", "--pipelines=ingestion,splitting", "--params")
@@ -54,6 +56,23 @@ def test_a_class_with_fewer_pictures_than_splits(
     error = run_kedro(*UP_TO_SPLITS, f"source={flowers}").error
     assert "class 'tulip' is too small to split" in error
     assert "every class needs 3" in error
+
+
+def test_names_with_carriage_returns_and_names_like_formulas(
+    flowers: Path, write_picture: Callable, project: Path, run_kedro: Callable
+) -> None:
+    (flowers / "rose/Icon\r").touch()  # a Mac sets it into folders that have an icon
+    (flowers / "fern/=HYPERLINK(A1).txt").touch()
+    write_picture(flowers / "fern/x\ry.png", (9, 99, 9))
+    (flowers / "fern/0.jpg").rename(flowers / "@fern.jpg")
+    assert run_kedro(*UP_TO_SPLITS, f"source={flowers}").code == 0
+    written = project / "data/02_intermediate/own_pictures"
+    with (written / "quarantined_images.csv").open(newline="") as file:
+        rows = list(csv.reader(file, strict=True))
+    assert [row[0] for row in rows] == ["image_id", "fern/=HYPERLINK(A1).txt", "rose/Icon\r"]
+    assert (written / "unlabelled_images.csv").read_text() == '"image_id"\n"\'@fern.jpg"\n'
+    index = pd.read_parquet(written / "image_index.parquet").set_index("image_id")
+    assert index.loc["fern/x\ry.png", "status"] == "ok"
 
 
 def test_pictures_in_no_folder(
