@@ -55,7 +55,7 @@ def train(
             "learning_rate": 0.05,
             "batch_size": 8,
             "epochs": 6,
-            "patience": min(10, changes.get("epochs", 6)),
+            "patience": 10,
             "seed": 0,
         }
         | changes
@@ -63,9 +63,7 @@ def train(
     seed_everything(settings.seed)
     head = build_head(DIMENSION, 2, 0.2, 0.0, settings.seed, outputs)
     dev = draw_task(40, spread, seed=2)
-    pools = [
-        make_pools(*rows, pool_rows) for rows in (data or draw_task(40, spread, seed=1), dev)
-    ]
+    pools = [make_pools(*rows, pool_rows) for rows in (data or draw_task(40, spread, seed=1), dev)]
     history = fit(head, *pools, settings, backup=backup, logs=logs, rate_factors=rate_factors)
     return head, history, dev
 
@@ -107,6 +105,16 @@ def test_training_stops_when_dev_stops_getting_better_and_the_best_epoch_stays()
     head, history, (features, labels) = train(**NOISY, epochs=30, patience=2)
     best = history["dev_loss"].idxmin()
     assert len(history) == best + 1 + 2 < 30
+    probabilities = np.asarray(head(features))
+    loss = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
+    assert loss == pytest.approx(history["dev_loss"][best], rel=1e-3)
+
+
+def test_a_training_shorter_than_its_patience_has_all_its_epochs_and_the_best_one_stays():
+    head, history, (features, labels) = train(**NOISY, epochs=5, patience=10)
+    assert len(history) == 5
+    best = history["dev_loss"].idxmin()
+    assert best < 4
     probabilities = np.asarray(head(features))
     loss = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
     assert loss == pytest.approx(history["dev_loss"][best], rel=1e-3)
