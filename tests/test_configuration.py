@@ -113,6 +113,16 @@ def test_everything_but_raw_data_is_saved_atomically(environment: str) -> None:
     assert saved - folders == {"graft.datasets.AtomicDataset"}
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_no_csv_file_for_people_can_hold_a_formula(environment: str) -> None:
+    types = {
+        entry["dataset"]["type"]
+        for entry in _load(environment, "catalog").values()
+        if entry.get("filepath", "").endswith(".csv") and "dataset" in entry
+    }
+    assert types <= {"graft.datasets.CSVDataset"}
+
+
 @pytest.mark.parametrize(
     ("name", "column"),
     [

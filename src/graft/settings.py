@@ -6,10 +6,12 @@ from graft.caching import CachingHook, FreshCatalog, ManifestHook
 from graft.datasets.shared_models import SharedModelsHook
 from graft.hooks import CommandCheckHook, RunSummaryHook
 from graft.pipeline_registry import add_makers
+from graft.shared_values import SharedValuesHook
 
 DATA_CATALOG_CLASS = FreshCatalog
 HOOKS: tuple[object, ...] = (
     CommandCheckHook(),
+    SharedValuesHook(),
     RunSummaryHook(),
     ManifestHook(),
     CachingHook(add_makers),

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from graft.datasets import AtomicDataset, ChampionDataset
-from graft.datasets.champion import Champion, apply_temperature, load_champion
+from graft.datasets.champion import Champion, load_champion
 from graft.errors import GraftError
 from graft.fingerprints import list_libraries
 from graft.images.decoding import decode_picture
 from graft.pipelines.champion.facts import LIBRARIES
-from graft.scores.temperature import apply_temperature as measured_temperature
+from graft.scores.temperature import apply_temperature
 
 RANDOM = np.random.default_rng(0)
 FACTS = {
@@ -76,16 +76,13 @@ def test_a_folder_with_a_file_missing_or_altered_is_not_trusted(saved) -> None:
 
 
 def test_probabilities_are_calibrated_as_they_were_measured() -> None:
-    raw = RANDOM.dirichlet(np.ones(4), 50)
-    raw[0] = [1, 0, 0, 0]
-    for temperature in (0.1, 0.7, 1.0, 3.0):
-        given = apply_temperature(raw, temperature)
-        np.testing.assert_allclose(given, measured_temperature(raw, temperature), atol=1e-6)
-        np.testing.assert_array_equal(given.argmax(axis=1), raw.argmax(axis=1))
-    champion = make_champion(temperature=4.0)
     pixels = RANDOM.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
-    expected = measured_temperature(champion.model.predict(pixels, verbose=0), 4.0)
-    np.testing.assert_allclose(champion.predict(pixels), expected, atol=1e-6)
+    for temperature in (0.1, 1.0, 4.0):
+        champion = make_champion(temperature=temperature)
+        raw = champion.model.predict(pixels, verbose=0)
+        given = champion.predict(pixels)
+        assert given.dtype == np.float32
+        np.testing.assert_array_equal(given, apply_temperature(raw, temperature).astype(np.float32))
 
 
 def _say_yes(name: str, value: float) -> dict:

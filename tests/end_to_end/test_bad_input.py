@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 UP_TO_SPLITS = ("--env=own_pictures", "--pipelines=ingestion,splitting", "--params")
@@ -54,6 +56,23 @@ def test_a_class_with_fewer_pictures_than_splits(
     error = run_kedro(*UP_TO_SPLITS, f"source={flowers}").error
     assert "class 'tulip' is too small to split" in error
     assert "every class needs 3" in error
+
+
+def test_names_with_carriage_returns_and_names_like_formulas(
+    flowers: Path, write_picture: Callable, project: Path, run_kedro: Callable
+) -> None:
+    (flowers / "rose/Icon\r").touch()  # a Mac sets it into folders that have an icon
+    (flowers / "fern/=HYPERLINK(A1).txt").touch()
+    write_picture(flowers / "fern/x\ry.png", (9, 99, 9))
+    (flowers / "fern/0.jpg").rename(flowers / "@fern.jpg")
+    assert run_kedro(*UP_TO_SPLITS, f"source={flowers}").code == 0
+    written = project / "data/02_intermediate/own_pictures"
+    with (written / "quarantined_images.csv").open(newline="") as file:
+        rows = list(csv.reader(file, strict=True))
+    assert [row[0] for row in rows] == ["image_id", "fern/=HYPERLINK(A1).txt", "rose/Icon\r"]
+    assert (written / "unlabelled_images.csv").read_text() == '"image_id"\n"\'@fern.jpg"\n'
+    index = pd.read_parquet(written / "image_index.parquet").set_index("image_id")
+    assert index.loc["fern/x\ry.png", "status"] == "ok"
 
 
 def test_pictures_in_no_folder(
@@ -126,6 +145,8 @@ def test_names_that_are_not_ascii(
         ("weights=imagenet", "there are no ImageNet weights of small_cnn"),
         ("weights=nowhere.h5", "an existing weights file; got 'nowhere.h5'"),
         ("image_size=4", "at least 8"),
+        ("decoding.image_size=16", "backbone.image_size and decoding.image_size are one value"),
+        ("ingestion.max_pixels=99", "are one value; give it once, with --params max_pixels=…"),
     ],
 )
 def test_a_wrong_parameter_fails_before_any_picture_is_read(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from graft.models.fine_tuning import measure_log_loss, seed_random_layers, tune
 from graft.models.freezing import CutClassifier, cut_classifier
 from graft.models.heads import build_head
 from graft.models.view_pools import FreshViews, StoredViews, ViewPools
+from graft.scores.metrics import METRICS
 from graft.training_parameters import TrainingParameters
 
 TRAIN, DEV = np.arange(24), np.arange(24, 32)
@@ -138,6 +141,15 @@ def test_the_log_loss_is_that_of_a_uniform_guess_before_training() -> None:
     whole = cut()
     (_, dev) = make_pools(lambda rows: FreshViews(PICTURES.__getitem__, rows, None))
     assert measure_log_loss(whole.whole, dev) == pytest.approx(np.log(4), abs=1e-6)
+
+
+def test_the_log_loss_is_that_of_the_metrics_for_a_sure_mistake_too() -> None:
+    layer = keras.layers.Dense(2, activation="softmax", kernel_initializer="identity")
+    model = keras.Sequential([keras.Input((2,)), layer])
+    inputs, labels = np.float32([[60, 0], [0, 2], [30, 0]]), np.array([1, 1, 1])
+    source = SimpleNamespace(row_count=3, draw=lambda: [(inputs, labels, None)])
+    measured = METRICS["log_loss"](labels, model(inputs).numpy().astype(float), np.ones((1, 3)))
+    assert measure_log_loss(model, source, batch_size=2) == pytest.approx(measured[0], rel=1e-6)
 
 
 def test_stored_views_follow_their_picture() -> None:

@@ -281,8 +281,8 @@ def test_pictures_of_one_cluster_tell_nothing(count):
     [
         ([np.nan, 0.5], "not numbers.* got NaN or infinity for 1 of 80 pictures"),
         ([np.inf, 0.5], "not numbers"),
-        ([0.9, 0.9], "no probabilities.* got a row with the sum 1.8"),
-        ([1.5, -0.5], "no probabilities.* least value -0.5"),
+        ([0.9, 0.9], "no probabilities.* got a sum of 1.8"),
+        ([1.5, -0.5], "no probabilities.* least value of -0.5"),
     ],
 )
 def test_what_is_no_probability_is_refused(row, told):

@@ -7,6 +7,7 @@ from graft.datasets.array_sources import DigitsDataset, IdxDataset, KerasImagesD
 from graft.datasets.arrays import NumpyArrayDataset, TracedArrayDataset, WeightsDataset
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.champion import ChampionDataset
+from graft.datasets.csv_tables import CSVDataset
 from graft.datasets.features import FeatureShardsDataset
 from graft.datasets.figures import FigureDataset, FigureFolderDataset, HTMLDataset
 from graft.datasets.former import FormerDataset
@@ -24,6 +25,7 @@ from graft.datasets.user_files import LabelVerdictsDataset
 
 __all__ = [
     "AtomicDataset",
+    "CSVDataset",
     "ChampionDataset",
     "ClassFoldersDataset",
     "DigitsDataset",

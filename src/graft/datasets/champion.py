@@ -73,8 +73,11 @@ class Champion:
             pixels: (N, H, W, channels), uint8, as of :meth:`read_picture`.
             batch_size: Pictures a pass.
         """
+        # Kedro loads this module with every command; SciPy's optimisers behind it take a while.
+        from graft.scores.temperature import apply_temperature
+
         raw = self.model.predict(pixels, batch_size=batch_size, verbose=0)
-        return apply_temperature(raw, self.facts["temperature"])
+        return apply_temperature(raw, self.facts["temperature"]).astype(np.float32)
 
     def decide(self, probabilities: np.ndarray) -> list[str | None]:
         """The answer for each picture, by the threshold that was chosen on dev.
@@ -96,30 +99,6 @@ class Champion:
         positive = self.class_names.index(threshold["positive_class"])
         says_yes = probabilities[:, positive] >= threshold["value"]
         return [self.class_names[positive if yes else 1 - positive] for yes in says_yes]
-
-
-def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Divide the scores before the softmax by a temperature (Guo et al., ICML 2017).
-
-    It is what the calibration stage measures, for use without that stage.
-
-    Args:
-        probabilities: (N, C).
-        temperature: Above 1 makes them less sure, below 1 more; the order stays.
-
-    Returns:
-        Probabilities (N, C), float32.
-
-    Examples:
-        >>> apply_temperature(np.array([[0.2, 0.8]]), 2.0).round(2)
-        array([[0.33, 0.67]], dtype=float32)
-    """
-    if temperature == 1:
-        return probabilities.astype(np.float32)
-    floor = np.finfo(np.float64).eps
-    scores = np.log(np.maximum(probabilities.astype(np.float64), floor)) / temperature
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def load_champion(folder: str | Path, imports: Sequence[str] = ()) -> Champion:

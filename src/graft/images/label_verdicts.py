@@ -9,6 +9,7 @@ import pandas as pd
 from graft.errors import GraftError
 from graft.images.layouts.table_rows import Row, parse_rows
 from graft.images.layouts.text_files import decode_text, read_bytes, show
+from graft.spreadsheets import unescape_formula
 
 KEEP, RELABEL, DROP = VERDICTS = ("keep", "relabel", "drop")
 _NEEDED = ["image_id", "image_sha256", "verdict", "new_label"]
@@ -31,7 +32,9 @@ def read_label_verdicts(path: Path) -> pd.DataFrame:
     text = decode_text(read_bytes(path, "a table of verdicts"), path.name)
     places: dict[str, str] = {}
     rows = []
-    for row in parse_rows(text, path.name, _NEEDED, separator=None):
+    for written in parse_rows(text, path.name, _NEEDED, separator=None):
+        cells = {column: unescape_formula(cell) for column, cell in written.cells.items()}
+        row = Row(written.place, cells)
         image_id = row.cells["image_id"]
         if image_id in places:
             raise GraftError(

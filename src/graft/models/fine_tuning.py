@@ -14,6 +14,7 @@ from graft.models.fitting import fit
 from graft.models.freezing import CutClassifier, join_for_training
 from graft.models.inference import compile_forward
 from graft.models.optimizers import decay_by_block
+from graft.scores.log_loss import measure_losses
 from graft.training_backup import TrainingBackup
 from graft.training_parameters import TrainingParameters
 
@@ -72,16 +73,15 @@ def make_empty_history() -> pd.DataFrame:
 
 
 def measure_log_loss(model: keras.Model, source: BatchSource, batch_size: int = 32) -> float:
-    """Mean negative natural logarithm of the probability of the right class."""
+    """Log loss of a model on the inputs of a source, :mod:`graft.scores.log_loss`, in nats."""
     forward = compile_forward(model, batch_size)
     dtype = model.inputs[0].dtype
     total = 0.0
     for inputs, labels, _ in source.draw():
         for start in range(0, len(inputs), batch_size):
             rows = slice(start, start + batch_size)
-            probabilities = forward(inputs[rows].astype(dtype))
-            right = probabilities[np.arange(len(probabilities)), labels[rows]]
-            total -= float(np.log(np.maximum(right, 1e-7), dtype=np.float64).sum())
+            losses = measure_losses(labels[rows], forward(inputs[rows].astype(dtype)))
+            total += float(losses.sum())
     return total / source.row_count
 
 

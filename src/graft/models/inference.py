@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 
 
@@ -26,7 +27,9 @@ def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray
         batch_size: Rows a forward pass.
 
     Returns:
-        Function from an array (n, …) with n ≤ ``batch_size`` to float32 (n, …).
+        Function from an array (n, …) with n ≤ ``batch_size`` to float32 (n, …). It raises
+        ``GraftError`` if the rows are not of the shape that the model takes, as ``--force`` on
+        what was made for another size of pictures would have it.
     """
     # A later run may load the model that an earlier one built, and seed nothing.
     tf.config.experimental.enable_op_determinism()
@@ -36,6 +39,12 @@ def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray
     )
 
     def run(batch: np.ndarray) -> np.ndarray:
+        if not signature.shape[1:].is_compatible_with(batch.shape[1:]):
+            raise GraftError(
+                f"'{model.name}' takes rows of shape {tuple(model.input_shape[1:])}, and these "
+                "were made for another network or size of pictures; make them again with "
+                f"`kedro run`, without --force; got {batch.shape[1:]}"
+            )
         missing = batch_size - len(batch)
         if missing:
             batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])

@@ -86,5 +86,7 @@ def write_projector(folder: Path, features: np.ndarray, pictures: pd.DataFrame) 
     """
     folder.mkdir(parents=True, exist_ok=True)
     np.savetxt(folder / "features.tsv", features, fmt="%.6g", delimiter="\t")
+    # The projector takes every line end for that of a row, quoted or not.
+    pictures = pictures.replace(r"[\t\r\n]", " ", regex=True)
     pictures.to_csv(folder / "pictures.tsv", sep="\t", index=False)
     (folder / "projector_config.pbtxt").write_text(_PROJECTOR)

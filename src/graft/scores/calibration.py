@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graft.scores.intervals import wilson_interval
-from graft.scores.metrics import measure_log_loss
+from graft.scores.log_loss import measure_log_loss
 
 EQUAL_MASS, EQUAL_WIDTH = "equal_mass", "equal_width"
 # Draws × pictures at once; a chunk stays at 32 MB.
@@ -142,7 +142,7 @@ def summarise_calibration(
         "n": len(labels),
         "accuracy": {"value": float(right.mean()), "low": low, "high": high},
         "mean_confidence": float(confidences.mean()),
-        "log_loss": float(measure_log_loss(labels, probabilities, np.ones((1, len(labels))))[0]),
+        "log_loss": measure_log_loss(labels, probabilities),
         "ece": measure_calibration_error(confidences, right, bins, EQUAL_MASS),
         "ece_equal_width": measure_calibration_error(confidences, right, bins, EQUAL_WIDTH),
         "chance": {"mean": mean, "high": largest},

@@ -11,7 +11,7 @@ from scipy.stats import t as student_t
 from graft.scores.bootstrap import bootstrap_t_interval, resample_mean, take_quantiles
 from graft.scores.checks import check_probabilities
 from graft.scores.clusters import count_effective, number_clusters
-from graft.scores.metrics import measure_losses
+from graft.scores.log_loss import measure_losses
 from graft.scores.power import find_smallest_difference
 
 BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence of a difference"

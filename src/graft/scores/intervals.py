@@ -10,11 +10,11 @@ from scipy.stats import t as student_t
 from graft.scores.bootstrap import bootstrap_t_interval, resample, take_quantiles
 from graft.scores.checks import check_probabilities
 from graft.scores.clusters import count_effective, number_clusters, weigh_clusters
-from graft.scores.metrics import METRICS, measure_losses
+from graft.scores.log_loss import LARGEST_LOSS, measure_losses
+from graft.scores.metrics import METRICS
 
 # Figures from 0 to 1 that are no mean over pictures.
 _SHARES = ("balanced_accuracy", "macro_f1", "roc_auc")
-LARGEST_LOSS = float(-np.log(np.finfo(np.float64).eps))
 
 
 def measure_with_intervals(

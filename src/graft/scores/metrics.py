@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from graft.scores.log_loss import measure_losses
+
 # (label indices (n,), probabilities (n, C), weights (B, n)) -> values (B,)
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 METRICS: dict[str, Metric] = {}
@@ -81,18 +83,11 @@ def measure_roc_auc(
 
 
 @register_metric("log_loss")
-def measure_log_loss(
+def measure_mean_loss(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
     """Mean negative natural logarithm of the probability given to the right class."""
     return weights @ measure_losses(labels, probabilities) / weights.sum(axis=1)
-
-
-def measure_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Log loss of every picture, in nats, float (n,)."""
-    normalised = probabilities / probabilities.sum(axis=1, keepdims=True)
-    smallest = np.finfo(probabilities.dtype).eps
-    return -np.log(np.clip(normalised[np.arange(len(labels)), labels], smallest, 1))
 
 
 def _count_by_class(

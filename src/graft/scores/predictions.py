@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import GraftError
-
-# Float32 probabilities of 1,000 classes sum to 1 within about 1e-6.
-_ROUNDING = 1e-3
+from graft.scores.checks import check_probabilities
 
 
 def read_split(
@@ -17,8 +15,8 @@ def read_split(
     """Labels and probabilities of the pictures of one split.
 
     Args:
-        predictions: Columns ``image_id``, ``split``, ``label`` and ``probability_<class>`` for
-            every class; of one model.
+        predictions: Columns ``image_id``, ``split``, ``model``, ``label`` and
+            ``probability_<class>`` for every class; of one model.
         class_names: The classes in the order of the probabilities.
         split: Name of the split.
 
@@ -44,22 +42,5 @@ def read_split(
         )
     columns = [f"probability_{name}" for name in class_names]
     probabilities = rows[columns].to_numpy(np.float64)
-    _refuse_no_probabilities(probabilities, rows["image_id"], split)
-    return labels, probabilities
-
-
-def _refuse_no_probabilities(probabilities: np.ndarray, image_ids: pd.Series, split: str) -> None:
-    inside = (probabilities >= 0) & (probabilities <= 1 + _ROUNDING)
-    with np.errstate(invalid="ignore"):
-        sums = np.abs(probabilities.sum(axis=1) - 1) <= _ROUNDING
-    wrong = np.flatnonzero(~(inside.all(axis=1) & sums))
-    if len(wrong):
-        row = int(wrong[0])
-        faulty = np.flatnonzero(~inside[row])
-        got = probabilities[row, faulty[0]] if len(faulty) else probabilities[row].sum()
-        what = "a probability" if len(faulty) else "a sum"
-        raise GraftError(
-            "probabilities must lie between 0 and 1 and sum to 1; train the classifier again with "
-            f"a lower learning rate; got {what} of {got:g} for '{image_ids.iloc[row]}' of {split}, "
-            f"one of {len(wrong):,} such pictures"
-        )
+    owner = f"the {rows['model'].iloc[0]} classifier on {split}".replace("_", "-")
+    return labels, check_probabilities(probabilities, owner, rows["image_id"].tolist())

@@ -13,7 +13,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import logsumexp, softmax
 from scipy.stats import chi2
 
-from graft.scores.metrics import measure_log_loss
+from graft.scores.log_loss import measure_log_loss, take_logarithms
 
 # Beyond these a temperature says more about a tiny dev split than about the classifier.
 LOWEST, HIGHEST = 0.1, 10.0
@@ -41,7 +41,7 @@ class Temperature:
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray, coverage: float) -> Temperature:
     """The temperature with the lowest log loss on the given pictures, 0.1 to 10.
 
-    The log loss, as measured by :mod:`graft.scores.metrics`, is never worse than with 1. Without
+    The log loss, :mod:`graft.scores.log_loss`, is never worse than with 1. Without
     a mistake it has no minimum, the surer the better; then the mean confidence is raised to
     (n + 1) / (n + 2), what n right answers of n speak for by Laplace's rule of succession. The
     interval is that of the profile likelihood (Wilks, Annals of Mathematical Statistics 9, 1938).
@@ -59,7 +59,7 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray, coverage: flo
     """
     if (probabilities.argmax(axis=1) == labels).all():
         return Temperature(_raise_confidence(probabilities), "no_mistake")
-    logarithms = _take_logarithms(probabilities)
+    logarithms = take_logarithms(probabilities)
     of_label = logarithms[np.arange(len(labels)), labels].mean()
 
     def measure(log_temperature: float) -> float:
@@ -83,7 +83,7 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     """
     if temperature == 1:
         return probabilities
-    return softmax(_take_logarithms(probabilities) / temperature, axis=1)
+    return softmax(take_logarithms(probabilities) / temperature, axis=1)
 
 
 def _find_interval(
@@ -117,10 +117,5 @@ def _raise_confidence(probabilities: np.ndarray) -> float:
     return float(np.exp(brentq(miss, _BOUNDS[0], 0.0, xtol=1e-6)))
 
 
-def _take_logarithms(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities, np.finfo(np.float64).eps))
-
-
 def _measure_loss(labels: np.ndarray, probabilities: np.ndarray, temperature: float) -> float:
-    scaled = apply_temperature(probabilities, temperature)
-    return float(measure_log_loss(labels, scaled, np.ones((1, len(labels))))[0])
+    return measure_log_loss(labels, apply_temperature(probabilities, temperature))

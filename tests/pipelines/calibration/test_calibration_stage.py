@@ -11,6 +11,7 @@ import pytest
 from graft.errors import GraftError
 from graft.pipelines.calibration.nodes import calibrate
 from graft.pipelines.calibration.parameters import CalibrationParameters
+from graft.pipelines.evaluation.fine_tuned import collect_predictions
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -153,8 +154,25 @@ def test_one_picture_of_dev_and_of_test_is_enough():
 def test_a_probability_that_is_no_number_is_refused():
     predictions, names = make_predictions(3)
     predictions.loc[4, "probability_class 1"] = np.nan
-    with pytest.raises(GraftError, match=r"got a probability of nan for '4\.png' of dev"):
+    with pytest.raises(GraftError, match=r"on dev are not numbers.*'4\.png'"):
         calibrate(predictions, names, make_parameters())
+
+
+def test_what_evaluation_accepts_calibration_accepts_and_what_it_refuses_too():
+    predictions, names = make_predictions(3)
+    columns = [f"probability_{name}" for name in names]
+    rounded = predictions.assign(**{name: predictions[name] * 1.005 for name in columns})
+    no_softmax = predictions.assign(**{name: predictions[name] * 1.05 for name in columns})
+    nothing = predictions[:0]
+    _, chosen, _ = collect_predictions(rounded, nothing, nothing)
+    found = calibrate(chosen, names, make_parameters())
+    assert found["test"]["before"]["log_loss"] == pytest.approx(
+        calibrate(predictions, names, make_parameters())["test"]["before"]["log_loss"]
+    )
+    with pytest.raises(GraftError, match="must end in a softmax"):
+        collect_predictions(no_softmax, nothing, nothing)
+    with pytest.raises(GraftError, match="must end in a softmax"):
+        calibrate(no_softmax, names, make_parameters())
 
 
 @pytest.mark.parametrize(

@@ -152,5 +152,5 @@ def test_a_test_split_of_one_class_has_no_areas():
 def test_a_probability_that_is_no_number_is_refused():
     predictions, names = make_predictions()
     predictions.loc[0, "probability_class 0"] = np.nan
-    with pytest.raises(GraftError, match=r"got a probability of nan for '0\.png' of test"):
+    with pytest.raises(GraftError, match=r"on test are not numbers.*'0\.png'"):
         summarise_curves(predictions, names, HISTORY, EMPTY, EMPTY, {"forecasts": []})

@@ -245,6 +245,25 @@ def test_the_model_is_chosen_by_dev_and_never_by_test(predictions: pd.DataFrame)
     assert set(chosen["model"]) == {"frozen"}
 
 
+def test_the_model_with_the_lowest_log_loss_in_the_metrics_is_chosen(
+    predictions: pd.DataFrame, splits: pd.DataFrame
+) -> None:
+    names = ["probability_dark", "probability_light"]
+    right = predictions["label"].to_numpy()[:, None] == CLASSES
+    sure, unsure = predictions.copy(), predictions.assign(model="fine_tuned")
+    sure[names] = np.where(right, 1 - 1e-9, 1e-9)
+    sure.loc[0, names] = np.where(right[0], 1e-12, 1 - 1e-12)  # one mistake, as sure
+    unsure[names] = np.where(right, 0.0067, 1 - 0.0067)
+    both, chosen, _ = collect_predictions(sure, unsure, NO_ROWS)
+    losses = {
+        model: table["dev"]["log_loss"]["value"]
+        for model, table in measure_predictions(both, splits, CLASSES, PARAMETERS)[0].items()
+    }
+    assert losses["fine_tuned"] == pytest.approx(5.0, abs=0.01)
+    assert losses["frozen"] > losses["fine_tuned"]
+    assert set(chosen["model"]) == {"fine_tuned"}
+
+
 def _swap_names(predictions: pd.DataFrame) -> pd.DataFrame:
     other = {"frozen": "fine_tuned", "fine_tuned": "frozen"}
     return predictions.assign(model=predictions["model"].map(other))

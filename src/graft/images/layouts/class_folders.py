@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from graft.images.file_names import is_picture_name
 from graft.images.layouts.patterns import FileNamePattern
+from graft.images.layouts.split_folders import note_given_splits, refuse_split_folders
 from graft.images.sources import ImageSource, Record, make_records
 from graft.images.stores import FileStore, open_filled_store
 
@@ -19,12 +20,14 @@ def read_class_folders(path: str | os.PathLike[str]) -> ImageSource:
     if packed without it. Pictures outside any class folder are unlabelled.
 
     Raises:
-        GraftError: If there is no file at all.
+        GraftError: If there is no file at all, or the folders are those of given splits.
     """
     store = open_filled_store(path)
-    outer = _outer_folder(store)
-    rows = (Record(name, _first_folder(name[len(outer) :])) for name in store.names)
-    return ImageSource(make_records(rows), store.read)
+    inside = _list_inside(store, path)
+    rows = (
+        Record(name, _first_folder(short)) for name, short in zip(store.names, inside, strict=True)
+    )
+    return ImageSource(make_records(rows), store.read, _note_splits_of_classes(inside))
 
 
 def read_track_folders(
@@ -42,18 +45,20 @@ def read_track_folders(
             in no group.
 
     Raises:
-        GraftError: If there is no file at all, the expression is wrong, or no file matches it.
+        GraftError: If there is no file at all, the folders are those of given splits, the
+            expression is wrong, or no file matches it.
     """
     expression = FileNamePattern(pattern, needed="group")
     store = open_filled_store(path)
-    outer = _outer_folder(store)
+    inside = _list_inside(store, path)
     expression.refuse_unless_any(store.names, path)
 
-    def describe(name: str) -> Record:
-        label, track = _first_folder(name[len(outer) :]), expression.find(name).get("group")
+    def describe(name: str, short: str) -> Record:
+        label, track = _first_folder(short), expression.find(name).get("group")
         return Record(name, label, join_group(label, track))
 
-    return ImageSource(make_records(map(describe, store.names)), store.read)
+    rows = map(describe, store.names, inside)
+    return ImageSource(make_records(rows), store.read, _note_splits_of_classes(inside))
 
 
 def join_group(label: str | None, group: str | None) -> str | None:
@@ -64,6 +69,19 @@ def join_group(label: str | None, group: str | None) -> str | None:
 def _first_folder(name: str) -> str | None:
     folder, slash, _ = name.partition("/")
     return folder if slash else None
+
+
+def _list_inside(store: FileStore, path: str | os.PathLike[str]) -> list[str]:
+    """Names of the files relative to the folder of the class folders."""
+    outer = _outer_folder(store)
+    inside = [name[len(outer) :] for name in store.names]
+    refuse_split_folders(inside, path)
+    return inside
+
+
+def _note_splits_of_classes(inside: list[str]) -> tuple[str, ...]:
+    """As :func:`note_given_splits`, of folders in the class folders (``ants/train/1.png``)."""
+    return note_given_splits(name.partition("/")[2] for name in inside)
 
 
 def _outer_folder(store: FileStore) -> str:

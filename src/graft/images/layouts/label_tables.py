@@ -12,6 +12,7 @@ from graft.images.decoding import PictureError
 from graft.images.file_names import to_path
 from graft.images.layouts.fitted_crops import fit_crops
 from graft.images.layouts.listed_pictures import ListedPicture, RowReader
+from graft.images.layouts.split_folders import note_given_splits
 from graft.images.layouts.table_columns import TableColumns
 from graft.images.layouts.table_files import find_tables
 from graft.images.layouts.table_rows import parse_rows
@@ -61,10 +62,11 @@ def read_label_table(
     rows = {file: list(crops.values()) for file, crops in listed.items()}
     fitted, scaled = fit_crops(rows, store)
     source = _make_source(store, fitted, own)
-    if not scaled:
-        return source
-    note = f"Crops        {scaled:,} scaled: their files are not of the size that the table says"
-    return replace(source, notes=(note,))
+    notes = note_given_splits(file for file in fitted if fitted[file][0].label is not None)
+    if scaled:
+        note = "scaled: their files are not of the size that the table says"
+        notes += (f"Crops        {scaled:,} {note}",)
+    return replace(source, notes=notes)
 
 
 def _add(crops: dict[str | None, ListedPicture], picture: ListedPicture) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from graft.images.layouts.patterns import FileNamePattern
+from graft.images.layouts.split_folders import note_given_splits
 from graft.images.sources import ImageSource, Record, make_records
 from graft.images.stores import open_filled_store
 
@@ -29,4 +30,6 @@ def read_labelled_file_names(path: str | os.PathLike[str], pattern: str) -> Imag
         found = expression.find(name)
         return Record(name, *(found.get(key) for key in ("label", "group", "source")))
 
-    return ImageSource(make_records(map(describe, store.names)), store.read)
+    records = make_records(map(describe, store.names))
+    labelled = records.loc[records["label"].notna(), "image_id"]
+    return ImageSource(records, store.read, note_given_splits(labelled))

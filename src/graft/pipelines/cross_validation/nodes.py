@@ -21,6 +21,7 @@ from graft.pipelines.cross_validation.trainings import (
     train_head_of_fold,
 )
 from graft.progress import track
+from graft.scores.checks import check_probabilities
 from graft.scores.metrics import METRICS
 from graft.training_parameters import HeadTrainingParameters
 from graft.types import KerasModel
@@ -112,7 +113,8 @@ def _measure(
     model: str, fold: Fold, labels: np.ndarray, probabilities: np.ndarray
 ) -> dict[str, Any]:
     once = np.ones((1, len(fold.measure)))
-    wide = probabilities.astype(np.float64)
+    owner = f"the {model.replace('_', '-')} classifier of fold {fold.number}"
+    wide = check_probabilities(probabilities.astype(np.float64), owner)
     return {
         "model": model,
         "fold": fold.number,

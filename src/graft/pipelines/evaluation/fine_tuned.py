@@ -8,6 +8,7 @@ import pandas as pd
 from graft.pipelines.evaluation.measured import classify_measured, list_tuned
 from graft.pipelines.evaluation.parameters import TrainSampleParameters
 from graft.scores.checks import check_probabilities
+from graft.scores.log_loss import measure_log_loss
 from graft.types import KerasModel
 
 FINE_TUNED = "fine_tuned"
@@ -64,7 +65,7 @@ def collect_predictions(
     for table in tables:
         name = table["model"].iloc[0].replace("_", "-")
         probabilities = table.filter(regex="^probability_").to_numpy(np.float64)
-        check_probabilities(probabilities, f"the {name} classifier")
+        check_probabilities(probabilities, f"the {name} classifier", table["image_id"].tolist())
     everything = pd.concat(tables, ignore_index=True)
     is_train = everything["split"] == "train"
     predictions = everything[~is_train].reset_index(drop=True)
@@ -77,10 +78,10 @@ def collect_predictions(
 
 
 def measure_dev_loss(predictions: pd.DataFrame) -> float:
-    """Mean negative logarithm of the right class's probability on dev; infinite without rows."""
+    """Log loss on dev, the figure of ``metrics.json``; infinite without rows."""
     dev = predictions[predictions["split"] == "dev"]
     if dev.empty:
         return float("inf")
-    columns = predictions.columns.get_indexer([f"probability_{name}" for name in dev["label"]])
-    right = dev.to_numpy()[np.arange(len(dev)), columns].astype(np.float64)
-    return float(-np.log(np.maximum(right, np.finfo(np.float32).eps)).mean())
+    probabilities = dev.filter(regex="^probability_")
+    labels = probabilities.columns.get_indexer([f"probability_{name}" for name in dev["label"]])
+    return measure_log_loss(labels, probabilities.to_numpy(np.float64))

@@ -12,6 +12,7 @@ from graft.datasets.champion import Champion
 from graft.images.blocks import copy_rows
 from graft.images.colours import copy_pictures
 from graft.progress import track
+from graft.scores.checks import check_probabilities
 from graft.scores.metrics import METRICS
 from graft.types import KerasModel
 
@@ -65,7 +66,7 @@ def measure_again(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, fl
         probabilities: (n, C).
     """
     once = np.ones((1, len(labels)))
-    probabilities = probabilities.astype(np.float64)
+    probabilities = check_probabilities(probabilities.astype(np.float64), "the champion")
     values = {
         name: float(metric(labels, probabilities, once)[0]) for name, metric in METRICS.items()
     }
