@@ -134,7 +134,8 @@ parameters = FineTuningParameters(
     activation_batch_size=4, augmentation=augmentation, layer_decay=1, learning_rate=1e-3,
     batch_size=8, epochs=1, patience=1, seed=0,
 )
-stored = store_boundary_activations(backbone, np.zeros((0, 8, 8, 3), np.uint8), None, None, parameters)
+nothing = np.zeros((0, 8, 8, 3), np.uint8)
+stored = store_boundary_activations(backbone, nothing, None, None, parameters)
 print("stored", len(stored))
 """
 
