@@ -65,7 +65,7 @@ def main() -> None:
     started = time.perf_counter()
     clustered = cluster_pictures(index, radius=4)
     clustering = time.perf_counter() - started
-    splits, _, _ = split_images(clustered.index, None, read_parameters())
+    splits, _, _ = split_images(clustered.index, clustered.links, None, read_parameters())
     total = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(

@@ -46,7 +46,8 @@ class TrainingParameters(StageParameters):
             as one-hot vectors) or ``binary_crossentropy`` (two classes).
         label_smoothing: Share of the target that is spread over all classes.
         class_weights: ``none``, ``balanced`` (∝ 1/n) or ``sqrt`` (∝ n^-0.5).
-        sample_weights: A column of ``splits`` with the weight of each picture, or null.
+        sample_weights: A column of ``splits`` with the weight of each picture, or null:
+            ``weight`` is what the table of labels says in its ``weight_column``.
         precision: ``float32``, ``mixed_bfloat16`` or ``auto`` (the latter on devices that
             compute faster with it).
         callbacks: What watches the training, in this order: mappings with ``class``

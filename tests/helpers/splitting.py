@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from graft.images.duplicates import find_clusters, find_links
+from graft.images.duplicates import find_clusters, find_links, name_links
 from graft.pipelines.splitting.nodes import split_images
 from graft.pipelines.splitting.parameters import SplittingParameters
 
@@ -35,6 +35,7 @@ def make_index(labels, groups=None, sources=None, prefix=""):
             "sha256": [f"file {prefix}{number}" for number in numbers],
             "pixel_sha256": [f"pixels {prefix}{number}" for number in numbers],
             "perceptual_hash": [None] * len(labels),
+            "weight": [None] * len(labels),
             "status": "ok",
         }
     ).astype("str")
@@ -48,5 +49,11 @@ def regroup(index):
 
 def split(index, former=None, **changes):
     """Splits and class names of an index."""
-    splits, class_names, _ = split_images(index, former, PARAMETERS.model_copy(update=changes))
+    splits, class_names, _ = split_and_check(index, former, **changes)
     return splits, class_names
+
+
+def split_and_check(index, former=None, **changes):
+    """All that the node gives, of an index whose links are those that ingestion would find."""
+    links = name_links(index, find_links(index, radius=4))
+    return split_images(index, links, former, PARAMETERS.model_copy(update=changes))

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from graft.images.duplicates import find_clusters, find_links, list_conflicts, list_duplicates
+from graft.images import duplicates
+from graft.images.duplicates import (
+    find_clusters,
+    find_links,
+    link_remaining,
+    list_conflicts,
+    list_duplicates,
+    name_links,
+)
+
+NO_LINKS = pd.DataFrame({"left": [0], "right": [0], "kind": "", "distance": 0}).head(0)
 
 
 def make_index(rows, **columns):
@@ -70,8 +83,8 @@ def test_every_copy_is_listed_once_with_the_closest_earlier_picture():
         [("cat", "a", "p", "00ff00ff00ff00ff"), ("cat", "b", "q", "00ff00ff00ff00fe"),
          ("cat", "b", "q", "00ff00ff00ff00fe"), ("cat", "c", "p", "00ff00ff00ff00ff")]
     )  # fmt: skip
-    duplicates = list_duplicates(index, find_links(index, 4))
-    assert duplicates[["image_id", "kind", "same_as", "distance"]].to_numpy().tolist() == [
+    copies = list_duplicates(index, find_links(index, 4))
+    assert copies[["image_id", "kind", "same_as", "distance"]].to_numpy().tolist() == [
         ["1.jpg", "look alike", "0.jpg", 1],
         ["2.jpg", "same bytes", "1.jpg", 0],
         ["3.jpg", "same pixels", "0.jpg", 0],
@@ -117,3 +130,44 @@ def test_without_copies_the_lists_are_empty_but_have_their_columns():
         "image_id", "label", "cluster", "kind", "same_as", "distance",
     ]  # fmt: skip
     assert "other_label" in list_conflicts(index, links).columns
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["cat", "dog"]),
+            st.sampled_from("abcdefgh"),
+            st.sampled_from("pqrstuvw"),
+            st.sampled_from(["00", "03", "0f", "3f", "ff", None]),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    data=st.data(),
+)
+@settings(deadline=None)
+def test_pictures_that_remain_are_linked_as_if_searched_anew(rows, data):
+    hashes = [(*row[:3], row[3] and row[3] * 8) for row in rows]
+    index = make_index(hashes)
+    index["cluster"] = index["cluster"].astype("Int64")
+    stay = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
+    remain = index[np.array(stay)].reset_index(drop=True)
+    named = name_links(index, find_links(index, 8))
+    links = link_remaining(index, named, remain, 8)
+    assert (links["left"] < links["right"]).all()
+    anew = find_clusters(remain, find_links(remain, 8))
+    assert find_clusters(remain, links).tolist() == anew.tolist()
+
+
+def test_only_clusters_that_lost_a_picture_are_searched_again(monkeypatch):
+    apart = ["00ff00ff00ff00ff", "00ff00ff00ff000f", "00ff00ff00ff0000", "ff00ff00ff00ff00"]
+    index = make_index([("cat", str(n), str(n), hash_) for n, hash_ in enumerate(apart * 2)])
+    named = name_links(index, find_links(index, 4))
+    searched = []
+    monkeypatch.setattr(
+        duplicates, "find_links", lambda some, _: searched.extend(some["image_id"]) or NO_LINKS
+    )
+    link_remaining(index, named, index, 4)
+    assert searched == []
+    link_remaining(index, named, index.drop(index=[3]).reset_index(drop=True), 4)
+    assert searched == ["7.jpg"]

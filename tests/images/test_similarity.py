@@ -1,38 +1,98 @@
-"""Near hashes: exactly the pairs that comparing all with all would find."""
+"""Near hashes: the clusters and closest pairs that comparing all with all would find."""
 
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from graft.images import similarity
 from graft.images.similarity import choose_band_count, find_near_pairs, parse_hashes
 
 
 def compare_all(hashes, radius):
-    distances = np.bitwise_count(hashes[:, None] ^ hashes[None, :])
-    left, right = np.nonzero(np.triu(distances <= radius, k=1))
-    return sorted(zip(left.tolist(), right.tolist(), strict=True))
+    """Distances of all pairs that are near; of all others more than any distance."""
+    distances = np.bitwise_count(hashes[:, None] ^ hashes[None, :]).astype(int)
+    return np.where(distances <= radius, distances, 99)
 
 
-@given(
-    centres=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=5),
-    flips=st.lists(st.lists(st.integers(0, 63), max_size=6), max_size=40),
-    radius=st.integers(1, 8),
-)
-@settings(deadline=None)
-def test_all_near_pairs_are_found_and_no_others(centres, flips, radius):
+def number_clusters(count, pairs):
+    graph = coo_array((np.ones(pairs.shape[1]), tuple(pairs)), shape=(count, count))
+    return pd.factorize(connected_components(graph, directed=False)[1])[0].tolist()
+
+
+@st.composite
+def draw_lookalikes(draw, most):
+    """Different hashes around a few centres, some of these close to one another."""
+    centres = draw(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 2**12), min_size=1))
+    flips = draw(st.lists(st.lists(st.integers(0, 63), max_size=6), max_size=most))
     near = [
         centres[n % len(centres)] ^ sum({1 << bit for bit in bits}) for n, bits in enumerate(flips)
     ]
-    hashes = np.unique(np.array([*centres, *near], np.uint64))
-    pairs, distances = find_near_pairs(hashes, radius)
-    assert list(map(tuple, pairs.T.tolist())) == compare_all(hashes, radius)
-    assert (distances == np.bitwise_count(hashes[pairs[0]] ^ hashes[pairs[1]])).all()
+    hashes = np.unique(np.array([*centres[:most], *near], np.uint64))
+    return np.array(draw(st.permutations(hashes.tolist())), np.uint64)
+
+
+@given(hashes=draw_lookalikes(most=30), radius=st.integers(1, 8), data=st.data())
+@settings(deadline=None)
+def test_the_closest_and_the_clusters_are_those_of_comparing_all_with_all(hashes, radius, data):
+    count = len(hashes)
+    labels = np.array(data.draw(st.lists(st.integers(-1, 2), min_size=count, max_size=count)), int)
+    pairs, distances = find_near_pairs(hashes, radius, labels)
+    near = compare_all(hashes, radius)
+    assert (near[tuple(pairs)] == distances).all()
+    assert (pairs[0] < pairs[1]).all()
+    assert pairs.shape[1] <= 3 * count
+    assert len(set(map(tuple, pairs.T.tolist()))) == pairs.shape[1]
+    expected = np.stack(np.nonzero(np.triu(near < 99, k=1)))
+    assert number_clusters(count, pairs) == number_clusters(count, expected)
+    found = np.full((count, count), 99)
+    found[tuple(pairs)] = found[tuple(pairs[::-1])] = distances
+    earlier = np.tril(np.ones((count, count), bool), k=-1)
+    foreign = (labels[:, None] != labels) & (labels[:, None] >= 0) & (labels >= 0)
+    for some in (earlier, foreign):
+        for row in range(count):
+            assert found[row, some[row]].min(initial=99) == near[row, some[row]].min(initial=99)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+@given(hashes=draw_lookalikes(most=80), radius=st.integers(1, 8))
+@settings(deadline=None)
+def test_crowds_have_the_clusters_of_comparing_all_with_all(most, hashes, radius):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(similarity, "CROWD", most)
+        pairs, distances = find_near_pairs(hashes, radius)
+    near = compare_all(hashes, radius)
+    assert (near[tuple(pairs)] == distances).all()
+    expected = np.stack(np.nonzero(np.triu(near < 99, k=1)))
+    assert number_clusters(len(hashes), pairs) == number_clusters(len(hashes), expected)
+    assert pairs.shape[1] <= 2 * len(hashes)
+
+
+def test_memory_grows_with_the_lookalikes_and_not_with_their_pairs():
+    random = np.random.default_rng(0)
+    hashes = np.zeros(6_000, np.uint64)
+    for _ in range(4):
+        hashes ^= np.uint64(1) << random.integers(0, 64, len(hashes)).astype(np.uint64)
+    hashes = random.permutation(np.unique(hashes))
+    near = np.bitwise_count(hashes[:500, None] ^ hashes) <= 4
+    assert near.sum() > 500 * 100  # each is near to hundreds
+    tracemalloc.start()
+    try:
+        pairs, _ = find_near_pairs(hashes, radius=4)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert set(number_clusters(len(hashes), pairs)) == {0}
+    assert pairs.shape[1] <= 3 * len(hashes)
+    assert peak < 1_000 * len(hashes)
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -107,3 +107,24 @@ def test_an_archive_is_one_file(tmp_path):
     archive = tmp_path / "all.zip"
     archive.write_bytes(b"zip")
     assert list(take_snapshot([archive, tmp_path / "absent"], FileHashes())) == ["0/all.zip"]
+
+
+def test_a_thousand_renamed_pictures_are_compared_once_each():
+    class Content(str):
+        compared = 0
+
+        def __eq__(self, other):
+            Content.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    old = {f"old/{n}": Content(n) for n in range(1000)}
+    new = {f"new/{n}": Content(n) for n in reversed(range(1000))}
+    assert count_changes(old, new) == "1,000 renamed"
+    assert Content.compared < 10_000
+
+
+def test_of_equal_pictures_as_many_are_renamed_as_are_gone():
+    old, new = {"a": "1", "b": "1", "c": "2"}, {"d": "1", "e": "2", "f": "2"}
+    assert count_changes(old, new) == "1 new, 2 renamed, 1 gone"

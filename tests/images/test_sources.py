@@ -10,14 +10,14 @@ from graft.images.sources import RECORD_COLUMNS, Record, make_records
 
 
 def test_records_have_the_columns_that_all_stages_know():
-    assert RECORD_COLUMNS == ["image_id", "label", "group", "source", "crop"]
+    assert RECORD_COLUMNS == ["image_id", "label", "group", "source", "crop", "weight"]
 
 
 def test_records_are_text_or_missing():
-    records = make_records([Record("1.png"), Record("2.png", "cat", "g", "web", "0,0,1,1")])
+    records = make_records([Record("1.png"), Record("2.png", "cat", "g", "web", "0,0,1,1", "2")])
     assert (records.dtypes == "str").all()
-    assert records.isna().iloc[0].tolist() == [False, True, True, True, True]
-    assert records.iloc[1].tolist() == ["2.png", "cat", "g", "web", "0,0,1,1"]
+    assert records.isna().iloc[0].tolist() == [False, True, True, True, True, True]
+    assert records.iloc[1].tolist() == ["2.png", "cat", "g", "web", "0,0,1,1", "2"]
 
 
 def test_no_records_are_a_table_of_the_same_columns():

@@ -68,9 +68,11 @@ def test_a_column_gives_the_weights():
     ("column", "values", "message"),
     [
         ("thrust", [1, 1], r"has no such column; it has image_id, trust, label; got 'thrust'$"),
-        ("trust", [1, -2], r"1 in column 'trust' are not, the first is picture 'b.png'; got '-2'$"),
-        ("trust", [np.nan, 1], r"the first is picture 'a.png'; got 'nan'$"),
-        ("trust", ["much", "1"], r"got 'much'$"),
+        ("trust", [1, -2], r"1 in column 'trust' are not; got '-2' for 'b\.png'$"),
+        ("trust", [np.nan, 1], r"got 'nan' for 'a\.png'$"),
+        ("trust", ["much", "-1"], r"2 in .*; got 'much' for 'a\.png', '-1' for 'b\.png'$"),
+        ("trust", [1e39, 1], r"got '1e\+39' for 'a\.png'$"),  # more than float32 holds
+        ("trust", [np.nan, np.nan], r"gives no picture a value; name .* weight_column .*'trust'$"),
         ("trust", [0, 0], r"must count; got only 0 in 'trust'$"),
     ],
 )

@@ -14,16 +14,19 @@ SAME_BYTES, SAME_PIXELS, LOOK_ALIKE = KINDS = ("same bytes", "same pixels", "loo
 SAME_GROUP = "same group"
 DUPLICATE_COLUMNS = ["image_id", "label", "cluster", "kind", "same_as", "distance"]
 CONFLICT_COLUMNS = [*DUPLICATE_COLUMNS, "other_label"]
+LINK_COLUMNS = ["image_id", "other_id", "kind", "distance"]
 
 
 def find_links(index: pd.DataFrame, radius: int | None) -> pd.DataFrame:
     """Pairs of pictures of which one is a copy, or nearly one, of the other.
 
-    Of many equal pictures each is paired with the first alone: chains of pairs tell the rest.
+    Of many equal pictures each is paired with the first alone, of many look-alikes with few (see
+    :func:`~graft.images.similarity.find_near_pairs`): chains of pairs tell the rest.
 
     Args:
         index: Columns ``sha256``, ``pixel_sha256`` and ``perceptual_hash``; missing values link
-            nothing.
+            nothing. Column ``label``: of look-alikes, the closest of another label is among the
+            pairs.
         radius: Largest Hamming distance of hashes of look-alikes, in bits, from 0 to 8; None
             leaves look-alikes out.
 
@@ -40,9 +43,63 @@ def find_links(index: pd.DataFrame, radius: int | None) -> pd.DataFrame:
         unique, first, codes = np.unique(hashes, return_index=True, return_inverse=True)
         tables.append(_pair_equal(rows, codes, LOOK_ALIKE))
         if radius > 0:
-            pairs, distances = find_near_pairs(unique, radius)
-            tables.append(_make_links(np.sort(rows[first][pairs], axis=0), LOOK_ALIKE, distances))
+            order = np.argsort(first)
+            unique, rows = unique[order], rows[first[order]]
+            labels = pd.factorize(index["label"].iloc[rows])[0]
+            pairs, distances = find_near_pairs(unique, radius, labels)
+            tables.append(_make_links(rows[pairs], LOOK_ALIKE, distances))
     return pd.concat(tables, ignore_index=True)
+
+
+def name_links(index: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
+    """Links by names, as they are stored.
+
+    Args:
+        index: Column ``image_id``.
+        links: Of :func:`find_links` over the same rows.
+
+    Returns:
+        ``LINK_COLUMNS``; the picture ``image_id`` comes before ``other_id`` in the index.
+    """
+    ids = index["image_id"].to_numpy()
+    ends = {"image_id": ids[links["left"]], "other_id": ids[links["right"]]}
+    kinds = {"kind": links["kind"].to_numpy(), "distance": links["distance"].to_numpy()}
+    types = {"image_id": "str", "other_id": "str", "kind": "str", "distance": "int64"}
+    return pd.DataFrame(ends | kinds).astype(types)
+
+
+def link_remaining(
+    index: pd.DataFrame, named_links: pd.DataFrame, pictures: pd.DataFrame, radius: int | None
+) -> pd.DataFrame:
+    """Links among some of the pictures of an index, without a search for what is known.
+
+    Only in a cluster that has lost a picture is searched again: those that remain may resemble
+    one another, though the links known lead from each to the lost one.
+
+    Args:
+        index: Columns ``image_id`` and ``cluster`` (of :func:`find_clusters`; missing for
+            pictures that were not searched).
+        named_links: Of :func:`name_links` over this index.
+        pictures: Those that remain, with the columns that :func:`find_links` reads.
+        radius: As it was for the index.
+
+    Returns:
+        As :func:`find_links` over ``pictures``: pairs that hold the same pictures together.
+    """
+    clusters = index.set_index("image_id")["cluster"]
+    lost = clusters[~clusters.index.isin(pictures["image_id"])].dropna().unique()
+    has_lost = pictures["image_id"].map(clusters).isin(lost).to_numpy()
+    rows = pd.Index(pictures["image_id"])
+    ends = [rows.get_indexer(named_links[name]) for name in ("image_id", "other_id")]
+    known = np.flatnonzero((ends[0] >= 0) & (ends[1] >= 0))
+    known = known[~has_lost[ends[0][known]]]
+    links = _make_links(np.sort([end[known] for end in ends], axis=0), "")
+    links["kind"] = named_links["kind"].iloc[known].to_numpy()
+    links["distance"] = named_links["distance"].iloc[known].to_numpy()
+    again = find_links(pictures[has_lost], radius)
+    places = np.flatnonzero(has_lost)
+    again = again.assign(left=places[again["left"]], right=places[again["right"]])
+    return pd.concat([links, again], ignore_index=True)
 
 
 def link_groups(index: pd.DataFrame) -> pd.DataFrame:

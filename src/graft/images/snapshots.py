@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -40,12 +41,8 @@ def count_changes(old: Snapshot, new: Snapshot) -> str:
         '1 new, 1 renamed, 1 changed'
     """
     added, gone = new.keys() - old.keys(), old.keys() - new.keys()
-    contents = [old[name] for name in gone]
-    renamed = 0
-    for name in added:
-        if new[name] in contents:
-            contents.remove(new[name])
-            renamed += 1
+    come, left = Counter(new[name] for name in added), Counter(old[name] for name in gone)
+    renamed = (come & left).total()
     changed = sum(old[name] != new[name] for name in old.keys() & new.keys())
     counts = {
         "new": len(added) - renamed,

@@ -23,6 +23,7 @@ class Record(NamedTuple):
         source: Where the picture comes from (camera, web).
         crop: ``"left,top,right,bottom"``, see :func:`graft.images.crops.parse_crop`; None for
             the whole picture.
+        weight: What the picture counts in training, as text; None if nobody has said.
     """
 
     image_id: str
@@ -30,6 +31,7 @@ class Record(NamedTuple):
     group: str | None = None
     source: str | None = None
     crop: str | None = None
+    weight: str | None = None
 
 
 RECORD_COLUMNS = list(Record._fields)

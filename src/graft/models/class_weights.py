@@ -74,17 +74,25 @@ def read_sample_weights(pictures: pd.DataFrame, column: str, stage: str) -> np.n
             f"{stage}.sample_weights: splits has no such column; it has "
             f"{', '.join(map(str, pictures.columns))}; got '{column}'"
         )
-    weights = pd.to_numeric(pictures[column], errors="coerce").to_numpy(np.float64)
+    if pictures[column].isna().all():
+        raise GraftError(
+            f"{stage}.sample_weights: the source gives no picture a value; name the column of the "
+            "table of labels that has them as weight_column of raw_images, or set sample_weights "
+            f"to null; got '{column}'"
+        )
+    with np.errstate(over="ignore"):
+        values = pd.to_numeric(pictures[column], errors="coerce").to_numpy(np.float64)
+        weights = values.astype(np.float32)
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
-        first = pictures[column].iloc[int(wrong.argmax())]
+        some = pictures.loc[wrong, ["image_id", column]].head(3).to_numpy()
+        listed = ", ".join(f"'{value}' for '{image_id}'" for image_id, value in some)
         raise GraftError(
             f"{stage}.sample_weights: a weight is a number of at least 0; {wrong.sum()} in "
-            f"column '{column}' are not, the first is picture "
-            f"'{pictures['image_id'].iloc[int(wrong.argmax())]}'; got '{first}'"
+            f"column '{column}' are not; got {listed}{', …' if wrong.sum() > 3 else ''}"
         )
     if not weights.any():
         raise GraftError(
             f"{stage}.sample_weights: some picture of train must count; got only 0 in '{column}'"
         )
-    return weights.astype(np.float32)
+    return weights

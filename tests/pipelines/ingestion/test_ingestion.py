@@ -60,7 +60,7 @@ def test_the_pipeline_makes_the_index_and_the_quarantine(source: ImageSource) ->
     outputs = SequentialRunner().run(create_pipeline(), catalog)
     assert set(outputs) == {
         "image_index", "quarantined_images", "unlabelled_images",
-        "duplicates", "label_conflicts",
+        "duplicates", "label_conflicts", "image_links",
     }  # fmt: skip
     assert len(outputs["image_index"].load()) == len(source.records)
     assert outputs["quarantined_images"].load().empty

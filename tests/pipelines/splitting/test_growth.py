@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.pipelines.splitting.nodes import split_images
-from helpers.splitting import PARAMETERS, make_index, regroup, split
+from helpers.splitting import make_index, regroup, split, split_and_check
 
 CLASSES = ["cat", "dog", "owl", "fox"]
 
@@ -79,12 +78,12 @@ def test_a_new_picture_that_is_like_one_of_train_and_one_of_test_is_set_aside():
         picture = first.loc[first["split"] == side, "image_id"].iloc[0]
         before.loc[before["image_id"] == picture, "perceptual_hash"] = hash_
     bridge = make_index(["cat"], prefix="bridge ").assign(perceptual_hash="00ff00ff00ff000f")
-    second, _, check = split_images(join(before, bridge), first, PARAMETERS)
+    second, _, check = split_and_check(join(before, bridge), first)
     assert check["set_aside"] == ["bridge 0.png"]
     assert check["moved"] == []
     assert sides(second).equals(sides(first))
     # It stays out while both are there, and comes in when one is gone.
-    third, _, check = split_images(join(before, bridge), second, PARAMETERS)
+    third, _, check = split_and_check(join(before, bridge), second)
     assert check["set_aside"] == ["bridge 0.png"]
     gone = before[before["perceptual_hash"] != "00ff00ff00ff0000"]
     assert "bridge 0.png" in split(join(gone, bridge), third)[0]["image_id"].tolist()
@@ -97,7 +96,7 @@ def test_old_pictures_that_turn_out_to_be_of_one_group_are_brought_to_one_side()
         [first[first["split"] == side]["image_id"].iloc[0] for side in ("train", "test")]
     )
     after = regroup(before.assign(group=pd.Series(np.where(grouped, "g", None), dtype="str")))
-    second, _, check = split_images(after, first, PARAMETERS)
+    second, _, check = split_and_check(after, first)
     assert len(check["moved"]) == 1
     assert len(set(sides(second)[before.loc[grouped, "image_id"]])) == 1
 

@@ -12,6 +12,7 @@ from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
 from graft.errors import GraftError
+from graft.images.duplicates import find_links, name_links
 from graft.pipelines.splitting import create_pipeline
 from graft.pipelines.splitting.nodes import summarise_splits
 from graft.pipelines.splitting.parameters import SplittingParameters
@@ -127,7 +128,8 @@ def test_the_same_seed_gives_the_same_splits_and_another_seed_others():
 def test_the_splits_hold_what_later_stages_need():
     splits, _ = split(make_index(["cat", "dog"] * 5, groups=[f"g{n}" for n in range(10)]))
     assert list(splits.columns) == [
-        "image_id", "label", "label_index", "group", "source", "sha256", "cluster", "split", "fold",
+        "image_id", "label", "label_index", "group", "source", "sha256", "cluster",
+        "weight", "split", "fold",
     ]  # fmt: skip
     assert splits["label_index"].dtype == np.int32
     assert splits["group"].tolist() == [f"g{n}" for n in range(10)]
@@ -264,9 +266,11 @@ def test_a_cluster_on_two_sides_is_refused():
 
 
 def test_the_pipeline_goes_from_the_index_to_the_splits():
+    index = make_index(["cat", "dog"] * 5)
     catalog = DataCatalog(
         {
-            "image_index": MemoryDataset(make_index(["cat", "dog"] * 5)),
+            "image_index": MemoryDataset(index),
+            "image_links": MemoryDataset(name_links(index, find_links(index, 4))),
             "former_splits": MemoryDataset(None),
             "params:splitting": MemoryDataset(PARAMETERS),
             **{name: MemoryDataset() for name in ("splits", "class_names", "split_summary")},

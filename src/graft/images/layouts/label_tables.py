@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import count
+
+import numpy as np
 
 from graft.errors import GraftError
 from graft.images.decoding import PictureError
@@ -19,6 +22,8 @@ from graft.images.layouts.table_rows import parse_rows
 from graft.images.layouts.text_files import show
 from graft.images.sources import ImageSource, Record, make_records
 from graft.images.stores import FileStore, open_store
+
+_LARGEST = float(np.finfo(np.float32).max)  # weights are float32 in training
 
 
 def read_label_table(
@@ -60,6 +65,8 @@ def read_label_table(
             _add(listed.setdefault(picture.file, {}), picture)
     _check_listed(listed, store.names, reader, str(path if images is None else images))
     rows = {file: list(crops.values()) for file, crops in listed.items()}
+    if columns.weight_column is not None:
+        _check_weights([row for pictures in rows.values() for row in pictures])
     fitted, scaled = fit_crops(rows, store)
     source = _make_source(store, fitted, own)
     notes = note_given_splits(file for file in fitted if fitted[file][0].label is not None)
@@ -94,6 +101,24 @@ def _check_listed(
     reader.refuse_idle_pattern(listed, place)
 
 
+def _check_weights(pictures: list[ListedPicture]) -> None:
+    wrong = [picture for picture in pictures if not _has_weight(picture)]
+    if wrong:
+        some = "; ".join(f"{picture.place}: {show(picture.weight or '')}" for picture in wrong[:5])
+        raise GraftError(
+            "the weight of a labelled picture is a number of at least 0, such as 0.5; "
+            f"{len(wrong):,} rows have another or none; got {some}{'; …' if len(wrong) > 5 else ''}"
+        )
+
+
+def _has_weight(picture: ListedPicture) -> bool:
+    if picture.weight is None:
+        return picture.label is None
+    # Not all that Python takes for a number is one to others: 1_000, ١, infinity.
+    is_number = re.fullmatch(r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", picture.weight)
+    return bool(is_number) and float(picture.weight) <= _LARGEST
+
+
 def _make_source(
     store: FileStore, listed: dict[str, list[ListedPicture]], tables: set[str]
 ) -> ImageSource:
@@ -109,7 +134,9 @@ def _make_source(
             image_id = _name_part(file, taken) if file in file_of else file
             file_of[image_id] = file
             group = picture.group or (file if len(listed[file]) > 1 else None)
-            rows.append(Record(image_id, picture.label, group, picture.source, picture.crop))
+            rows.append(
+                Record(image_id, picture.label, group, picture.source, picture.crop, picture.weight)
+            )
 
     def read(image_id: str) -> bytes:
         file = file_of[image_id]

@@ -29,6 +29,7 @@ class ListedPicture:
         group: None if there is none.
         source: None if the cell is empty.
         crop: As text; None for the whole picture.
+        weight: As it stands; None if the column is not asked for or the cell is empty.
         size: Width and height of the picture that the crop was measured in; None if unknown.
     """
 
@@ -38,12 +39,15 @@ class ListedPicture:
     group: str | None = None
     source: str | None = None
     crop: str | None = None
+    weight: str | None = None
     size: tuple[int, int] | None = None
 
     @property
     def meaning(self) -> dict[str, str]:
         """What two rows about the same part of the same file must agree in."""
-        facts = {"label": self.label, "group": self.group, "source": self.source}
+        facts = {
+            "label": self.label, "group": self.group, "source": self.source, "weight": self.weight
+        }  # fmt: skip
         return {name: text for name, text in facts.items() if text is not None}
 
 
@@ -76,7 +80,7 @@ class RowReader:
         """
         file = self._find_file(row, folder)
         label = self._find_label(row)
-        source = self.columns.source_column
+        source, weight = self.columns.source_column, self.columns.weight_column
         return ListedPicture(
             row.place,
             file,
@@ -84,6 +88,7 @@ class RowReader:
             self._find_group(row, file, label),
             (row.cells[source].strip() or None) if source else None,
             self._find_crop(row),
+            (row.cells[weight].strip() or None) if weight else None,
             self._find_size(row),
         )
 

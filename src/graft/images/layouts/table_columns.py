@@ -22,6 +22,8 @@ class TableColumns(StageParameters):
             of tracks begin anew in each. Set it to false where one group (a patient) has pictures
             of several classes.
         source_column: Name of a column that says where a picture comes from.
+        weight_column: Name of a column of numbers from 0 on: what a picture counts in training
+            where ``sample_weights: weight`` asks for it.
         crop_columns: Names of four columns: left, top, right and bottom of the part of the
             picture that the row is about, in pixels, right and bottom exclusive. Four empty cells
             are the whole picture.
@@ -42,6 +44,7 @@ class TableColumns(StageParameters):
     group_pattern: str | None = None
     group_within_class: bool = True
     source_column: str | None = None
+    weight_column: str | None = None
     crop_columns: list[str] = Field(default_factory=list)
     size_columns: list[str] = Field(default_factory=list)
     file_suffix: str = ""
@@ -84,6 +87,9 @@ class TableColumns(StageParameters):
     @property
     def needed(self) -> list[str]:
         """Names of all columns that the table must have."""
-        single = [self.file_column, self.label_column, self.group_column, self.source_column]
+        single = [
+            self.file_column, self.label_column, self.group_column, self.source_column,
+            self.weight_column,
+        ]  # fmt: skip
         names = [*single, *self.crop_columns, *self.size_columns]
         return [name for name in dict.fromkeys(names) if name is not None]

@@ -14,6 +14,7 @@ from graft.images.duplicates import (
     find_links,
     list_conflicts,
     list_duplicates,
+    name_links,
 )
 
 
@@ -25,11 +26,13 @@ class Clustered:
         index: The rows given, with the column ``cluster`` (missing in quarantine).
         duplicates: Of :func:`~graft.images.duplicates.list_duplicates`.
         conflicts: Of :func:`~graft.images.duplicates.list_conflicts`.
+        links: Of :func:`~graft.images.duplicates.name_links`.
     """
 
     index: pd.DataFrame
     duplicates: pd.DataFrame
     conflicts: pd.DataFrame
+    links: pd.DataFrame
 
 
 def cluster_pictures(index: pd.DataFrame, radius: int | None) -> Clustered:
@@ -48,6 +51,7 @@ def cluster_pictures(index: pd.DataFrame, radius: int | None) -> Clustered:
         index.assign(cluster=clusters.astype("Int64")),
         list_duplicates(usable, links),
         list_conflicts(usable, links),
+        name_links(usable, links),
     )
 
 

@@ -59,7 +59,7 @@ def cluster_images(
     checked_images: pd.DataFrame,
     applied_verdicts: pd.DataFrame,
     parameters: IngestionParameters,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, ...]:
     """Find copies, look-alikes and groups, and settle which pictures can be used.
 
     Verdicts on labels come first: a picture that was relabelled conflicts with nothing any more.
@@ -70,7 +70,8 @@ def cluster_images(
         ``quarantined_images``: ``image_id`` and ``reason`` of those that cannot be used.
         ``unlabelled_images``: ``image_id`` of usable pictures that nobody has labelled; they are
         left out of training.
-        ``duplicates`` and ``label_conflicts``: see :mod:`graft.images.duplicates`.
+        ``duplicates``, ``label_conflicts`` and ``image_links``: see
+        :mod:`graft.images.duplicates`.
 
     Raises:
         GraftError: If not one picture can be used, or a picture has two labels and
@@ -90,6 +91,7 @@ def cluster_images(
         unlabelled.reset_index(drop=True),
         found.duplicates,
         found.conflicts,
+        found.links,
     )
 
 

@@ -31,6 +31,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "unlabelled_images",
                     "duplicates",
                     "label_conflicts",
+                    "image_links",
                 ],
                 name="cluster_images",
             ),

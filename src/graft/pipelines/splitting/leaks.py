@@ -5,26 +5,26 @@ from __future__ import annotations
 import pandas as pd
 
 from graft.errors import GraftError
-from graft.images.duplicates import find_links, link_groups
+from graft.images.duplicates import link_groups
 
 
-def refuse_leaks(pictures: pd.DataFrame, radius: int | None) -> dict[str, int]:
-    """Compare the sides of all pairs of pictures that belong together.
+def refuse_leaks(pictures: pd.DataFrame, links: pd.DataFrame) -> dict[str, int]:
+    """Compare the sides of pairs of pictures that belong together.
 
     It looks at pairs, not at the clusters by which the pictures were divided.
 
     Args:
-        pictures: Columns ``image_id``, ``split`` and those that
-            :func:`~graft.images.duplicates.find_links` reads.
-        radius: Largest Hamming distance of the hashes of look-alikes, in bits.
+        pictures: Columns ``image_id``, ``split`` and ``group``.
+        links: Of :func:`~graft.images.duplicates.find_links` over the same rows.
 
     Returns:
-        ``pairs`` that belong together, and ``leaking``: 0.
+        ``pairs`` that were looked at (of many pictures that belong together, enough to hold
+        them together), and ``leaking``: 0.
 
     Raises:
         GraftError: Names the first pair that stands on two sides, and why it belongs together.
     """
-    pairs = pd.concat([link_groups(pictures), find_links(pictures, radius)], ignore_index=True)
+    pairs = pd.concat([link_groups(pictures), links], ignore_index=True)
     sides = pictures["split"].to_numpy()
     leaking = pairs[sides[pairs["left"]] != sides[pairs["right"]]]
     if not leaking.empty:

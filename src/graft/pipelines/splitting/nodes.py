@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from graft.errors import GraftError
+from graft.images.duplicates import link_remaining
 from graft.pipelines.splitting.assignment import assign_folds, assign_splits
 from graft.pipelines.splitting.former import recall, settle_clusters
 from graft.pipelines.splitting.fractions import choose_fractions
@@ -19,7 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 def split_images(
-    image_index: pd.DataFrame, former_splits: pd.DataFrame | None, parameters: SplittingParameters
+    image_index: pd.DataFrame,
+    image_links: pd.DataFrame,
+    former_splits: pd.DataFrame | None,
+    parameters: SplittingParameters,
 ) -> tuple[pd.DataFrame, list[str], dict[str, Any]]:
     """Divide the usable, labelled pictures into train, dev and test, class by class.
 
@@ -28,12 +32,14 @@ def split_images(
 
     Args:
         image_index: As made by ingestion.
+        image_links: Its copies and look-alikes in pairs, as found by ingestion.
         former_splits: ``splits`` of the last run; None before the first.
         parameters: Shares and seed.
 
     Returns:
         ``splits``: ``image_id``, ``label``, ``label_index``, ``group``, ``source``, ``sha256``,
-        ``cluster``, ``split`` and ``fold`` (-1 in test), in the order of the index.
+        ``cluster``, ``weight`` (missing unless the source gives one), ``split`` and ``fold`` (-1
+        in test), in the order of the index.
         ``class_names``: the labels in alphabetical order; ``label_index`` and every vector of
         probabilities count in it. ``split_check``: what the gate looked at and found.
 
@@ -52,8 +58,10 @@ def split_images(
     pictures["split"] = pd.Series(assign_splits(pictures, parameters), dtype="str")
     pictures["former"] = recall(pictures, former_splits, "fold", parameters.fold_rule)
     pictures["fold"] = assign_folds(pictures, pictures["split"].to_numpy(), parameters)
-    check = refuse_leaks(pictures, parameters.near_duplicate_radius)
-    splits = pictures[[*_KEPT, "split", "fold"]]
+    radius = parameters.near_duplicate_radius
+    check = refuse_leaks(pictures, link_remaining(image_index, image_links, pictures, radius))
+    pictures["weight"] = pd.to_numeric(pictures["weight"]).astype("float64")
+    splits = pictures[[*_KEPT, "weight", "split", "fold"]]
     splits.attrs = {"split": parameters.split_rule, "fold": parameters.fold_rule}
     found = {**check, "set_aside": settled.set_aside, "moved": settled.moved}
     _log_outcome(splits, found, parameters)
