@@ -15,8 +15,9 @@ def answer(question: str, **sections) -> str:
 
 
 def compare(verdict: str, value: float = 0.02) -> dict:
-    test = {"verdict": verdict, "accuracy": {"value": value, "low": 0.0, "high": 0.04}}
-    return {"pairs": [{"first": "frozen", "second": "fine_tuned", "test": test}]}
+    dev = {"verdict": verdict, "accuracy": {"value": value, "low": 0.0, "high": 0.04}}
+    test = {"verdict": "better", "accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    return {"pairs": [{"first": "frozen", "second": "fine_tuned", "dev": dev, "test": test}]}
 
 
 def calibrate(error: float, chance: float = 0.05) -> dict:
@@ -32,7 +33,12 @@ def grow(verdict: str) -> dict:
 
 LADDER = {
     "chosen": "frozen",
-    "models": {"frozen": {"baseline": "The classifier is better.", "headline": "It is variance."}},
+    "models": {
+        "frozen": {
+            "baseline": {"sentence": "The classifier is better."},
+            "headline": "It is variance.",
+        }
+    },
 }
 
 
@@ -43,13 +49,19 @@ def test_without_sections_nothing_is_answered():
 @pytest.mark.parametrize(
     ("verdict", "begins"),
     [
-        ("better", "Yes: +2.0 points"),
+        ("better", "Yes: +2.0 points of accuracy on dev (+0.0 to +4.0)"),
         ("worse", "No: +2.0 points"),
         ("no evidence of a difference", "There is no evidence of it: +2.0 points"),
     ],
 )
-def test_fine_tuning_is_judged_by_the_paired_comparison(verdict, begins):
-    assert answer("fine-tuning", comparison=compare(verdict)).startswith(begins)
+def test_fine_tuning_is_judged_by_dev_and_never_by_test(verdict, begins):
+    told = answer("fine-tuning", comparison=compare(verdict))
+    assert told.startswith(begins)
+    assert "test" not in told
+
+
+def test_the_first_answer_is_whether_it_is_better_than_one_class_always():
+    assert answer("no classifier", ladder=LADDER) == "The classifier is better."
 
 
 def test_without_fine_tuning_nobody_asks_about_it():

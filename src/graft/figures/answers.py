@@ -56,18 +56,22 @@ def compare_with_baseline(sections: Sections) -> str:
     """Against always naming the commonest class."""
     if (ladder := sections.get("ladder")) is None:
         return ""
-    return str(ladder["models"][ladder["chosen"]]["baseline"])
+    return str(ladder["models"][ladder["chosen"]]["baseline"]["sentence"])
 
 
 @answers("Is fine-tuning worth it?", "comparison")
 def judge_fine_tuning(sections: Sections) -> str:
-    """What the paired comparison of the frozen with the fine-tuned classifier says."""
+    """What the paired comparison of the frozen with the fine-tuned classifier on dev says.
+
+    Not on test: whoever follows an answer from test has chosen by test.
+    """
     pairs = sections.get("comparison", {}).get("pairs", [])
     pair = next((p for p in pairs if (p["first"], p["second"]) == ("frozen", "fine_tuned")), None)
     if pair is None:
         return ""
-    found = pair["test"]
-    difference = f"{100 * found['accuracy']['value']:+.1f} points of accuracy on test"
+    found = pair["dev"]
+    value, low, high = (100 * found["accuracy"][name] for name in ("value", "low", "high"))
+    difference = f"{value:+.1f} points of accuracy on dev ({low:+.1f} to {high:+.1f})"
     says = {
         "better": f"Yes: {difference}.",
         "worse": f"No: {difference}. Leave it out with --params fine_tuning.unfreeze=none.",
