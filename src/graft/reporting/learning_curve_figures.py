@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from graft.reporting.style import BLUE, GREY, ORANGE, clean_axes, make_figure
+from graft.reporting.style import BLUE, GREY, ORANGE, clean_axes, draw_note, make_figure
 
 _MOST_TICKS = 9
 
@@ -23,6 +23,8 @@ def draw_learning_sizes(learning_sizes: Mapping[str, Any]) -> Figure:
         learning_sizes: As of :func:`graft.analysis.learning_curve.forecast_errors`, and
             ``confidence``.
     """
+    if learning_sizes["withheld"]:
+        return draw_note("No curve can be drawn of a classifier like the champion.")
     figure, (axes,) = make_figure(7, 4.4)
     points = learning_sizes["points"]
     values = {name: np.array([row[name] for row in points]) for name in points[0]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -13,10 +13,8 @@ from graft.fingerprints import fingerprint_code, hash_parts
 from graft.models.augmentation import PictureAugmenter
 from graft.parameters.training import TrainingParameters
 from graft.training.losses import read_sample_weights, weigh_pictures
-from graft.training.shuffling import ArrayReader, RowPools
+from graft.training.shuffling import ArrayReader, Read, RowPools, Rows
 
-# Copies rows, given by their numbers, of an array that stays on disk.
-Read = Callable[[np.ndarray], np.ndarray]
 _POOL_PICTURES = 256
 
 
@@ -123,9 +121,7 @@ class ViewPools:
         self.input_shape, self.input_dtype = views.input_shape, views.input_dtype
         self._views, self._labels, self._weights = views, labels, weights
 
-    def draw(
-        self, random: np.random.Generator | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def draw(self, random: np.random.Generator | None = None) -> Iterator[Rows]:
         """Every picture once, a pool of views, class indices and weights at a time.
 
         Args:
@@ -159,12 +155,12 @@ def _hash_rows(read: Read, rows: np.ndarray, views: int) -> str:
 
 
 def pool_rows(
-    inputs: np.ndarray, splits: pd.DataFrame, class_count: int, parameters: TrainingParameters
+    read: Read, splits: pd.DataFrame, class_count: int, parameters: TrainingParameters
 ) -> tuple[RowPools, RowPools]:
     """Divide the rows of an array into train, with their weights, and dev.
 
     Args:
-        inputs: Array or memory map (N, …) in the order of ``splits``.
+        read: Copies rows of an array (N, …) in the order of ``splits``.
         splits: Columns ``split``, ``label_index`` and, if asked for, that of sample weights.
         class_count: Number of classes.
         parameters: Weights of classes and samples.
@@ -179,7 +175,7 @@ def pool_rows(
         weights *= read_sample_weights(
             splits.iloc[train], parameters.sample_weights, parameters.stage
         )
-    reader = ArrayReader(inputs)
+    reader = ArrayReader(read)
     return (
         RowPools(reader, train, labels[train], weights),
         RowPools(reader, dev, labels[dev], np.ones(len(dev), np.float32)),

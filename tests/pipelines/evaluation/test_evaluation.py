@@ -30,6 +30,7 @@ PARAMETERS = EvaluationParameters(
     flattery_draws=2,
     seed=0,
 )
+SHOW_ALL = PARAMETERS.model_copy(update={"show_all_candidates": True})
 SAMPLE = TrainSampleParameters(pictures=6, seed=0)
 
 
@@ -69,8 +70,8 @@ def test_pictures_of_one_cluster_count_as_one(
 ) -> None:
     wrong = predictions["label"] != predictions["predicted"]
     pairs = splits.assign(cluster=splits.index // 2)
-    metrics, _ = measure_predictions(predictions, pairs, CLASSES, PARAMETERS)
-    apart, _ = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+    metrics, _ = measure_predictions(predictions, predictions, pairs, CLASSES, PARAMETERS)
+    apart, _ = measure_predictions(predictions, predictions, splits, CLASSES, PARAMETERS)
     found, single = (part["frozen"]["test"] for part in (metrics, apart))
     assert (found["n"], found["clusters"], single["clusters"]) == (4, 2, 4)
     assert not wrong.any()
@@ -78,7 +79,7 @@ def test_pictures_of_one_cluster_count_as_one(
 
 
 def test_figures_agree_with_scikit_learn(predictions: pd.DataFrame, splits: pd.DataFrame) -> None:
-    metrics, classes = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+    metrics, classes = measure_predictions(predictions, predictions, splits, CLASSES, PARAMETERS)
     test = predictions[predictions["split"] == "test"]
     figures = metrics["frozen"]["test"]
     assert figures["n"] == 4
@@ -112,12 +113,17 @@ def test_with_clusters_a_random_split_of_the_same_pictures_is_measured(
     )
 
 
-def _compare(predictions: pd.DataFrame, splits: pd.DataFrame) -> dict:
-    metrics, _ = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+def _compare(
+    predictions: pd.DataFrame, splits: pd.DataFrame, parameters: EvaluationParameters = SHOW_ALL
+) -> dict:
+    """The comparison; the model of the first row is the chosen one."""
+    chosen = predictions[predictions["model"] == predictions["model"].iloc[0]]
+    metrics, _ = measure_predictions(predictions, chosen, splits, CLASSES, parameters)
     cost = {"megabytes": 1.0, "parameters": 2, "multiply_adds": None}
-    names, costs = list(metrics), [cost] * len(metrics)
+    names = list(metrics)
+    costs = [cost] * len(names)
     return compare_models(
-        predictions, predictions, metrics, splits, CLASSES, PARAMETERS, *costs, names=names
+        predictions, chosen, metrics, splits, CLASSES, parameters, *costs, names=names
     )
 
 
@@ -143,6 +149,53 @@ def test_models_are_compared_picture_by_picture(
     assert found["dev"]["verdict"] == "no evidence of a difference"
 
 
+def test_the_verdict_that_is_told_is_that_of_dev(
+    predictions: pd.DataFrame, splits: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = pd.concat([predictions, _contradict(predictions, "test")])
+    with caplog.at_level("INFO"):
+        (found,) = _compare(both, splits)["pairs"]
+    assert found["test"]["accuracy"]["value"] == -1
+    assert "Compared     fine-tuned against frozen on dev: no evidence" in caplog.text
+    assert "accuracy +0.0 points" in caplog.text
+
+
+def _list_numbers_of_test(found: object, path: str = "") -> list[str]:
+    """Paths of all that stands under the name of the test split."""
+    if isinstance(found, list):
+        found = dict(enumerate(found))
+    if not isinstance(found, dict):
+        return [path] if "/test/" in f"{path}/" and found is not None else []
+    return [
+        place
+        for name, part in found.items()
+        for place in _list_numbers_of_test(part, f"{path}/{name}")
+    ]
+
+
+def test_figures_on_test_of_models_that_were_not_chosen_are_shown_only_on_request(
+    everything: pd.DataFrame, splits: pd.DataFrame
+) -> None:
+    tuned = _contradict(everything, "dev").drop(columns="model")
+    names = ["frozen", "fine_tuned"]
+    predictions, chosen, train = collect_predictions(everything, tuned, names=names)
+    assert set(chosen["model"]) == {"frozen"}
+    for parameters, shown in ((PARAMETERS, {"frozen"}), (SHOW_ALL, {"frozen", "fine_tuned"})):
+        metrics, classes = measure_predictions(predictions, chosen, splits, CLASSES, parameters)
+        compared = compare_models(
+            predictions, chosen, metrics, splits, CLASSES, parameters, {}, {}, names=names
+        )
+        ladder = measure_ladder(predictions, chosen, train, splits, parameters)
+        assert set(classes.loc[classes["split"] == "test", "model"]) == shown
+        assert set(classes.loc[classes["split"] == "dev", "model"]) == {"frozen", "fine_tuned"}
+        for model in ("frozen", "fine_tuned"):
+            given = [metrics[model], compared["models"][model], ladder["models"][model]]
+            assert [bool(_list_numbers_of_test(part)) for part in given] == [model in shown] * 3
+        (pair,) = compared["pairs"]
+        assert pair["dev"]["n"] == 4
+        assert (pair["test"] is not None) == (len(shown) == 2)
+
+
 def test_any_two_models_are_compared(predictions: pd.DataFrame, splits: pd.DataFrame) -> None:
     tables = [predictions.assign(model=model) for model in ("from_scratch", "frozen", "fine_tuned")]
     pairs = _compare(pd.concat(tables), splits)["pairs"]
@@ -159,7 +212,7 @@ def test_a_class_that_is_missing_from_test_is_survived(
 ) -> None:
     only_light = everything[(everything["split"] != "test") | (everything["label"] == "light")]
     predictions, chosen, train = collect_predictions(only_light, names=["frozen"])
-    metrics, classes = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+    metrics, classes = measure_predictions(predictions, predictions, splits, CLASSES, PARAMETERS)
     assert metrics["frozen"]["test"]["n"] == 2
     assert np.isnan(metrics["frozen"]["test"]["roc_auc"]["value"])
     assert classes.query("split == 'test' and `class` == 'dark'")["support"].tolist() == [0]

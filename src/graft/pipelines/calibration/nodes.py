@@ -17,9 +17,9 @@ from graft.analysis.calibration import (
     summarise_calibration,
 )
 from graft.analysis.predictions import read_split
+from graft.analysis.promises import CHOSEN, TOO_SMALL, Promise, promise_precision
 from graft.analysis.thresholds import (
     choose_by_cost,
-    choose_by_precision,
     measure_answers,
     measure_yes_or_no,
     select_shares,
@@ -39,10 +39,12 @@ class Scored:
     Attributes:
         labels: Class index, int (n,).
         probabilities: After the temperature, float (n, C).
+        clusters: Of the pictures, (n,).
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
+    clusters: np.ndarray
 
     def score(self, index: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Scores to cut by, float (n,), and whether each is rightly accepted, bool (n,).
@@ -81,7 +83,7 @@ def refuse_wrong_classes(class_names: list[str], parameters: CalibrationParamete
 
 def choose_threshold(
     dev: Scored, test: Scored, class_names: list[str], parameters: CalibrationParameters
-) -> tuple[dict[str, Any] | None, str]:
+) -> tuple[dict[str, Any] | None, Promise | None]:
     """Choose the threshold that the parameters ask for on dev, and measure it on both splits.
 
     Returns:
@@ -89,22 +91,23 @@ def choose_threshold(
         ``abstain`` (answer from a confidence of ``value`` on); ``value``; ``positive_class``;
         ``chosen_by``: ``cost`` or ``precision``, with what was asked; ``dev`` and ``test``: see
         :func:`~graft.analysis.thresholds.measure_yes_or_no` and ``measure_answers``; of two
-        classes ``usual``: both at a threshold of one half. And the reason: ``chosen``,
-        ``not_asked`` or ``not_reached``: no threshold has the wanted precision on dev.
+        classes ``usual``: both at a threshold of one half. And, if a precision was
+        wanted, what came of it.
     """
     alarm, miss = parameters.cost_false_positive, parameters.cost_false_negative
     wanted = parameters.wanted_precision
     index = _find_positive(class_names, parameters)
     pairs = {"dev": dev.score(index), "test": test.score(index)}
-    value: float | None
+    promise = None
     if alarm is not None and miss is not None:
         value = choose_by_cost(*pairs["dev"], alarm, miss)
     elif wanted is not None:
-        value = choose_by_precision(*pairs["dev"], wanted)
+        promise = promise_precision(*pairs["dev"], wanted, parameters.confidence, dev.clusters)
+        if promise.threshold is None:
+            return None, promise
+        value = promise.threshold
     else:
-        return None, "not_asked"
-    if value is None:
-        return None, "not_reached"
+        return None, None
     measure = measure_answers if index is None else measure_yes_or_no
 
     def show(threshold: float) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def choose_threshold(
         "wanted_precision": wanted,
         **show(value),
     }
-    return found | ({} if index is None else {"usual": show(0.5)}), "chosen"
+    return found | ({} if index is None else {"usual": show(0.5)}), promise
 
 
 def _find_positive(class_names: list[str], parameters: CalibrationParameters) -> int | None:
@@ -134,11 +137,15 @@ def _find_positive(class_names: list[str], parameters: CalibrationParameters) ->
     return class_names.index(parameters.positive_class)
 
 
+NOT_ASKED = "not_asked"
 _SHOWN_SHARES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 
 
 def calibrate(
-    chosen_predictions: pd.DataFrame, class_names: list[str], parameters: CalibrationParameters
+    chosen_predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    parameters: CalibrationParameters,
 ) -> dict[str, Any]:
     """Fit a temperature and choose a threshold on dev, and measure both on dev and test.
 
@@ -147,19 +154,21 @@ def calibrate(
         ``temperature_low``, ``temperature_high`` and ``temperature_reason``, see
         :class:`~graft.analysis.calibration.Temperature`; ``dev`` and ``test``: ``before`` and
         ``after`` the temperature, see :func:`~graft.analysis.calibration.summarise_calibration`;
-        ``threshold`` and ``threshold_reason``, see
-        :func:`~graft.pipelines.calibration.nodes.choose_threshold`, and ``abstention``, see
-        :func:`~graft.analysis.thresholds.trace_abstention`, both of probabilities after the
-        temperature; ``abstention_shown``: places of the rows for a table; ``confidence``:
-        coverage of the intervals; ``classes``: how many; ``wanted_precision``.
+        ``threshold``, see :func:`~graft.pipelines.calibration.nodes.choose_threshold`, and
+        ``abstention``, see :func:`~graft.analysis.thresholds.trace_abstention`, both of
+        probabilities after the temperature; ``threshold_reason``: ``chosen``, ``not_asked``, or
+        why the wanted precision cannot be promised, and ``threshold_needed``, see
+        :class:`~graft.analysis.promises.Promise`; ``abstention_shown``: places of the rows for a
+        table; ``confidence``: coverage of the intervals; ``classes``: how many;
+        ``wanted_precision``.
 
     Raises:
         GraftError: If dev or test has no picture, a prediction is no probability, or the
             parameters do not suit the classes.
     """
     refuse_wrong_classes(class_names, parameters)
-    splits = {name: read_split(chosen_predictions, class_names, name) for name in ("dev", "test")}
-    temperature = fit_temperature(*splits["dev"], parameters.confidence)
+    parts = {name: read_split(chosen_predictions, class_names, name) for name in ("dev", "test")}
+    temperature = fit_temperature(*parts["dev"], parameters.confidence)
     found: dict[str, Any] = {
         "model": str(chosen_predictions["model"].iloc[0]),
         "temperature": temperature.value,
@@ -169,18 +178,20 @@ def calibrate(
         "confidence": parameters.confidence,
         "classes": len(class_names),
     }
-    scored = {}
-    for name, (labels, probabilities) in splits.items():
+    scored, cluster_of = {}, splits.set_index("image_id")["cluster"]
+    for name, (labels, probabilities) in parts.items():
         scaled = apply_temperature(probabilities, temperature.value)
         before, after = (_summarise(labels, rows, parameters) for rows in (probabilities, scaled))
         found[name] = {"before": before, "after": after}
-        scored[name] = Scored(labels, scaled)
-    threshold, reason = choose_threshold(scored["dev"], scored["test"], class_names, parameters)
+        pictures = chosen_predictions.loc[chosen_predictions["split"] == name, "image_id"]
+        scored[name] = Scored(labels, scaled, cluster_of.loc[pictures].to_numpy())
+    threshold, promise = choose_threshold(scored["dev"], scored["test"], class_names, parameters)
     dev, test = (scored[name].score(None) for name in ("dev", "test"))
     abstention = trace_abstention(dev, test, parameters.confidence)
     found |= {
         "threshold": threshold,
-        "threshold_reason": reason,
+        "threshold_reason": _name_reason(threshold, promise),
+        "threshold_needed": promise.needed if promise else None,
         "wanted_precision": parameters.wanted_precision,
         "abstention": abstention,
         "abstention_shown": select_shares(abstention, _SHOWN_SHARES),
@@ -222,8 +233,21 @@ def _log_outcome(temperature: Temperature, found: dict[str, Any]) -> None:
         dev["before"]["ece"],
         dev["after"]["ece"],
     )
-    if found["threshold_reason"] == "not_reached":
-        logger.info(
-            "             no threshold reaches a precision of %g on dev; none is used",
-            found["wanted_precision"],
-        )
+    if found["threshold_reason"] not in (CHOSEN, NOT_ASKED):
+        logger.info("             no threshold: %s", _explain_no_promise(found))
+
+
+def _name_reason(threshold: dict[str, Any] | None, promise: Promise | None) -> str:
+    if promise is None:
+        return CHOSEN if threshold else NOT_ASKED
+    return promise.reason
+
+
+def _explain_no_promise(found: dict[str, Any]) -> str:
+    wanted, needed, count = (
+        found["wanted_precision"], found["threshold_needed"], found["dev"]["before"]["n"]
+    )  # fmt: skip
+    if needed is None:
+        return f"none is right {100 * wanted:g} % of the time on dev; ask for less"
+    about = "at least" if found["threshold_reason"] == TOO_SMALL else "about"
+    return f"for {wanted:g} dev needs {about} {needed:,} pictures, not {count:,}"

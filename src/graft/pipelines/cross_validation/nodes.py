@@ -67,9 +67,9 @@ def store_fold_activations(
     list(make_folds(splits, class_names, parameters))  # refused before hours of work
     from graft.models.freezing import cut_backbone
     from graft.training.boundary import BoundaryPlan
-    from graft.training.devices import prepare_devices, seed_everything
+    from graft.training.devices import seed_everything, tell_devices
 
-    prepare_devices(fine_tuning.gpu_memory)
+    tell_devices()
     seed_everything(fine_tuning.seed)
     cut = cut_backbone(backbone, fine_tuning.unfreeze)
     refuse_nothing_to_tune(cut)
@@ -103,9 +103,9 @@ def cross_validate(
     Raises:
         GraftError: If a class has fewer clusters than there are folds.
     """
-    from graft.training.devices import prepare_devices
+    from graft.training.devices import tell_devices
 
-    prepare_devices(fine_tuning.gpu_memory)
+    tell_devices()
     classes = len(class_names)
     labels = splits["label_index"].to_numpy(np.int64)
     inputs = FoldInputs(fold_activations, images, splits, find_used(splits), fine_tuning)

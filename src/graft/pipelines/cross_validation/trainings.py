@@ -22,7 +22,8 @@ from graft.types import KerasModel
 
 if TYPE_CHECKING:
     from graft.models.augmentation import PictureAugmenter
-    from graft.training.views import Read, ViewPools, ViewReader
+    from graft.training.shuffling import Read
+    from graft.training.views import ViewPools, ViewReader
 
 _LEAST = 3  # one to measure, one to stop by, one to train on
 

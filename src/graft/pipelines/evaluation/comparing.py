@@ -12,6 +12,7 @@ import pandas as pd
 from graft.analysis.comparison import compare_classifiers
 from graft.analysis.predictions import get_probabilities
 from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.pipelines.evaluation.shown import select_shown
 
 logger = logging.getLogger(__name__)
 
@@ -26,16 +27,20 @@ def compare_models(
     *costs: dict[str, Any],
     names: list[str],
 ) -> dict[str, Any]:
-    """Compare all models with each other, picture by picture, on dev and on test.
+    """Compare all models with each other, picture by picture, on dev.
+
+    Verdicts and advice come from dev; on test figures are only shown.
 
     Returns:
         ``comparison``: ``confidence``; ``chosen``, the model chosen on dev; ``models``: model →
-        its figures on ``test`` and its ``cost``; ``pairs``: for any two models ``first``,
-        ``second`` and, for each of ``dev`` and ``test``, what
-        :func:`graft.analysis.comparison.compare_classifiers` gives. No pair with a single model.
+        its figures on ``dev`` and on ``test`` (None unless shown) and its ``cost``; ``pairs``: for
+        any two models ``first``, ``second`` and, for ``dev`` and ``test`` (None unless both are
+        shown), what :func:`graft.analysis.comparison.compare_classifiers` gives. No pair with a
+        single model.
     """
+    shown = select_shown(predictions, chosen_predictions, parameters)
     pairs = [
-        _compare_pair(predictions, pair, splits, class_names, parameters)
+        _compare_pair(shown, pair, splits, class_names, parameters)
         for pair in combinations(names, 2)
     ]
     for pair in pairs:
@@ -44,7 +49,10 @@ def compare_models(
         "confidence": parameters.confidence,
         "chosen": str(chosen_predictions["model"].iloc[0]),
         "models": {
-            name: {"test": metrics[name].get("test", {}), "cost": cost}
+            name: {
+                **{split: metrics[name].get(split) for split in ("dev", "test")},
+                "cost": cost,
+            }
             for name, cost in zip(names, costs, strict=True)
         },
         "pairs": pairs,
@@ -62,6 +70,9 @@ def _compare_pair(
     found: dict[str, Any] = {"first": pair[0], "second": pair[1]}
     for split in ("dev", "test"):
         rows = predictions[predictions["split"] == split]
+        if not set(pair) <= set(rows["model"]):
+            found[split] = None
+            continue
         first, second = (rows[rows["model"] == model].set_index("image_id") for model in pair)
         second = second.loc[first.index]
         labels = pd.Categorical(first["label"], categories=class_names).codes.astype(np.int64)
@@ -78,9 +89,9 @@ def _compare_pair(
 
 
 def _tell_pair(pair: dict[str, Any]) -> None:
-    found = pair["test"]
+    found = pair["dev"]
     logger.info(
-        "Compared     %s against %s: %s",
+        "Compared     %s against %s on dev: %s",
         *(pair[place].replace("_", "-") for place in ("second", "first")),
         found["verdict"],
     )

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from graft.analysis.clusters import number_clusters
 from graft.analysis.error_breakdown import (
     SPLITS,
+    compare_with_baseline,
     measure_error_rate,
     name_largest,
-    read_baseline,
     read_ladder,
 )
 from graft.analysis.intervals import measure_with_intervals
@@ -23,6 +23,7 @@ from graft.analysis.predictions import get_probabilities
 from graft.analysis.random_split import measure_flattery
 from graft.datasets.features import FeatureTable
 from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.pipelines.evaluation.shown import select_shown
 from graft.reporting.error_figures import draw_confusion, draw_steps
 
 logger = logging.getLogger(__name__)
@@ -30,23 +31,26 @@ logger = logging.getLogger(__name__)
 
 def measure_predictions(
     predictions: pd.DataFrame,
+    chosen_predictions: pd.DataFrame,
     splits: pd.DataFrame,
     class_names: list[str],
     parameters: EvaluationParameters,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Measure every model on train_dev, dev and test.
+    """Measure every model on train_dev and dev, and the chosen one on test.
 
     Returns:
         ``metrics``: model → split → ``n``, ``clusters`` (of pictures that belong together) and
         the figures with their intervals, see
-        :func:`graft.analysis.intervals.measure_with_intervals`.
+        :func:`graft.analysis.intervals.measure_with_intervals`; on test those that
+        :func:`graft.pipelines.evaluation.shown.select_shown` leaves.
         ``class_metrics``: ``model``, ``split``, ``class``, ``precision``, ``recall``, ``f1``,
         ``support``.
     """
     metrics: dict[str, Any] = {}
     tables = []
     cluster_of = splits.set_index("image_id")["cluster"]
-    for (model, split), rows in predictions.groupby(["model", "split"], sort=False):
+    shown = select_shown(predictions, chosen_predictions, parameters)
+    for (model, split), rows in shown.groupby(["model", "split"], sort=False):
         clusters = cluster_of.loc[rows["image_id"]].to_numpy()
         figures = measure_with_intervals(
             pd.Categorical(rows["label"], categories=class_names).codes.astype(np.int64),
@@ -78,13 +82,15 @@ def measure_ladder(
         ``ladder``: ``confidence``, ``chosen`` (model), ``human_error``, ``train_pictures`` (of
         which ``errors`` measures a sample), ``chance`` (error of guessing), ``majority``: the
         commonest ``label`` of train and the ``errors`` of always naming it; ``models``: model →
-        ``errors`` (split → ``n``, ``clusters``, ``value``, ``low``, ``high``), ``readings`` (see
-        :func:`graft.analysis.error_breakdown.read_ladder`), ``headline`` and ``baseline``,
-        sentences.
+        ``errors`` (split → ``n``, ``clusters``, ``value``, ``low``, ``high``; of ``test`` see
+        :func:`graft.pipelines.evaluation.shown.select_shown`); of the chosen one also ``readings``
+        (see :func:`graft.analysis.error_breakdown.read_ladder`), ``headline``, a sentence, and
+        ``baseline`` (see :func:`graft.analysis.error_breakdown.compare_with_baseline`), on test.
     """
     train = splits.loc[splits["split"] == "train", "label"]
     label = str(train.value_counts().sort_index(kind="stable").idxmax())
-    measured = pd.concat([train_predictions, predictions])
+    shown = select_shown(predictions, chosen_predictions, parameters)
+    measured = pd.concat([train_predictions, shown])
     known = [split for split in SPLITS if split in set(measured["split"])]
     shares = splits["label"].ne(label).groupby(splits["split"]).mean()
     majority = {split: float(shares[split]) for split in known}
@@ -93,15 +99,23 @@ def measure_ladder(
     for model, rows in measured.groupby("model", sort=False):
         clusters = cluster_of.loc[rows["image_id"]].to_numpy()
         errors = _measure_errors(rows, clusters, known, parameters.confidence)
-        readings = read_ladder(errors, parameters.human_error)
-        models[str(model)] = {
-            "errors": errors,
-            "readings": readings,
-            "headline": name_largest(readings),
-            "baseline": read_baseline(errors["test"], majority["test"], label),
-        }
+        models[str(model)] = {"errors": errors}
     chosen = str(chosen_predictions["model"].iloc[0])
-    logger.info("Ladder       %s", _describe(models[chosen]["errors"]))
+    errors = models[chosen]["errors"]
+    readings = read_ladder(errors, parameters.human_error)
+    test = chosen_predictions[chosen_predictions["split"] == "test"]
+    models[chosen] |= {
+        "readings": readings,
+        "headline": name_largest(readings),
+        "baseline": compare_with_baseline(
+            test["label"].to_numpy(),
+            test["predicted"].to_numpy(),
+            label,
+            cluster_of.loc[test["image_id"]].to_numpy(),
+            parameters.confidence,
+        ),
+    }
+    logger.info("Ladder       %s", _describe(errors))
     return {
         "confidence": parameters.confidence,
         "chosen": chosen,
@@ -130,6 +144,8 @@ def _measure_errors(
     errors = {}
     for split in known:
         part = (rows["split"] == split).to_numpy()
+        if not part.any():
+            continue
         codes = number_clusters(clusters[part], int(part.sum()))
         errors[split] = measure_error_rate(right[part], codes, confidence)
     return errors

@@ -118,9 +118,9 @@ def store_boundary_activations(
             too large for its type.
     """
     from graft.models.freezing import cut_backbone
-    from graft.training.devices import prepare_devices, seed_everything
+    from graft.training.devices import seed_everything, tell_devices
 
-    prepare_devices(parameters.gpu_memory)
+    tell_devices()
     seed_everything(parameters.seed)
     cut = cut_backbone(backbone, parameters.unfreeze)
     tell_blocks(cut, is_stored(cut, parameters))
@@ -156,9 +156,9 @@ def fine_tune(
     """
     from graft.models.freezing import cut_classifier
     from graft.training import tails as fine_tuning
-    from graft.training.devices import prepare_devices, seed_everything
+    from graft.training.devices import seed_everything, tell_devices
 
-    prepare_devices(parameters.gpu_memory)
+    tell_devices()
     seed_everything(parameters.seed)
     cut = cut_classifier(backbone, head, parameters.unfreeze)
     if not cut.unfrozen:

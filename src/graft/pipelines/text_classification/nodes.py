@@ -76,7 +76,7 @@ def train_text_network(
         parameters.seed,
     )
     words = pad_tokens(list(raw_texts.table["tokens"]), parameters.length, parameters.vocabulary)
-    train, dev = pool_rows(words, text_splits, class_count, parameters)
+    train, dev = pool_rows(words.__getitem__, text_splits, class_count, parameters)
     history = fit(network, train, dev, parameters, backup=backup, logs=logs)
     best = history.loc[history["dev_loss"].idxmin()]
     logger.info(
@@ -161,7 +161,8 @@ def measure_texts(
 
     Returns:
         ``text_metrics``: model → split → ``n`` and the figures with their intervals; and
-        ``comparison``: the baseline (first) against the network (second) on test.
+        ``comparison``: the baseline (first) against the network (second) on dev, which decides
+        what is better; test is only shown.
     """
     metrics: dict[str, Any] = {}
     for (model, split), rows in text_predictions.groupby(["model", "split"], sort=False):
@@ -174,10 +175,10 @@ def measure_texts(
             parameters.seed,
         )
         metrics.setdefault(model, {})[split] = {"n": len(rows), **figures}
-    test = text_predictions[text_predictions["split"] == "test"]
+    dev = text_predictions[text_predictions["split"] == "dev"]
     right = {
         model: (rows["label"] == rows["predicted"]).to_numpy()
-        for model, rows in test.groupby("model")
+        for model, rows in dev.groupby("model")
     }
     metrics["comparison"] = compare_paired(right[BASELINE], right[NETWORK], parameters.confidence)
     for model in (NETWORK, BASELINE):
