@@ -11,8 +11,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from graft.errors import GraftError
-from graft.images.decoding import PictureError
+from graft.errors import GraftError, PictureError
 from graft.pipelines.ingestion import create_pipeline, nodes
 from graft.pipelines.ingestion.labels import COLUMNS
 from graft.pipelines.ingestion.nodes import check_images, cluster_images

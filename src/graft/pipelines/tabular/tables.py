@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from graft.datasets.image_sources import UserFileDataset
+from graft.datasets.atomic import UserFileDataset
 from graft.errors import GraftError
 from graft.runtime import import_tensorflow
 

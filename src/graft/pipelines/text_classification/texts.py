@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from graft.datasets.image_sources import UserFileDataset
+from graft.datasets.atomic import UserFileDataset
 from graft.errors import GraftError
 from graft.pipelines.text_classification.tokens import TokenTexts, collect_texts, read_token_tables
 from graft.runtime import import_tensorflow
