@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 from functools import cache
 from graphlib import TopologicalSorter
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, CatalogConfigResolver
 
 from graft.pipeline_registry import STAGES, create_stage
 from graft.settings import CONFIG_LOADER_ARGS
@@ -40,27 +42,60 @@ def _load(environment: str, what: str) -> dict:
     return loader[what]
 
 
-@pytest.fixture(scope="module")
-def registered() -> dict:
+@cache
+def _register() -> dict:
     configure_project("graft")
     return dict(pipelines)
 
 
+@pytest.fixture
+def registered() -> dict:
+    return _register()
+
+
+def _list_used() -> set[str]:
+    return set().union(*(pipeline.datasets() for pipeline in _register().values()))
+
+
+@cache
+def _resolve(environment: str) -> dict:
+    """The entries of all datasets of the pipelines by name, also those that a factory makes."""
+    resolver = CatalogConfigResolver(_load(environment, "catalog"), {}, {"{undeclared}": {}})
+    data = sorted(name for name in _list_used() if not name.startswith("params:"))
+    return {name: resolver.resolve_pattern(name) for name in data}
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_every_entry_of_the_catalog_is_used_by_a_pipeline(
-    environment: str, registered: dict
+def test_every_dataset_of_a_pipeline_has_an_entry_and_every_entry_a_dataset(
+    environment: str,
 ) -> None:
-    used = set().union(*(pipeline.datasets() for pipeline in registered.values()))
-    entries = set(_load(environment, "catalog"))
-    data = {name for name in used if not name.startswith("params:")}
-    assert entries == data
+    entries = _resolve(environment)
+    assert [name for name, entry in entries.items() if not entry] == []
+    resolver = CatalogConfigResolver(_load(environment, "catalog"), {}, {"{undeclared}": {}})
+    named = resolver.config.keys()
+    factories = {resolver.match_dataset_pattern(name) for name in entries.keys() - named}
+    assert entries.keys() & named | factories == _load(environment, "catalog").keys()
+
+
+def test_the_name_of_the_folder_of_all_outputs_stands_once() -> None:
+    texts = [path.read_text() for path in (ROOT / "conf").glob("*/catalog*.yml")]
+    assert sum(text.count("runtime_params:dataset") for text in texts) == 1
+
+
+def test_an_environment_replaces_an_entry_and_no_other(tmp_path: Path) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(ROOT / "conf", conf)
+    mine = {"type": "graft.datasets.AtomicDataset", "filepath": "mine.json", "dataset": "json.J"}
+    (conf / "local").mkdir(exist_ok=True)
+    (conf / "local/catalog_mine.yml").write_text(yaml.safe_dump({"metrics": mine}))
+    changed = OmegaConfigLoader(str(conf), env="local", **CONFIG_LOADER_ARGS)["catalog"]
+    assert changed == {**_load("base", "catalog"), "metrics": mine}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_every_parameter_is_used_by_a_pipeline(environment: str, registered: dict) -> None:
-    used = set().union(*(pipeline.datasets() for pipeline in registered.values()))
+def test_every_parameter_is_used_by_a_pipeline(environment: str) -> None:
     assert {f"params:{name}" for name in _load(environment, "parameters")} == {
-        name for name in used if name.startswith("params:")
+        name for name in _list_used() if name.startswith("params:")
     }
 
 
@@ -73,7 +108,7 @@ ELSEWHERE = {"champion": "models", "former_features": "feature"}
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_entry_lies_in_the_folder_of_its_layer(environment: str) -> None:
     dataset = _load(environment, "globals")["dataset"]
-    for name, entry in _load(environment, "catalog").items():
+    for name, entry in _resolve(environment).items():
         layer = entry["metadata"]["kedro-viz"]["layer"]
         layer = "reporting" if name.endswith("_logs") else ELSEWHERE.get(name, layer)
         path = entry.get("filepath", "")
@@ -87,7 +122,7 @@ def test_every_entry_lies_in_the_folder_of_its_layer(environment: str) -> None:
 def test_the_layers_form_no_circle(environment: str, registered: dict) -> None:
     layer_of = {
         name: entry["metadata"]["kedro-viz"]["layer"]
-        for name, entry in _load(environment, "catalog").items()
+        for name, entry in _resolve(environment).items()
     }
     before: dict[str, set[str]] = {}
     stages = {name: registered[name] for name in STAGES if name != "evaluation"}
@@ -105,7 +140,7 @@ def test_the_layers_form_no_circle(environment: str, registered: dict) -> None:
 def test_everything_but_raw_data_is_saved_atomically(environment: str) -> None:
     types = {
         name: entry["type"]
-        for name, entry in _load(environment, "catalog").items()
+        for name, entry in _resolve(environment).items()
         if entry["metadata"]["kedro-viz"]["layer"] != "raw"
     }
     former = {name for name in types if name.startswith("former_")}
@@ -134,7 +169,7 @@ def test_everything_but_raw_data_is_saved_atomically(environment: str) -> None:
 def test_names_that_look_like_numbers_or_gaps_stay_text(
     name: str, column: str, tmp_path: Path
 ) -> None:
-    entry = {**_load("base", "catalog")[name], "filepath": str(tmp_path / "table.csv")}
+    entry = {**_resolve("base")[name], "filepath": str(tmp_path / "table.csv")}
     dataset = AbstractDataset.from_config(name, entry)
     names = ["007", "NA", "1e5", "nan", "true"]
     dataset.save(pd.DataFrame({column: names}))
