@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graft.classifier.model_file import read_model, write_model
-from graft.errors import GraftError
+from graft.errors import GraftError, PictureError
 from graft.images.colours import show_in_rgb
-from graft.images.decoding import PictureError, decode_picture
+from graft.images.decoding import decode_picture
 
 if TYPE_CHECKING:
     import keras

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.errors import GraftError
-from graft.runtime import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +26,6 @@ def read_model(file: Path, imports: Sequence[str] = ()) -> keras.Model:
     Raises:
         GraftError: If a class of the model is not known.
     """
-    import_tensorflow()
     for module in imports:
         import_module(module)
     import keras
