@@ -29,7 +29,7 @@ from cleanlab.count import num_label_issues
 from threadpoolctl import threadpool_limits
 
 from graft.analysis.label_issues import predict_out_of_fold
-from graft.scores.wrong_labels import estimate_wrong_labels
+from graft.analysis.wrong_labels import estimate_wrong_labels
 
 FLIPS = (0, 0, 0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 Made = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

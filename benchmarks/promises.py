@@ -13,7 +13,7 @@ import argparse
 
 import numpy as np
 
-from graft.scores.promises import promise_precision
+from graft.analysis.promises import promise_precision
 
 
 def draw(

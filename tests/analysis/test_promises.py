@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from graft.analysis.calibration import apply_temperature, fit_temperature
 from graft.analysis.clusters import count_effective, number_clusters, weigh_clusters
-from graft.scores.promises import Promise, _count_accepted, promise_precision
+from graft.analysis.promises import Promise, _count_accepted, promise_precision
 
 pytestmark = pytest.mark.filterwarnings("error")
 SETS = 300

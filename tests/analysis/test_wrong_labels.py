@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from graft.scores.wrong_labels import FEW, estimate_wrong_labels
+from graft.analysis.wrong_labels import FEW, estimate_wrong_labels
 
 pytestmark = pytest.mark.filterwarnings("error")
 

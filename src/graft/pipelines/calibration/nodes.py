@@ -17,6 +17,7 @@ from graft.analysis.calibration import (
     summarise_calibration,
 )
 from graft.analysis.predictions import read_split
+from graft.analysis.promises import CHOSEN, TOO_SMALL, Promise, promise_precision
 from graft.analysis.thresholds import (
     choose_by_cost,
     measure_answers,
@@ -27,7 +28,6 @@ from graft.analysis.thresholds import (
 from graft.errors import GraftError
 from graft.pipelines.calibration.parameters import CalibrationParameters
 from graft.reporting.calibration_figures import draw_abstention, draw_reliability
-from graft.scores.promises import CHOSEN, TOO_SMALL, Promise, promise_precision
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def calibrate(
         ``abstention``, see :func:`~graft.analysis.thresholds.trace_abstention`, both of
         probabilities after the temperature; ``threshold_reason``: ``chosen``, ``not_asked``, or
         why the wanted precision cannot be promised, and ``threshold_needed``, see
-        :class:`~graft.scores.promises.Promise`; ``abstention_shown``: places of the rows for a
+        :class:`~graft.analysis.promises.Promise`; ``abstention_shown``: places of the rows for a
         table; ``confidence``: coverage of the intervals; ``classes``: how many;
         ``wanted_precision``.
 

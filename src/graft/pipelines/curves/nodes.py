@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from graft.analysis.class_curves import trace_class_curves
+from graft.analysis.judges import is_much_weaker
 from graft.analysis.learning_curve import (
     ForecastSettings,
     forecast_errors,
@@ -22,7 +23,6 @@ from graft.pipelines.curves.parameters import CurvesParameters
 from graft.reporting.class_curve_figures import draw_precision_recall, draw_roc
 from graft.reporting.learning_curve_figures import draw_learning_sizes
 from graft.reporting.training_figures import draw_stage_curves
-from graft.scores.judges import is_much_weaker
 
 FROZEN = "frozen"
 _OTHER_KINDS = {

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from graft.analysis.calibration import apply_temperature, fit_temperature
+from graft.analysis.judges import is_much_weaker
 from graft.analysis.label_issues import predict_out_of_fold
-from graft.scores.judges import is_much_weaker
-from graft.scores.wrong_labels import estimate_wrong_labels
+from graft.analysis.wrong_labels import estimate_wrong_labels
 
 HELD_OUT, TRAIN = "held_out", "train"
 FEATURES = "features"
@@ -124,7 +124,7 @@ def describe_part(
 
     Returns:
         ``part``, ``judge``, ``pictures``, ``contradicted`` (labels that are not the judge's
-        class), ``verdict`` (see :class:`~graft.scores.wrong_labels.WrongLabels`), ``estimated``,
+        class), ``verdict`` (see :class:`~graft.analysis.wrong_labels.WrongLabels`), ``estimated``,
         ``low`` and ``high``: numbers of wrong labels, None as far as they are not to be told;
         ``sentence``: all that in words, empty without a picture in the part.
     """
