@@ -29,6 +29,8 @@ JUDGING = (
     "champion",
     "reporting",
 )
+# Names that pipelines had before.
+_RENAMED = {"training": "from_scratch"}
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -44,10 +46,15 @@ def register_pipelines() -> dict[str, Pipeline]:
     try:
         pipelines = find_pipelines(raise_errors=True)
     except ImportError as error:
-        known = sorted(module.name for module in pkgutil.iter_modules(graft.pipelines.__path__))
+        modules = pkgutil.iter_modules(graft.pipelines.__path__)
+        known = sorted(module.name for module in modules if module.ispkg)
         asked = re.search(r"'graft\.pipelines\.([^']+)'", str(error))
         if asked is None or asked[1] in known:
             raise
+        if asked[1] in _RENAMED:
+            raise GraftError(
+                f"the pipeline is called '{_RENAMED[asked[1]]}' now; got '{asked[1]}'"
+            ) from error
         raise GraftError(
             f"unknown pipeline; --pipelines takes {', '.join(known)}; got '{asked[1]}'"
         ) from error
