@@ -1,9 +1,10 @@
-"""Progress of long loops: a bar in a terminal, a line now and then in a pipe."""
+"""What a run says: sentences that fit a terminal, progress as a bar there, as lines in a pipe."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -12,6 +13,17 @@ Item = TypeVar("Item")
 
 _SECONDS_BETWEEN_LINES = 15.0
 logger = logging.getLogger(__name__)
+
+
+def tell(title: str, text: str) -> None:
+    """Say something in lines of at most 80 columns, the title in front of the first.
+
+    Args:
+        title: At most 12 letters.
+        text: A sentence or two.
+    """
+    for number, line in enumerate(textwrap.wrap(text, 67, break_on_hyphens=False)):
+        logger.info("%-12s %s", "" if number else title, line)
 
 
 def track(

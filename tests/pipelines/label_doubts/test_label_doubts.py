@@ -224,8 +224,11 @@ def test_a_champion_that_guesses_gives_a_list_and_no_number(tmp_path) -> None:
 def test_the_terminal_says_what_can_be_judged_and_what_not(tmp_path, caplog) -> None:
     with caplog.at_level("INFO"):
         _, parts = World(tmp_path, GUESSES, KNOWS, 0.1, "fine_tuned").judge()
+    lines = [record.getMessage() for record in caplog.records]
+    told = " ".join(line[12:].strip() for line in lines if line.startswith(("Labels ", " " * 12)))
     for part in parts.values():
-        assert f"Labels       {part['sentence']}" in caplog.text
+        assert part["sentence"] in told
+    assert max(map(len, lines)) <= 80
 
 
 def describe(doubts: pd.DataFrame, counts: dict, splits: pd.DataFrame) -> dict:

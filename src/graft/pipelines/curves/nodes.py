@@ -21,6 +21,7 @@ from graft.analysis.predictions import read_split
 from graft.analysis.refits import Pictures, refit_on_parts
 from graft.datasets.features import FeatureTable
 from graft.pipelines.curves.parameters import CurvesParameters
+from graft.progress import tell
 from graft.reporting.class_curve_figures import draw_precision_recall, draw_roc
 from graft.reporting.learning_curve_figures import draw_learning_sizes
 from graft.reporting.training_figures import draw_stage_curves
@@ -193,7 +194,7 @@ def _take_mean(values: list[float]) -> float | None:
 
 def _log_outcome(found: dict[str, Any]) -> None:
     if found["withheld"]:
-        logger.info("More data    cannot be said: %s", found["withheld"])
+        tell("More data", f"cannot be said: {found['withheld']}")
     elif found["forecasts"]:
         last = found["forecasts"][-1]
         logger.info(

@@ -19,6 +19,7 @@ from graft.pipelines.label_doubts.judging import (
     soften,
 )
 from graft.pipelines.label_doubts.parameters import LabelDoubtsParameters
+from graft.progress import tell
 from graft.reporting.report import embed_thumbnail
 
 COLUMNS = [
@@ -177,4 +178,4 @@ def _add_decided(
 def _log_doubts(counts: dict[str, Any]) -> None:
     for part in counts["parts"]:
         if part["sentence"]:
-            logger.info("Labels       %s", part["sentence"])
+            tell("Labels", part["sentence"])
