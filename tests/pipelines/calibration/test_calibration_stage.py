@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from graft.pipelines.evaluation.predicting import collect_predictions
 
 from graft.errors import GraftError
 from graft.pipelines.calibration import nodes
 from graft.pipelines.calibration.parameters import CalibrationParameters
+from graft.pipelines.selection.nodes import collect_predictions
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -192,16 +192,16 @@ def test_what_evaluation_accepts_calibration_accepts_and_what_it_refuses_too():
     columns = [f"probability_{name}" for name in names]
     rounded = predictions.assign(**{name: predictions[name] * 1.005 for name in columns})
     no_softmax = predictions.assign(**{name: predictions[name] * 1.05 for name in columns})
-    nothing = predictions[:0]
-    _, chosen, _ = collect_predictions(rounded, nothing, nothing)
+    rounded, no_softmax = (table.drop(columns="model") for table in (rounded, no_softmax))
+    _, chosen, _ = collect_predictions(rounded, names=["frozen"])
     found = calibrate(chosen, names, make_parameters())
     assert found["test"]["before"]["log_loss"] == pytest.approx(
         calibrate(predictions, names, make_parameters())["test"]["before"]["log_loss"]
     )
     with pytest.raises(GraftError, match="must end in a softmax"):
-        collect_predictions(no_softmax, nothing, nothing)
+        collect_predictions(no_softmax, names=["frozen"])
     with pytest.raises(GraftError, match="must end in a softmax"):
-        calibrate(no_softmax, names, make_parameters())
+        calibrate(no_softmax.assign(model="frozen"), names, make_parameters())
 
 
 @pytest.mark.parametrize(
