@@ -19,7 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "sources": {"images"},
     "compute": set(),
     "models": set(),
-    "training": {"models", "parameters", "compute"},
+    "training": {"analysis", "models", "parameters", "compute"},
     "analysis": set(),
     "reporting": {"analysis"},
     "classifier": {"images", "models"},

@@ -72,12 +72,18 @@ def judge_fine_tuning(sections: Sections) -> str:
     pairs = sections.get("comparison", {}).get("pairs", [])
     pair = next((p for p in pairs if (p["first"], p["second"]) == ("frozen", "fine_tuned")), None)
     if pair is None:
-        return ""
+        chosen = sections.get("recipes", {}).get("chosen", {})
+        if chosen.get("recipe") != "head" or chosen["chosen_among"] < 2:
+            return ""
+        return (
+            f"No: of {chosen['chosen_among']} recipes none had more pictures of dev right than "
+            "the head alone by more than a standard error."
+        )
     found = pair["test"]
     difference = f"{100 * found['accuracy']['value']:+.1f} points of accuracy on test"
     says = {
         "better": f"Yes: {difference}.",
-        "worse": f"No: {difference}. Leave it out with --params fine_tuning.unfreeze=none.",
+        "worse": f"No: {difference}. Leave it out with --params fine_tuning.recipe=head.",
     }
     return says.get(
         found["verdict"], f"There is no evidence of it: {difference}, which may be chance."

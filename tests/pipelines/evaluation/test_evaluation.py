@@ -22,6 +22,7 @@ from graft.pipelines.evaluation.nodes import (
 from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
 from graft.pipelines.evaluation.predicting import (
     collect_predictions,
+    measure_dev_loss,
     predict_from_pictures,
     predict_from_scratch,
     store_measured_activations,
@@ -322,6 +323,24 @@ def test_the_network_from_scratch_may_be_the_best(predictions: pd.DataFrame) -> 
     unsure[names] = np.float32(0.5)
     _, chosen, _ = collect_predictions(unsure, NO_ROWS, predictions.assign(model="from_scratch"))
     assert set(chosen["model"]) == {"from_scratch"}
+
+
+def test_the_model_with_more_pictures_of_dev_right_is_chosen_though_it_is_too_sure(
+    predictions: pd.DataFrame,
+) -> None:
+    names = ["probability_dark", "probability_light"]
+    first = int(np.flatnonzero(predictions["split"] == "dev")[0])
+    timid = predictions.copy()
+    wrong = "dark" if timid.loc[first, "label"] == "light" else "light"
+    timid.loc[first, names] = [0.51, 0.49] if wrong == "dark" else [0.49, 0.51]
+    timid.loc[first, "predicted"] = wrong
+    bold = predictions.assign(model="fine_tuned")
+    right = np.stack([bold["label"] == "dark", bold["label"] == "light"], axis=1)
+    bold[names] = np.where(right, 0.5001, 0.4999)
+    bold["predicted"] = bold["label"]
+    assert measure_dev_loss(bold) > measure_dev_loss(timid)
+    _, chosen, _ = collect_predictions(timid, bold, NO_ROWS)
+    assert set(chosen["model"]) == {"fine_tuned"}
 
 
 @pytest.mark.filterwarnings("error")

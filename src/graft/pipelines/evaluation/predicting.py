@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from graft.analysis.choosing import Rank, rank
 from graft.analysis.predictions import check_probabilities
 from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_rows
 from graft.compute.streams import RowStream, copy_rows
@@ -162,7 +163,8 @@ def collect_predictions(
 
     Returns:
         ``predictions``: of all models on held-out pictures. ``chosen_predictions``: of the model
-        with the lower log loss on dev; the earlier one in this order if they are equal.
+        with the highest accuracy on dev, ties by log loss (:mod:`graft.analysis.choosing`); the
+        earlier one in this order if both are equal.
         ``train_predictions``: of all models on the same pictures of train.
 
     Raises:
@@ -177,12 +179,19 @@ def collect_predictions(
     everything = pd.concat(tables, ignore_index=True)
     is_train = everything["split"] == "train"
     predictions = everything[~is_train].reset_index(drop=True)
-    chosen = min(tables, key=measure_dev_loss)["model"].iloc[0]
+    chosen = min(tables, key=rank_on_dev)["model"].iloc[0]
     return (
         predictions,
         predictions[predictions["model"] == chosen].reset_index(drop=True),
         everything[is_train].reset_index(drop=True),
     )
+
+
+def rank_on_dev(predictions: pd.DataFrame) -> Rank:
+    """What models are sorted by; one without pictures of dev comes last."""
+    dev = predictions[predictions["split"] == "dev"]
+    accuracy = (dev["predicted"] == dev["label"]).mean() if len(dev) else 0.0
+    return rank(float(accuracy), measure_dev_loss(predictions))
 
 
 def measure_dev_loss(predictions: pd.DataFrame) -> float:

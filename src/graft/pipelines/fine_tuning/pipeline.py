@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from graft.pipelines.fine_tuning.nodes import (
     draw_augmented_pictures,
     draw_fine_tuning_curves,
+    draw_recipe_race,
     fine_tune,
     store_boundary_activations,
 )
@@ -39,7 +40,13 @@ def create_pipeline(**_: object) -> Pipeline:
                     "fine_tuning_logs",
                     "params:fine_tuning",
                 ],
-                outputs=["fine_tuned_classifier", "fine_tuning_history"],
+                outputs=[
+                    "fine_tuned_classifier",
+                    "fine_tuning_history",
+                    "fine_tuned_recipe",
+                    "recipe_race",
+                    "recipe_curves",
+                ],
                 name="fine_tune",
             ),
             Node(
@@ -53,6 +60,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs="fine_tuning_history",
                 outputs="fine_tuning_curves",
                 name="draw_fine_tuning_curves",
+            ),
+            Node(
+                draw_recipe_race,
+                inputs=["recipe_curves", "fine_tuned_recipe"],
+                outputs="recipe_race_curves",
+                name="draw_recipe_race",
             ),
         ],
         namespace="fine_tuning",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from graft.models.freezing import CutBackbone
     from graft.training.boundary import BoundaryPlan
+    from graft.training.recipes import Recipe, Workload
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +65,9 @@ def tell_preview(
     logger.info("             %s on disk%s%s", format_bytes(size), known, duration)
 
 
-def tell_outcome(history: pd.DataFrame, before: float, after: float) -> None:
+def tell_outcome(history: pd.DataFrame, kept: int, before: float, after: float) -> None:
     """Say what became of the loss on dev, and whether the new weights are kept."""
-    best = history.loc[history["dev_loss"].idxmin()]
+    best = history.iloc[kept]
     logger.info(
         "Tuned        %s; best on dev is epoch %d: accuracy %.3f, log loss %.3f → %.3f",
         f"{len(history)} epoch{'s' if len(history) > 1 else ''}",
@@ -75,6 +78,79 @@ def tell_outcome(history: pd.DataFrame, before: float, after: float) -> None:
     )
     if after >= before:
         logger.info("             no better than before on dev: the frozen weights are kept")
+
+
+@dataclass(frozen=True)
+class RacePlan:
+    """What a race will cost, said before it starts and before its deep recipes do.
+
+    Attributes:
+        load: What a training costs.
+        recipes: Who may start.
+        budget: ``fine_tuning.budget``.
+        pass_seconds: Measured; None where it is not worth a word.
+    """
+
+    load: Workload
+    recipes: Sequence[Recipe]
+    budget: float
+    pass_seconds: float | None
+
+    def tell_start(self) -> None:
+        """Say what runs first, and how long the whole may take."""
+        from graft.training.recipes import admit, estimate_race, find_allowance
+
+        load, first = self.load, self._list(deep=False)
+        passes = sum(load.count_passes(recipe) for recipe in first)
+        names = ", ".join(recipe.name for recipe in first)
+        if first:
+            logger.info("Recipes      %s first%s", names, self._format(passes))
+        allowance = find_allowance(self.budget, 0.0, load.pictures, load.batch_size)
+        deep = self._list(deep=True)
+        field = admit(load, deep, allowance) if first else deep
+        if field:
+            passes = estimate_race([load.count_passes(recipe) for recipe in field])
+            names = ", ".join(recipe.name for recipe in field)
+            when = "then, if it is worth it, " if first else ""
+            logger.info("             %s%s%s", when, names, self._format(passes))
+
+    def tell_field(self, field: Sequence[Recipe], accuracy: float) -> None:
+        """Say which deep recipes start, and with which budget others would."""
+        from graft.training.recipes import estimate_race, find_budget
+
+        deep = self._list(deep=True)
+        if field:
+            passes = estimate_race([self.load.count_passes(recipe) for recipe in field])
+            names = ", ".join(recipe.name for recipe in field)
+            logger.info("             now %s%s", names, self._format(passes))
+        left = [recipe for recipe in deep if recipe not in field]
+        if left and accuracy < 1:
+            more = [recipe for recipe in deep if recipe in field or recipe == left[0]]
+            budget = find_budget(self.load, more, accuracy)
+            logger.info(
+                "             not %s: with fine_tuning.budget=%d also %s",
+                ", ".join(recipe.name for recipe in left), budget, left[0].name,
+            )  # fmt: skip
+
+    def _list(self, *, deep: bool) -> list[Recipe]:
+        return [recipe for recipe in self.recipes if self.load.is_first(recipe) != deep]
+
+    def _format(self, passes: float) -> str:
+        if not passes:
+            return ""
+        if self.pass_seconds is None:
+            return f": {passes:.0f} passes"
+        return f": {passes:.0f} passes, about {format_seconds(passes * self.pass_seconds)}"
+
+
+def tell_winner(name: str, race: pd.DataFrame) -> None:
+    """Say which recipe is kept, that its figure is an optimistic one, and how to repeat it."""
+    accuracy = race[(race["runner"] == name) & (race["rung"] == 1)]["dev_accuracy"].iloc[0]
+    runners = race["runner"].nunique()
+    flattery = f", the best of {runners} by dev and so optimistic" if runners > 1 else ""
+    logger.info("Recipe       %s: dev accuracy %.3f%s", name, accuracy, flattery)
+    if runners > 1:
+        logger.info("             to train it alone: --params fine_tuning.recipe=%s", name)
 
 
 def format_bytes(size: float) -> str:

@@ -31,6 +31,8 @@ def write_report(
     split_check: dict[str, Any],
     split_summary: pd.DataFrame,
     flattery: dict[str, Any],
+    recipe_race: pd.DataFrame,
+    fine_tuned_recipe: dict[str, Any],
     backbone: BackboneParameters,
     **figures: bytes,
 ) -> str:
@@ -61,6 +63,7 @@ def write_report(
         models=metrics,
         sections={
             "comparison": comparison,
+            "recipes": {"race": recipe_race.to_dict("records"), "chosen": fine_tuned_recipe},
             "ladder": ladder,
             "calibration": calibration,
             "curves": curves,

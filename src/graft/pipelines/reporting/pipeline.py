@@ -16,6 +16,7 @@ FIGURES = (
     "all_learning_curves",
     "learning_curves",
     "fine_tuning_curves",
+    "recipe_race_curves",
     "training_curves",
     "augmented_pictures",
 )
@@ -38,6 +39,8 @@ _FOUND = (
     "split_check",
     "split_summary",
     "flattery",
+    "recipe_race",
+    "fine_tuned_recipe",
 )
 
 
