@@ -33,7 +33,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 from graft.compute.streams import RowStream  # noqa: E402
 from graft.datasets import AtomicDataset  # noqa: E402
 from graft.datasets.features import FeatureBlock  # noqa: E402
-from graft.runtime import import_tensorflow  # noqa: E402
 from graft.training.backup import Snapshot, TrainingBackup  # noqa: E402
 from helpers.killing import hash_outputs, keep_memory, make_env, run_whole  # noqa: E402
 
@@ -231,7 +230,6 @@ def do_in_child(work: Callable[[Callable[[], None]], None], seconds: float | Non
 def kill_saves(folder: Path, count: int) -> dict[str, Any]:
     """Kill inside the save of each kind of output; what is there must be whole, old or new."""
     # TensorFlow is loaded once; every child makes its own session.
-    import_tensorflow()
     import keras  # noqa: F401
 
     dice, wrong, trials = random.Random(0), 0, 0

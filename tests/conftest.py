@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import shutil
 import struct
 import sys
@@ -21,6 +22,10 @@ from kedro.framework.cli.cli import KedroCLI
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
+# Programs that the tests start run the code of this checkout, whichever one is installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 SHARED = ROOT.parent / "shared"
 # `.ci/run` looks for this text: these tests may be skipped only where the pictures are absent.
 SHARED_ABSENT = "the shared pictures are not beside this checkout"

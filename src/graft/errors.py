@@ -1,4 +1,4 @@
-"""The one kind of error that is meant for the person at the keyboard."""
+"""Errors that are meant for a person: a mistake of the user, a picture that cannot be used."""
 
 
 class GraftError(ValueError):
@@ -7,3 +7,7 @@ class GraftError(ValueError):
     The message is one line: what was given, what is allowed, what to do next. The command
     line prints it without a traceback; in a notebook it is an ordinary exception.
     """
+
+
+class PictureError(ValueError):
+    """A picture that cannot be used; the message says why, for a person."""

@@ -1,25 +1,71 @@
-"""Importing TensorFlow without its noise."""
+"""TensorFlow's first import: what must be set before it, and its noise held back.
+
+TensorFlow takes seconds to import, so whoever needs it imports it where it is used; which module
+is the first is not known. ``import graft`` prepares that moment and imports no TensorFlow itself.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+# TensorFlow and Keras read these once, when they are first imported; what the user has set stays.
+ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+_NOISY = {"keras", "tensorflow"}
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow and Keras, holding back what the import writes to standard error.
+def prepare_tensorflow() -> None:
+    """Set what the first import of TensorFlow or Keras reads, and let it be a quiet one."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    sys.meta_path.insert(0, _QuietFinder())
+
+
+class _QuietFinder(MetaPathFinder):
+    """Finds TensorFlow or Keras as ever, and executes the first of them with its notes held back.
+
+    Whoever only asks whether there is a TensorFlow imports nothing, and changes nothing.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path, target) if fullname in _NOISY else None
+        if spec is not None and spec.loader is not None:
+            loader, execute = spec.loader, spec.loader.exec_module
+
+            def execute_quietly(module: ModuleType) -> None:
+                with suppress(ValueError):  # another thread was quicker
+                    sys.meta_path.remove(self)
+                with _notes_held_back():
+                    execute(module)
+
+            # The loader was made for this one spec; mypy takes the assignment for a mistake.
+            loader.exec_module = execute_quietly  # type: ignore[method-assign]
+        return spec
+
+
+@contextmanager
+def _notes_held_back() -> Iterator[None]:
+    """Hold back what is written to standard error; show it only if the block fails.
 
     TensorFlow's C++ core writes its notes to file descriptor 2 while it is imported, whatever
-    ``TF_CPP_MIN_LOG_LEVEL`` says. They are shown only if the import fails.
+    ``TF_CPP_MIN_LOG_LEVEL`` says.
     """
-    if "keras" in sys.modules:
-        return
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            import keras  # noqa: F401 - imports TensorFlow, its backend
+            yield
         except BaseException:
             notes.seek(0)
             os.write(stderr, notes.read())

@@ -6,9 +6,10 @@ import logging
 import os
 
 import pytest
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import ThreadRunner
 
+from graft.caching import FreshCatalog
 from graft.errors import GraftError
 from helpers.caching import CODE, OUTPUTS
 
@@ -143,6 +144,28 @@ def test_a_changed_catalog_entry_counts(tiny, plan_text, monkeypatch):
     ran, text = plan_text(tiny)
     assert ran == ["sum", "names", "report"]
     assert "catalog entry sum changed" in text
+
+
+def test_an_entry_by_a_factory_counts_as_one_of_its_own_does(tiny, plan_text, monkeypatch):
+    make, options = type(tiny).make_catalog, {}
+
+    def with_factory(self, data):
+        config = make(self, data).to_config()[0]
+        factory = {**config.pop("sizes"), "filepath": str(self.file("{output}s", data))}
+        factory["dataset"] = {**factory["dataset"], "save_args": dict(options)}
+        del config["names"]
+        catalog = FreshCatalog.from_config({**config, "{output}s": factory})
+        for name, value in self.parameters.items():
+            catalog[f"params:{name}"] = MemoryDataset(value)
+        return catalog
+
+    monkeypatch.setattr(type(tiny), "make_catalog", with_factory)
+    assert tiny.run() == ALL
+    assert tiny.run() == []
+    options["indent"] = 2
+    ran, text = plan_text(tiny)
+    assert ran == ALL
+    assert "catalog entry sizes changed" in text
 
 
 def test_force_makes_all_again(tiny, plan_text):

@@ -10,6 +10,7 @@ import pytest
 
 from graft.caching.snapshots import count_changes, take_snapshot
 from graft.images.file_hashes import FileHashes
+from graft.sources.file_names import walk_places
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def read(monkeypatch):
 
 def keep(tmp_path, source):
     hashes = FileHashes(tmp_path / "hashes.json")
-    snapshot = take_snapshot([source], hashes)
+    snapshot = take_snapshot(walk_places([source]), hashes)
     hashes.save()
     return snapshot
 
@@ -106,4 +107,5 @@ def test_links_and_what_cannot_be_read_are_described(tmp_path, source):
 def test_an_archive_is_one_file(tmp_path):
     archive = tmp_path / "all.zip"
     archive.write_bytes(b"zip")
-    assert list(take_snapshot([archive, tmp_path / "absent"], FileHashes())) == ["0/all.zip"]
+    snapshot = take_snapshot(walk_places([archive, tmp_path / "absent"]), FileHashes())
+    assert list(snapshot) == ["0/all.zip"]

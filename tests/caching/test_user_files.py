@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from graft.caching.ledger import Ledger
-from graft.datasets import LabelVerdictsDataset, TableFileDataset, TokenTablesDataset
+from graft.datasets import LabelVerdictsDataset
+from graft.pipelines.tabular.tables import TableFileDataset
+from graft.pipelines.text_classification.texts import TokenTablesDataset
 
 
 def describe(path: Path) -> str | None:

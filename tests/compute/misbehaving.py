@@ -8,8 +8,8 @@ import signal
 import time
 from pathlib import Path
 
+from graft.errors import PictureError
 from graft.images.checking import PictureFacts, check_picture
-from graft.images.decoding import PictureError
 
 # The bytes of a "picture" say what its decoder does.
 DEEDS = {}

@@ -71,10 +71,10 @@ def test_large_items_and_large_results_pass():
 )
 def test_a_decoder_gone_wild_costs_its_own_picture_alone(deed, reason):
     good = [bytes([number]) * 9 for number in range(6)]
-    started = time.monotonic()
-    results = run(*good[:3], deed, *good[3:], workers=1)
+    # Only what would take forever may be ended by the clock, however busy the machine is.
+    limits = LIMITS if "seconds_per_picture" in reason else Limits(60.0, LIMITS.memory_mb)
+    results = run(*good[:3], deed, *good[3:], workers=1, limits=limits)
     assert results == [*good[:3], Failure(reason), *good[3:]]
-    assert time.monotonic() - started < SOON
 
 
 def test_the_picture_that_broke_its_worker_is_handed_back():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from graft.images.decoding import PictureError, decode_picture, open_picture, to_rgb
+from graft.errors import PictureError
+from graft.images.decoding import decode_picture, open_picture, to_rgb
 
 MAX_PIXELS = 1_000_000
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from graft.compute.workers import Failure
 from graft.datasets import AtomicDataset, FormerDataset
-from graft.images.decoding import PictureError
+from graft.errors import PictureError
 from graft.models import inference
 from graft.parameters.base import BackboneParameters
 from graft.pipelines.decoding import nodes as decoding

@@ -16,7 +16,6 @@ from PIL import Image
 
 from graft.datasets import KerasImagesDataset
 from graft.errors import GraftError
-from graft.runtime import import_tensorflow
 
 RANDOM = np.random.default_rng(0)
 GREY = RANDOM.integers(0, 256, (5, 28, 28), np.uint8)
@@ -26,7 +25,7 @@ COLOUR = RANDOM.integers(0, 256, (5, 32, 32, 3), np.uint8)
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
     """The cache of Keras, empty."""
-    import_tensorflow()
+    importlib.import_module("keras")
     monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
     return tmp_path
 
@@ -37,7 +36,6 @@ def provide(monkeypatch):
 
     def provide(name, pixels, labels):
         parts = (pixels[:3], labels[:3]), (pixels[3:], labels[3:])
-        import_tensorflow()
         module = importlib.import_module(f"keras.datasets.{name}")
         monkeypatch.setattr(module, "load_data", lambda: parts)
 

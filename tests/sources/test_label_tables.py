@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from graft.errors import GraftError
-from graft.images.decoding import PictureError
+from graft.errors import GraftError, PictureError
 from graft.sources.label_tables import read_label_table
 from graft.sources.table_rows import TableColumns
 

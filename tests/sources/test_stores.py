@@ -13,8 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from graft.errors import GraftError
-from graft.images.decoding import PictureError
+from graft.errors import GraftError, PictureError
 from graft.sources import file_names
 from graft.sources.stores import open_store
 

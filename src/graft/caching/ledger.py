@@ -12,8 +12,7 @@ from kedro.io import AbstractDataset
 
 from graft.caching.recipes import Recipe
 from graft.caching.snapshots import Snapshot, take_snapshot
-from graft.datasets.atomic import AtomicDataset, FormerDataset
-from graft.datasets.image_sources import ImageSourceDataset, UserFileDataset
+from graft.datasets.atomic import AtomicDataset, FormerDataset, SourceDataset, UserFileDataset
 from graft.datasets.receipts import describe_state, forget, remember, sync
 from graft.fingerprints import hash_parts
 from graft.images.file_hashes import FileHashes
@@ -36,11 +35,11 @@ class Ledger:
     def describe_content(self, dataset: AbstractDataset | None) -> str | None:
         """Digest of what the files of a catalog entry hold; None if there are none.
 
-        Pictures of the user are described by a snapshot, which :meth:`read_snapshot` gives back.
+        A source of the user is described by a snapshot, which :meth:`read_snapshot` gives back.
         An entry that is no file of ours has no content that could be known: also None.
         """
-        if isinstance(dataset, ImageSourceDataset):
-            snapshot = take_snapshot(dataset.list_places(), self.hashes)
+        if isinstance(dataset, SourceDataset):
+            snapshot = take_snapshot(dataset.walk(), self.hashes)
             digest = hash_parts(json.dumps(snapshot))
             self._snapshots[digest] = snapshot
             return digest

@@ -20,8 +20,7 @@ from graft.caching.recipes import (
     find_models,
 )
 from graft.caching.snapshots import Snapshot, count_changes
-from graft.datasets.atomic import AtomicDataset, FormerDataset
-from graft.datasets.image_sources import ImageSourceDataset
+from graft.datasets.atomic import AtomicDataset, FormerDataset, SourceDataset
 
 WIDTH = 80
 _STAGE_WIDTH = 20
@@ -201,9 +200,9 @@ class Plan:
 
     def note_input(self, name: str) -> None:
         """Look at what an input holds, just before it is loaded."""
-        if not is_parameter(name) and not isinstance(self._get(name), ImageSourceDataset):
-            # Pictures of the user count as they were before the run: if they change during it,
-            # what is made of them is stale.
+        if not is_parameter(name) and not isinstance(self._get(name), SourceDataset):
+            # A source counts as it was before the run: if it changes during it, what is made
+            # of it is stale.
             self._contents[name] = self._ledger.describe_content(self._get(name))
 
     def record(self, output: str) -> None:

@@ -17,8 +17,7 @@ from graft.caching.ledger import Ledger
 from graft.caching.lock import WAITS, RunLock
 from graft.caching.plan import NEVER_MADE, Plan, format_plan, name_stage
 from graft.caching.runner import FreshCatalog, is_plan_only
-from graft.datasets.atomic import AtomicDataset, FormerDataset
-from graft.datasets.training_folders import TrainingBackupDataset
+from graft.datasets.atomic import AtomicDataset, FormerDataset, WorkSaver
 from graft.errors import GraftError
 
 logger = logging.getLogger(__name__)
@@ -78,7 +77,7 @@ class CachingHook:
         if force and not plan_only:
             # All is to be made again, and not taken over from what there is.
             for dataset in map(catalog.get, pipeline.inputs()):
-                if isinstance(dataset, (FormerDataset, TrainingBackupDataset)):
+                if isinstance(dataset, WorkSaver):
                     dataset.forget()
         catalog.follow(plan)
 

@@ -1,4 +1,4 @@
-"""The state of a source of pictures: which files there are, and the hash of each."""
+"""The state of a source of files: which files there are, and the hash of each."""
 
 from __future__ import annotations
 
@@ -7,29 +7,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from graft.images.file_hashes import FileHashes
-from graft.sources.file_names import is_litter, to_text
 
 Snapshot = dict[str, str]
 
 
-def take_snapshot(roots: Iterable[Path], hashes: FileHashes) -> Snapshot:
+def take_snapshot(files: Iterable[tuple[str, Path]], hashes: FileHashes) -> Snapshot:
     """Name and content of every file of a source; cheap where nothing was touched.
 
     Args:
-        roots: Files, archives or folders; of folders all below them counts, hidden files and
-            the litter of desktops left out.
+        files: Names, each once, and places, of :meth:`graft.datasets.atomic.SourceDataset.walk`.
         hashes: Known hashes: a file is read only if it is not among them.
 
     Returns:
-        Name (relative to its root, after the number of the root) to SHA-256. What cannot be
-        read, and links, stand there with what they are in place of a hash.
+        Name to SHA-256, in the order of the names. What cannot be read, and links, stand there
+        with what they are in place of a hash.
     """
-    found: Snapshot = {}
-    for number, root in enumerate(roots):
-        for path in _list_files(root):
-            name = to_text(os.path.relpath(path, root)) if path != root else root.name
-            found[f"{number}/{name}"] = _describe(path, hashes)
-    return dict(sorted(found.items()))
+    return dict(sorted((name, _describe(path, hashes)) for name, path in files))
 
 
 def count_changes(old: Snapshot, new: Snapshot) -> str:
@@ -54,16 +47,6 @@ def count_changes(old: Snapshot, new: Snapshot) -> str:
         "gone": len(gone) - renamed,
     }
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-
-
-def _list_files(root: Path) -> Iterable[Path]:
-    if not root.is_dir():
-        yield from [root] if os.path.lexists(root) else []
-        return
-    for folder, subfolders, files in os.walk(root):
-        links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
-        subfolders[:] = [name for name in subfolders if not is_litter(name)]
-        yield from (Path(folder, name) for name in [*files, *links] if not is_litter(name))
 
 
 def _describe(path: Path, hashes: FileHashes) -> str:

@@ -1,4 +1,4 @@
-"""What a process does that decodes untrusted bytes for :mod:`graft.compute.workers`."""
+"""What a process does that works on untrusted bytes for :mod:`graft.compute.workers`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from graft.images.decoding import PictureError, list_formats
+from graft.errors import PictureError
 
 if sys.platform != "win32":
     import resource
@@ -53,10 +53,16 @@ class Limits:
     memory_mb: int
 
 
-def serve(pipe: Connection, function: Callable[..., Any], limits: Limits) -> None:
+def serve(
+    pipe: Connection,
+    function: Callable[..., Any],
+    limits: Limits,
+    prepare: Callable[[], object] | None,
+) -> None:
     """Say that it is ready; then answer every batch of items, item by item, until none comes."""
     _withdraw()
-    list_formats()  # loads the decoders, at nobody's expense
+    if prepare is not None:
+        prepare()
     most_bytes = _measure_memory() + limits.memory_mb * 2**20
     pipe.send(None)
     # The parent ended: nobody wants the rest.

@@ -17,14 +17,9 @@ from multiprocessing import resource_tracker
 from queue import SimpleQueue
 from typing import Any
 
-import pandas as pd
-
 from graft.compute.streams import map_threaded
 from graft.compute.worker_process import OUT_OF_MEMORY, OUT_OF_TIME, Failure, Item, Limits, serve
 from graft.errors import GraftError
-from graft.images.crops import parse_crop
-from graft.images.decoding import PictureError
-from graft.sources.source import ImageSource
 
 # Not fork: it would copy a process in which TensorFlow's threads may run.
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -41,8 +36,13 @@ class _LostError(Exception):
 class Worker:
     """One process after another, each with a pipe; a single thread at a time calls solve."""
 
-    def __init__(self, function: Callable[..., Any], limits: Limits) -> None:
-        self._function, self._limits = function, limits
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        limits: Limits,
+        prepare: Callable[[], object] | None = None,
+    ) -> None:
+        self._function, self._limits, self._prepare = function, limits, prepare
         self._process: Any = None
         self._is_dismissed = False
 
@@ -97,7 +97,7 @@ class Worker:
 
     def _start(self) -> None:
         self._pipe, pipe = _CONTEXT.Pipe()
-        arguments = (pipe, self._function, self._limits)
+        arguments = (pipe, self._function, self._limits, self._prepare)
         process = _CONTEXT.Process(target=serve, args=arguments, daemon=True)
         try:
             with _process_lock, _without_main(), _without_interrupts(), pipe:
@@ -160,14 +160,18 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-__all__ = ["Failure", "Item", "Limits", "map_isolated", "read_items"]
+__all__ = ["Failure", "Item", "Limits", "map_isolated"]
 
 # Small items travel together: a worker that waits for the next one does nothing.
 _ITEMS_A_BATCH, _BYTES_A_BATCH = 32, 512 * 1024
 
 
 def map_isolated(
-    function: Callable[..., Any], items: Iterable[Item | Failure], workers: int, limits: Limits
+    function: Callable[..., Any],
+    items: Iterable[Item | Failure],
+    workers: int,
+    limits: Limits,
+    prepare: Callable[[], object] | None = None,
 ) -> Generator[Any, None, None]:
     """Apply a function in processes; what hangs, crashes or eats memory costs one item only.
 
@@ -185,10 +189,12 @@ def map_isolated(
             ``data`` holds the bytes. A :class:`Failure` among them is passed on in its place.
         workers: Number of processes.
         limits: Time and memory an item.
+        prepare: Called once in every process before its first item, at no item's expense: it
+            loads what the function loads when it is first called.
 
     Yields:
         In the order of the items, the result, or a :class:`Failure` if the function raised
-        :class:`~graft.images.decoding.PictureError` or broke a limit or its worker.
+        :class:`~graft.errors.PictureError` or broke a limit or its worker.
 
     Raises:
         GraftError: If no worker can start.
@@ -201,7 +207,7 @@ def map_isolated(
         >>> next(map_isolated(decode, [{"data": b""}], workers=1, limits=Limits(10.0, 500)))
         Failure(reason='empty file (0 bytes)')
     """
-    crew = [Worker(function, limits) for _ in range(workers)]
+    crew = [Worker(function, limits, prepare) for _ in range(workers)]
     idle: SimpleQueue[Worker] = SimpleQueue()
     for worker in crew:
         idle.put(worker)
@@ -227,15 +233,6 @@ def map_isolated(
     finally:
         for worker in crew:
             worker.end()
-
-
-def read_items(source: ImageSource, records: pd.DataFrame) -> Iterator[Item | Failure]:
-    """Read the pictures of some records of a source, as items with ``data`` and ``crop``."""
-    for image_id, crop in zip(records["image_id"], records["crop"], strict=True):
-        try:
-            yield {"data": source.read(image_id), "crop": parse_crop(crop)}
-        except PictureError as error:
-            yield Failure(str(error))
 
 
 def _batch(items: Iterable[Item | Failure]) -> Iterator[list[Item | Failure]]:

@@ -1,48 +1,45 @@
 """Catalog types that kedro-datasets lacks: image sources, arrays, features, models, figures.
 
-In a catalog they are named by this package: ``type: graft.datasets.AtomicDataset``.
+In a catalog they are named by this package: ``type: graft.datasets.AtomicDataset``. A module is
+imported when one of its types is asked for: who needs one type does not load what all of them
+need, and what knows no pictures can use :mod:`graft.datasets.atomic`.
 """
 
-from graft.datasets.arrays import NumpyArrayDataset, TracedArrayDataset, WeightsDataset
-from graft.datasets.atomic import AtomicDataset, FormerDataset
-from graft.datasets.champion import ChampionDataset
-from graft.datasets.features import FeatureShardsDataset
-from graft.datasets.figures import FigureDataset, FigureFolderDataset, HTMLDataset
-from graft.datasets.image_sources import (
-    ClassFoldersDataset,
-    DigitsDataset,
-    IdxDataset,
-    KerasImagesDataset,
-    LabelledFileNamesDataset,
-    LabelLineDataset,
-    LabelTableDataset,
-    LabelVerdictsDataset,
-    TrackFoldersDataset,
-)
-from graft.datasets.keras_model import KerasModelDataset
-from graft.datasets.training_folders import LogFolderDataset, TrainingBackupDataset
+from __future__ import annotations
 
-__all__ = [
-    "AtomicDataset",
-    "ChampionDataset",
-    "ClassFoldersDataset",
-    "DigitsDataset",
-    "FeatureShardsDataset",
-    "FigureDataset",
-    "FigureFolderDataset",
-    "FormerDataset",
-    "HTMLDataset",
-    "IdxDataset",
-    "KerasImagesDataset",
-    "KerasModelDataset",
-    "LabelLineDataset",
-    "LabelTableDataset",
-    "LabelVerdictsDataset",
-    "LabelledFileNamesDataset",
-    "LogFolderDataset",
-    "NumpyArrayDataset",
-    "TracedArrayDataset",
-    "TrackFoldersDataset",
-    "TrainingBackupDataset",
-    "WeightsDataset",
-]
+from importlib import import_module
+from typing import Any
+
+_TYPES = {
+    "arrays": ["NumpyArrayDataset", "TracedArrayDataset", "WeightsDataset"],
+    "atomic": ["AtomicDataset", "FormerDataset"],
+    "champion": ["ChampionDataset"],
+    "features": ["FeatureShardsDataset"],
+    "figures": ["FigureDataset", "FigureFolderDataset", "HTMLDataset"],
+    "image_sources": [
+        "ClassFoldersDataset",
+        "DigitsDataset",
+        "IdxDataset",
+        "KerasImagesDataset",
+        "LabelLineDataset",
+        "LabelTableDataset",
+        "LabelVerdictsDataset",
+        "LabelledFileNamesDataset",
+        "TrackFoldersDataset",
+    ],
+    "keras_model": ["KerasModelDataset"],
+    "training_folders": ["LogFolderDataset", "TrainingBackupDataset"],
+}
+_MODULE_OF = {name: module for module, names in _TYPES.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

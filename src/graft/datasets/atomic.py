@@ -1,16 +1,20 @@
-"""One wrapper that makes any local dataset, file or folder, atomic and checked."""
+"""One wrapper that makes any local dataset, file or folder, atomic and checked.
+
+And the other roles that an entry of a catalog may have for :mod:`graft.caching`, which knows
+these classes and no other: a source or a file of the user's, and what only saves work.
+"""
 
 from __future__ import annotations
 
 import copy
 import os
 import shutil
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from uuid import uuid4
 
-from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import AbstractDataset, DatasetError, parse_dataset_definition
 
 from graft.datasets.receipts import (
@@ -44,6 +48,58 @@ class LocalDataset(AbstractDataset[Saved, Loaded]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+class UserDataset(AbstractDataset[Any, Loaded]):
+    """Base of entries that the user brings and may change at any time: read, never written.
+
+    Args:
+        filepath: The file or folder.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def save(self, data: Any) -> NoReturn:
+        raise DatasetError(f"{self} is the user's own: it is read, never written")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+
+class SourceDataset(UserDataset[Loaded]):
+    """Base of entries of many files, such as pictures, of which a plan tells what happened to them.
+
+    It counts as it was when a run was planned.
+    """
+
+    @abstractmethod
+    def walk(self) -> Iterator[tuple[str, Path]]:
+        """A name, each once, and the place of every file that counts, in any order."""
+
+
+class UserFileDataset(UserDataset[Any]):
+    """Base of entries whose content is a file, or a few of them; it counts as it is when loaded."""
+
+    def list_files(self) -> list[Path]:
+        """The files that are there now: outputs made from others are stale."""
+        path = Path(self._filepath).expanduser()
+        if path.is_dir():
+            return sorted(file for file in path.rglob("*") if file.is_file())
+        return [path] if path.is_file() else []
+
+    def _exists(self) -> bool:
+        return bool(self.list_files())
+
+
+class WorkSaver(ABC):
+    """Base of entries without which the outputs would be the same, only later."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Be absent from now on: everything is to be made again."""
 
 
 class AtomicDataset(AbstractDataset[Any, Any]):
@@ -186,7 +242,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-class FormerDataset(AtomicDataset):
+class FormerDataset(AtomicDataset, WorkSaver):
     """Another entry's file, read before it is written anew; None before the first run.
 
     Kedro's graph has no way back, so an output that depends on its former self is read under a

@@ -12,9 +12,9 @@ import numpy as np
 
 from graft.datasets.atomic import LocalDataset
 from graft.datasets.keras_model import KerasModelDataset
-from graft.errors import GraftError
+from graft.errors import GraftError, PictureError
 from graft.images.colours import show_in_rgb
-from graft.images.decoding import PictureError, decode_picture
+from graft.images.decoding import decode_picture
 
 if TYPE_CHECKING:
     import keras

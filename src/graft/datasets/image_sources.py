@@ -5,14 +5,16 @@ from __future__ import annotations
 import glob
 import os
 from abc import abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
 
+from graft.datasets.atomic import SourceDataset, UserFileDataset
 from graft.errors import GraftError
 from graft.sources.class_folders import read_class_folders, read_track_folders
+from graft.sources.file_names import walk_places
 from graft.sources.idx import read_idx
 from graft.sources.keras_downloads import CLASS_NAMES, download_arrays
 from graft.sources.label_lines import read_label_line
@@ -25,17 +27,13 @@ from graft.sources.stores import is_archive_name
 from graft.sources.table_rows import TableColumns
 
 
-class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
-    """Base of the image sources: read-only, for the user's pictures are never written to.
+class ImageSourceDataset(SourceDataset[ImageSource]):
+    """Base of the image sources.
 
     Args:
         filepath: Where the pictures, or a file that names them, are.
         metadata: Ignored by Kedro; kedro-viz reads it.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = filepath
-        self.metadata = metadata
 
     @abstractmethod
     def load(self) -> ImageSource:
@@ -45,14 +43,11 @@ class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
         """Files and folders that the pictures and their labels are read from."""
         return [Path(self._filepath).expanduser()]
 
-    def save(self, data: Any) -> NoReturn:
-        raise DatasetError(f"{self} is the user's own: it is read, never written")
+    def walk(self) -> Iterator[tuple[str, Path]]:
+        return walk_places(self.list_places())
 
     def _exists(self) -> bool:
         return os.path.exists(os.path.expanduser(self._filepath))
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
 
 
 class ClassFoldersDataset(ImageSourceDataset):
@@ -272,35 +267,6 @@ class DigitsDataset(ImageSourceDataset):
 
     def _exists(self) -> bool:
         return True
-
-
-class UserFileDataset(AbstractDataset[Any, Any]):
-    """Base of entries whose content is a file that the user brings and may change at any time.
-
-    Args:
-        filepath: The file or folder.
-        metadata: Ignored by Kedro; kedro-viz reads it.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = filepath
-        self.metadata = metadata
-
-    def list_files(self) -> list[Path]:
-        """The files that are there now: outputs made from others are stale."""
-        path = Path(self._filepath).expanduser()
-        if path.is_dir():
-            return sorted(file for file in path.rglob("*") if file.is_file())
-        return [path] if path.is_file() else []
-
-    def save(self, data: Any) -> NoReturn:
-        raise DatasetError(f"{self} is the user's own: it is read, never written")
-
-    def _exists(self) -> bool:
-        return bool(self.list_files())
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
 
 
 class LabelVerdictsDataset(UserFileDataset):

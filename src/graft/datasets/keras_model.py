@@ -23,7 +23,6 @@ import numpy as np
 
 from graft.datasets.atomic import LocalDataset
 from graft.errors import GraftError
-from graft.runtime import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -99,7 +98,6 @@ class KerasModelDataset(LocalDataset["keras.Model", "keras.Model"]):
         self._imports = imports
 
     def load(self) -> keras.Model:
-        import_tensorflow()
         for module in self._imports:
             import_module(module)
         return share_model(self._filepath, self._read)

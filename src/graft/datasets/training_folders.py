@@ -8,12 +8,12 @@ from typing import Any, NoReturn
 
 from kedro.io import DatasetError
 
-from graft.datasets.atomic import LocalDataset
+from graft.datasets.atomic import LocalDataset, WorkSaver
 from graft.errors import GraftError
 from graft.training.backup import TrainingBackup
 
 
-class TrainingBackupDataset(LocalDataset[NoReturn, TrainingBackup]):
+class TrainingBackupDataset(LocalDataset[NoReturn, TrainingBackup], WorkSaver):
     """A folder in which a training that was killed finds its last state.
 
     It is an input of the stage that trains: what is loaded is a handle, there from the start

@@ -10,8 +10,9 @@ import imagehash
 import numpy as np
 from PIL import Image
 
+from graft.errors import PictureError
 from graft.images.crops import Box
-from graft.images.decoding import PictureError, cut_out, open_picture, to_rgb
+from graft.images.decoding import cut_out, open_picture, to_rgb
 
 OK = "ok"
 QUARANTINED = "quarantined"

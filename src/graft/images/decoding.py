@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from graft.errors import PictureError
 from graft.images.colours import COLOURS
 from graft.images.crops import Box
 
@@ -68,10 +69,6 @@ _TURNS: dict[Any, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-class PictureError(ValueError):
-    """A picture that cannot be used; the message says why, for a person."""
 
 
 def open_picture(data: bytes, max_pixels: int) -> Image.Image:

@@ -1,5 +1,1 @@
-"""Keras: backbones, heads, training. Importing this package loads TensorFlow."""
-
-from graft.runtime import import_tensorflow
-
-import_tensorflow()
+"""Keras: backbones, blocks, heads, networks and how they are used."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from PIL import Image
 
-from graft.errors import GraftError
-from graft.images.decoding import PictureError
+from graft.errors import GraftError, PictureError
 
 # A single picture file above this is an accident or an attack (a zip bomb), not a picture.
 MAX_FILE_BYTES = 256 * 1024**2
@@ -85,6 +85,32 @@ def to_text(name: str) -> str:
 
 
 def refuse_giant(size: int) -> None:
-    """Raise :class:`~graft.images.decoding.PictureError` for a file too large for a picture."""
+    """Raise :class:`~graft.errors.PictureError` for a file too large for a picture."""
     if size > MAX_FILE_BYTES:
         raise PictureError(f"{size:,} bytes, more than the {MAX_FILE_BYTES:,} of a picture file")
+
+
+def walk_places(places: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    """Name and place of every file in some places, in no order.
+
+    Args:
+        places: Files, archives or folders; of folders all below them counts, hidden files and
+            the litter of desktops left out. What is not there has no files.
+
+    Yields:
+        The number of the place, ``/`` and the name in it; and where the file, or the link, lies.
+    """
+    for number, place in enumerate(places):
+        for path in _list_files(place):
+            name = to_text(os.path.relpath(path, place)) if path != place else place.name
+            yield f"{number}/{name}", path
+
+
+def _list_files(place: Path) -> Iterator[Path]:
+    if not place.is_dir():
+        yield from [place] if os.path.lexists(place) else []
+        return
+    for folder, subfolders, files in os.walk(place):
+        links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
+        subfolders[:] = [name for name in subfolders if not is_litter(name)]
+        yield from (Path(folder, name) for name in [*files, *links] if not is_litter(name))

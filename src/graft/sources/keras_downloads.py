@@ -14,7 +14,6 @@ from zipfile import BadZipFile
 import numpy as np
 
 from graft.errors import GraftError
-from graft.runtime import import_tensorflow
 
 _SECONDS_TO_CONNECT = 30.0
 _DAMAGE = (ValueError, KeyError, OSError, EOFError, zlib.error, BadZipFile, pickle.UnpicklingError)
@@ -45,12 +44,12 @@ def download_arrays(name: str) -> list[tuple[str, np.ndarray, np.ndarray]]:
     Raises:
         GraftError: If it is in neither, or damaged; names the file, its folder and its address.
     """
-    import_tensorflow()
+    library = importlib.import_module(f"keras.datasets.{name}")
     patience = socket.getdefaulttimeout()
     # Keras downloads without a time limit: a network that swallows packets would hang the run.
     socket.setdefaulttimeout(_SECONDS_TO_CONNECT)
     try:
-        train, test = importlib.import_module(f"keras.datasets.{name}").load_data()
+        train, test = library.load_data()
         return [_check("train", *train), _check("test", *test)]
     except Exception as error:
         download = _find_locals(error, "get_file")

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from graft.errors import GraftError
-from graft.images.decoding import PictureError
+from graft.errors import GraftError, PictureError
 from graft.sources.file_names import to_path, to_text
 from graft.sources.listed_pictures import ListedPicture, RowReader, fit_crops
 from graft.sources.source import ImageSource, Record, make_records

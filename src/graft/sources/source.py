@@ -6,11 +6,15 @@ A new layout is one function in :mod:`graft.sources` that returns an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
+
+from graft.compute.workers import Failure, Item
+from graft.errors import PictureError
+from graft.images.crops import parse_crop
 
 
 class Record(NamedTuple):
@@ -43,7 +47,7 @@ class ImageSource:
         records: A row a picture with the columns of :class:`Record`, text or missing, in the
             order in which reading is cheapest.
         read: ``image_id`` to the bytes of that picture's whole file. Raises
-            :class:`~graft.images.decoding.PictureError` if this one file cannot be read.
+            :class:`~graft.errors.PictureError` if this one file cannot be read.
         notes: What a person should know of how the pictures were read, a line each.
     """
 
@@ -55,3 +59,12 @@ class ImageSource:
 def make_records(rows: Iterable[Record]) -> pd.DataFrame:
     """The table of an :class:`ImageSource`, every column of dtype "str"."""
     return pd.DataFrame(list(rows), columns=RECORD_COLUMNS, dtype="str")
+
+
+def read_items(source: ImageSource, records: pd.DataFrame) -> Iterator[Item | Failure]:
+    """Read the pictures of some records of a source, as items with ``data`` and ``crop``."""
+    for image_id, crop in zip(records["image_id"], records["crop"], strict=True):
+        try:
+            yield {"data": source.read(image_id), "crop": parse_crop(crop)}
+        except PictureError as error:
+            yield Failure(str(error))

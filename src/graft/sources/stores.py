@@ -13,8 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, Self
 
-from graft.errors import GraftError
-from graft.images.decoding import PictureError
+from graft.errors import GraftError, PictureError
 from graft.sources.file_names import is_litter, leaves_folder, refuse_giant, to_path, to_text
 
 

@@ -13,8 +13,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from graft.errors import GraftError
-from graft.images.decoding import PictureError
+from graft.errors import GraftError, PictureError
 from graft.parameters.base import StageParameters
 from graft.sources.file_names import refuse_giant
 

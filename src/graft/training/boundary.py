@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -22,11 +22,14 @@ from graft.compute.streams import RowStream
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import copy_pictures
-from graft.models.augmentation import PictureAugmenter
-from graft.models.inference import compile_forward
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.progress import track
 from graft.types import KerasModel
+
+if TYPE_CHECKING:
+    import keras
+
+    from graft.models.augmentation import PictureAugmenter
 
 _TOO_FEW_BATCHES = 8
 
@@ -80,6 +83,8 @@ class BoundaryRun:
         seed: int,
         dtype: str,
     ) -> None:
+        from graft.models.inference import compile_forward
+
         self._forward = compile_forward(trunk, batch_size)
         self._read, self._names, self._augmenter = read, names, augmenter
         self._batch_size, self._seed, self._dtype = batch_size, seed, dtype

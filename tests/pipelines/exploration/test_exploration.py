@@ -14,8 +14,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from PIL import Image
 
-from graft.errors import GraftError
-from graft.images.decoding import PictureError
+from graft.errors import GraftError, PictureError
 from graft.pipelines.exploration import create_pipeline
 from graft.pipelines.exploration.findings import describe_shortcut, judge_all, log_findings
 from graft.pipelines.exploration.nodes import (

@@ -11,8 +11,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from graft.errors import GraftError
-from graft.images.decoding import PictureError
+from graft.errors import GraftError, PictureError
 from graft.pipelines.ingestion import create_pipeline, nodes
 from graft.pipelines.ingestion.labels import COLUMNS
 from graft.pipelines.ingestion.nodes import check_images, cluster_images
@@ -43,9 +42,12 @@ def _break(source: ImageSource, broken: dict[str, bytes | PictureError]) -> Imag
     return ImageSource(source.records, read)
 
 
-def ingest(source: ImageSource) -> tuple[pd.DataFrame, pd.DataFrame]:
+def ingest(
+    source: ImageSource, seconds: float = PARAMETERS.seconds_per_picture
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Index and quarantine of a source."""
-    checked = check_images(source, None, PARAMETERS)
+    parameters = PARAMETERS.model_copy(update={"seconds_per_picture": seconds})
+    checked = check_images(source, None, parameters)
     index, quarantined, *_ = cluster_images(checked, NO_VERDICTS, PARAMETERS)
     return index, quarantined
 
@@ -100,21 +102,41 @@ def test_whatever_is_wrong_with_a_file_it_is_quarantined_with_its_reason(
     assert (index["status"] == "quarantined").sum() == 3
 
 
+# Only what would take forever may be ended by the clock, however busy the machine is.
+@pytest.mark.parametrize(
+    ("seconds", "wild", "reasons"),
+    [
+        (
+            60.0,
+            {"02.png": b"crash", "05.png": b"eat", "09.png": b"abort"},
+            [
+                "crashes its decoder (Segmentation fault)",
+                "takes more memory to decode than the 100 MB that memory_mb allows",
+                "crashes its decoder (Aborted)",
+            ],
+        ),
+        (
+            0.5,
+            {"03.png": b"loop_in_c"},
+            ["takes longer to decode than the 0.5 s that seconds_per_picture allows"],
+        ),
+    ],
+    ids=["crashes", "hangs"],
+)
 def test_a_decoder_gone_wild_takes_only_its_own_picture_with_it(
-    source: ImageSource, monkeypatch: pytest.MonkeyPatch
+    seconds: float,
+    wild: dict[str, bytes],
+    reasons: list[str],
+    source: ImageSource,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(DECODERS)
     from misbehaving import check
 
     monkeypatch.setattr(nodes, "check_picture", check)
-    wild = {"02.png": b"crash", "03.png": b"loop_in_c", "05.png": b"eat", "09.png": b"abort"}
-    index, quarantined = ingest(_break(source, wild))
-    assert dict(zip(quarantined["image_id"], quarantined["reason"], strict=True)) == {
-        "02.png": "crashes its decoder (Segmentation fault)",
-        "03.png": "takes longer to decode than the 0.5 s that seconds_per_picture allows",
-        "05.png": "takes more memory to decode than the 100 MB that memory_mb allows",
-        "09.png": "crashes its decoder (Aborted)",
-    }
+    index, quarantined = ingest(_break(source, wild), seconds)
+    told = dict(zip(quarantined["image_id"], quarantined["reason"], strict=True))
+    assert told == dict(zip(wild, reasons, strict=True))
     wild_rows = index["image_id"].isin(wild)
     # What the file holds is known even so.
     assert index.loc[wild_rows, "bytes"].tolist() == [len(content) for content in wild.values()]

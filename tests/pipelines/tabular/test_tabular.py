@@ -17,11 +17,12 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from graft.datasets import FigureDataset, HTMLDataset, LibraryTableDataset, TableFileDataset
+from graft.datasets import FigureDataset, HTMLDataset
 from graft.errors import GraftError
 from graft.pipelines.tabular import create_pipeline
 from graft.pipelines.tabular.nodes import cross_validate_table, summarise_folds
 from graft.pipelines.tabular.parameters import TabularParameters
+from graft.pipelines.tabular.tables import LibraryTableDataset, TableFileDataset
 
 CLASSIFICATION = TabularParameters(
     task="classification",

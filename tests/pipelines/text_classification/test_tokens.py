@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
-from graft.datasets import KerasTextsDataset, TokenTablesDataset
 from graft.errors import GraftError
+from graft.pipelines.text_classification.texts import KerasTextsDataset, TokenTablesDataset
 from graft.pipelines.text_classification.tokens import (
     TokenTexts,
     collect_texts,

@@ -13,15 +13,15 @@ import pandas as pd
 
 from graft.compute.known_rows import TracedRows, copy_known, find_known
 from graft.compute.streams import RowStream, count_workers
-from graft.compute.workers import Failure, Item, Limits, map_isolated, read_items
+from graft.compute.workers import Failure, Item, Limits, map_isolated
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import count_channels
 from graft.images.crops import parse_crop
-from graft.images.decoding import decode_picture
+from graft.images.decoding import decode_picture, list_formats
 from graft.pipelines.decoding.parameters import DecodingParameters
 from graft.progress import track
-from graft.sources.source import ImageSource
+from graft.sources.source import ImageSource, read_items
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +109,8 @@ def _chain_rows(
     )
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
     items = _check_contents(read_items(source, firsts), firsts["sha256"])
-    results = map_isolated(decode, items, parameters.workers or count_workers(), limits)
+    workers = parameters.workers or count_workers()
+    results = map_isolated(decode, items, workers, limits, prepare=list_formats)
     with closing(results):
         tracked = track(results, total=len(firsts), activity="decoding", unit="pictures")
         for image_id, origin, result in zip(

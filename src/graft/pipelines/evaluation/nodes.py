@@ -162,8 +162,9 @@ def measure_ladder(
         ``ladder``: ``confidence``, ``chosen`` (model), ``human_error``, ``train_pictures`` (of
         which ``errors`` measures a sample), ``chance`` (error of guessing), ``majority``: the
         commonest ``label`` of train and the ``errors`` of always naming it; ``models``: model →
-        ``errors`` (split → ``n``, ``clusters``, ``value``, ``low``, ``high``), ``readings`` (see
-        :func:`graft.analysis.error_breakdown.read_ladder`), ``headline`` and ``baseline``, sentences.
+        ``errors`` (split → ``n``, ``clusters``, ``value``, ``low``, ``high``), ``readings``
+        (see :func:`graft.analysis.error_breakdown.read_ladder`), ``headline`` and ``baseline``,
+        sentences.
     """
     train = splits.loc[splits["split"] == "train", "label"]
     label = str(train.value_counts().sort_index(kind="stable").idxmax())

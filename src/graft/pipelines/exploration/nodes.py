@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from graft.analysis.outliers import find_outliers
 from graft.analysis.shortcuts import ShortcutSettings, derive_properties, measure_shortcuts
+from graft.errors import PictureError
 from graft.images.crops import parse_crop
-from graft.images.decoding import PictureError, decode_picture
+from graft.images.decoding import decode_picture
 from graft.pipelines.exploration.findings import describe_outlier, judge_all, log_findings
 from graft.pipelines.exploration.parameters import ExplorationParameters
 from graft.reporting.contact_sheets import Panel, draw_sheet, encode_figure

@@ -14,11 +14,11 @@ import pandas as pd
 
 from graft.compute.streams import count_workers
 from graft.compute.workers import Failure, Item, Limits, map_isolated
-from graft.errors import GraftError
+from graft.errors import GraftError, PictureError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.checking import OK, QUARANTINED, PictureFacts, check_picture, describe_unusable
 from graft.images.crops import parse_crop
-from graft.images.decoding import PictureError
+from graft.images.decoding import list_formats
 from graft.images.duplicates import SAME_PIXELS
 from graft.pipelines.ingestion.labels import apply_verdicts, cluster_pictures, settle_conflicts
 from graft.pipelines.ingestion.parameters import IngestionParameters
@@ -60,7 +60,8 @@ def collect_facts(
     reading = _Reading(source, recipe, known)
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
     workers = parameters.workers or count_workers()
-    with closing(map_isolated(check, reading.read_new(), workers, limits)) as results:
+    results = map_isolated(check, reading.read_new(), workers, limits, prepare=list_formats)
+    with closing(results):
         found = list(map(_describe, results, reading.origins_of_new))
     pool = pd.concat([known[[*FACTS, "origin"]], _make_table(found)], ignore_index=True)
     table = pool.iloc[reading.rows].reset_index(drop=True)

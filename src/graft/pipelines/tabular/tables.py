@@ -8,9 +8,8 @@ from typing import Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from graft.datasets.image_sources import UserFileDataset
+from graft.datasets.atomic import UserFileDataset
 from graft.errors import GraftError
-from graft.runtime import import_tensorflow
 
 
 class TableFileDataset(UserFileDataset):
@@ -66,7 +65,6 @@ class LibraryTableDataset(AbstractDataset[Any, pd.DataFrame]):
             from sklearn.datasets import load_diabetes
 
             return load_diabetes(as_frame=True).frame
-        import_tensorflow()
         from keras.datasets import california_housing
 
         try:

@@ -9,10 +9,9 @@ from typing import Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from graft.datasets.image_sources import UserFileDataset
+from graft.datasets.atomic import UserFileDataset
 from graft.errors import GraftError
 from graft.pipelines.text_classification.tokens import TokenTexts, collect_texts, read_token_tables
-from graft.runtime import import_tensorflow
 
 # Indices 0 to 2 are no words; the word index of Keras begins with 1 for the commonest word.
 _FIRST_WORD = 3
@@ -56,7 +55,6 @@ class KerasTextsDataset(AbstractDataset[Any, TokenTexts]):
         self.metadata = metadata
 
     def load(self) -> TokenTexts:
-        import_tensorflow()
         source = importlib.import_module(f"keras.datasets.{self._name}")
         try:
             train, test = source.load_data(num_words=self._vocabulary)
