@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from graft.training.recipes import NAMES
-from run import read_accuracy, run_kedro, throw_away_project
+from graft.training.tuning_recipes import NAMES
+from run import read_accuracy, read_chosen, run_kedro, throw_away_project
 
 SETS = {
     "digits": None,
@@ -42,15 +42,15 @@ def run_set(project: Path, name: str, shared: Path, seed: int, **more: str) -> f
 
 def read_race(project: Path, name: str) -> dict[str, object]:
     """What came of a run: accuracies on test, the recipe, and its share of the cost."""
-    comparison = json.loads((project / f"data/08_reporting/{name}/comparison.json").read_text())
+    chosen = read_chosen(project, name)
     recipe = json.loads((project / f"data/06_models/{name}/fine_tuned_recipe.json").read_text())
     race = pd.read_csv(project / f"data/06_models/{name}/recipe_race.csv")
     passes = race.groupby("runner")["passes"].max()
     alone = passes[recipe["recipe"]]
     return {
         "frozen": read_accuracy(project, name),
-        "auto": read_accuracy(project, name, comparison["chosen"]),
-        "chosen": comparison["chosen"],
+        "auto": read_accuracy(project, name, chosen),
+        "chosen": chosen,
         "winner": recipe["recipe"],
         "dev": recipe["dev_accuracy"],
         "passes": float(passes.sum()),

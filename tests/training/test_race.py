@@ -19,7 +19,7 @@ from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParam
 from graft.training import race as race_module
 from graft.training.backup import TrainingBackup
 from graft.training.race import Race, RaceResult, select_better, tabulate_curves, tabulate_race
-from graft.training.recipes import Recipe, Workload
+from graft.training.tuning_recipes import Recipe, Workload
 from graft.training.views import FreshViews, ViewPools
 from graft.training.watching import Recorder
 

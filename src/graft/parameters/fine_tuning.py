@@ -56,11 +56,12 @@ class FineTuningParameters(TrainingParameters):
     """Which blocks are trained further, on what, and how.
 
     Attributes:
-        recipe: ``auto``: the recipes of :mod:`graft.training.recipes` race, and dev decides; the
-            name of one of them; or ``custom``: the parameters of ``OF_CUSTOM``, which go with
-            no other.
+        recipe: ``auto``: the recipes of :mod:`graft.training.tuning_recipes` race, and dev
+            decides; the name of one of them; or ``custom``: the parameters of ``OF_CUSTOM``,
+            which go with no other.
         budget: Of ``auto``: forward passes of the whole network over all training pictures that
-            the deep recipes may cost together, see :func:`graft.training.recipes.find_allowance`.
+            the deep recipes may cost together; with few pictures it counts as for more, see
+            :func:`graft.training.tuning_recipes.find_allowance`.
         unfreeze: Name of the first block to train (``--pipelines=describe_backbone`` lists
             them), the number of last blocks, ``all``, or ``none`` to leave the stage out.
         activation_cache: Whether the output of the frozen blocks is computed once and stored;

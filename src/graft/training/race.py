@@ -4,7 +4,7 @@ Successive halving (Jamieson and Talwalkar 2016): after a fifth of its length, a
 is left after half, the better half of the runners goes on, from where it stopped and bit for bit
 as one undisturbed run.
 What is cheap runs first and whole: the head as it is, and recipes on stored activations; what they
-leave to be won decides how many of the deep ones start (:mod:`graft.training.recipes`).
+leave to be won decides how many of the deep ones start (:mod:`graft.training.tuning_recipes`).
 
 Everything is decided by numbers of epochs, passes and pictures, never by seconds: the same seed
 gives the same race on the same machine. Every runner has a backup of its own, and so has the
@@ -32,7 +32,16 @@ from graft.parameters.fine_tuning import FineTuningParameters
 from graft.training.backup import Snapshot, TrainingBackup
 from graft.training.devices import seed_everything
 from graft.training.fitting import identify
-from graft.training.recipes import (
+from graft.training.shuffling import BatchSource
+from graft.training.tails import (
+    find_factors,
+    find_trained,
+    make_empty_history,
+    predict_source,
+    seed_random_layers,
+    train_tail,
+)
+from graft.training.tuning_recipes import (
     RECIPES,
     RUNGS,
     Recipe,
@@ -42,15 +51,6 @@ from graft.training.recipes import (
     find_rung,
     follow,
     get_recipe,
-)
-from graft.training.shuffling import BatchSource
-from graft.training.tails import (
-    find_factors,
-    find_trained,
-    make_empty_history,
-    predict_source,
-    seed_random_layers,
-    train_tail,
 )
 from graft.training.watching import BrokenLossError
 
@@ -112,7 +112,7 @@ class Race:
         clusters: Cluster of every picture of dev, in their order.
         backup: A folder, in which every runner gets one.
         logs: Folder for what callbacks write; every runner gets one in it.
-        recipes: Who may start, in the order of :data:`~graft.training.recipes.RECIPES`.
+        recipes: Who may start, in the order of :data:`~graft.training.tuning_recipes.RECIPES`.
     """
 
     def __init__(
@@ -308,8 +308,8 @@ def tabulate_race(result: RaceResult, load: Workload) -> pd.DataFrame:
     Returns:
         ``runner``, ``rung`` (share of its length), ``epochs``, ``steps``, ``dev_accuracy``,
         ``log_loss`` (of its best epoch so far), ``passes`` (cost so far, see
-        :meth:`~graft.training.recipes.Workload.count_passes`), ``kept`` (whether it went on or, at
-        its end, won).
+        :class:`~graft.training.tuning_recipes.Workload`), ``kept`` (whether it went on or, at its
+        end, won).
     """
     steps = -(-load.pictures // load.batch_size)
     return pd.DataFrame(

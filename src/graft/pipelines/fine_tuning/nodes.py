@@ -21,6 +21,7 @@ from graft.pipelines.fine_tuning.telling import (
     tell_blocks,
     tell_outcome,
     tell_preview,
+    tell_small_dev,
     tell_winner,
 )
 from graft.reporting.contact_sheets import draw_views
@@ -33,7 +34,7 @@ from graft.types import KerasModel
 if TYPE_CHECKING:
     from graft.models.freezing import CutBackbone, CutClassifier
     from graft.training.boundary import BoundaryPlan
-    from graft.training.recipes import Recipe, Workload
+    from graft.training.tuning_recipes import Recipe, Workload
     from graft.training.views import ViewPools
 
 
@@ -153,7 +154,7 @@ def store_boundary_activations(
 
 def list_recipes(name: str) -> list[Recipe]:
     """The recipes that may start: all, or the one of that name."""
-    from graft.training.recipes import RECIPES
+    from graft.training.tuning_recipes import RECIPES
 
     return [recipe for recipe in RECIPES if name in ("auto", recipe.name)]
 
@@ -165,7 +166,7 @@ def find_stored_settings(
 
     If none does, those of a recipe for which nothing is stored.
     """
-    from graft.training.recipes import follow
+    from graft.training.tuning_recipes import follow
 
     load = measure_load(backbone, splits, parameters)
     recipes = list_recipes(parameters.recipe)
@@ -179,7 +180,7 @@ def measure_load(
 ) -> Workload:
     """What a training of this backbone on these pictures costs."""
     from graft.models.blocks import find_blocks
-    from graft.training.recipes import Workload
+    from graft.training.tuning_recipes import Workload
 
     works = [block.multiply_adds for block in find_blocks(backbone)]
     return Workload(
@@ -287,6 +288,8 @@ def _race(
     plan.tell_start()
     is_dev = splits["split"] == "dev"
     clusters = splits.loc[is_dev, "cluster"].to_numpy()
+    if len(recipes) > 1:
+        tell_small_dev(clusters)
     race = Race(backbone, head, make_sources, load, parameters, clusters, backup, logs, recipes)
     result = race.run(plan.tell_field)
     table = tabulate_race(result, load)
@@ -303,7 +306,7 @@ def _time_pass(
 ) -> float | None:
     """Seconds of a pass; None where even a hundred of them are not worth measuring."""
     from graft.training.race import time_pass
-    from graft.training.recipes import NEGLIGIBLE_WORK
+    from graft.training.tuning_recipes import NEGLIGIBLE_WORK
 
     if 100 * load.pictures * load.multiply_adds < NEGLIGIBLE_WORK:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from graft.models.freezing import CutBackbone
     from graft.training.boundary import BoundaryPlan
-    from graft.training.recipes import Recipe, Workload
+    from graft.training.tuning_recipes import Recipe, Workload
 
 logger = logging.getLogger(__name__)
 
@@ -98,13 +99,13 @@ class RacePlan:
 
     def tell_start(self) -> None:
         """Say what runs first, and how long the whole may take."""
-        from graft.training.recipes import admit, estimate_race, find_allowance
+        from graft.training.tuning_recipes import admit, estimate_race, find_allowance
 
         load, first = self.load, self._list(deep=False)
         passes = sum(load.count_passes(recipe) for recipe in first)
         names = ", ".join(recipe.name for recipe in first)
         if first:
-            logger.info("Recipes      %s first%s", names, self._format(passes))
+            _tell_wrapped("Recipes", f"{names} first{self._format(passes)}")
         allowance = find_allowance(self.budget, 0.0, load.pictures, load.batch_size)
         deep = self._list(deep=True)
         field = admit(load, deep, allowance) if first else deep
@@ -112,25 +113,24 @@ class RacePlan:
             passes = estimate_race([load.count_passes(recipe) for recipe in field])
             names = ", ".join(recipe.name for recipe in field)
             when = "then, if it is worth it, " if first else ""
-            logger.info("             %s%s%s", when, names, self._format(passes))
+            _tell_wrapped("", f"{when}{names}{self._format(passes)}")
 
     def tell_field(self, field: Sequence[Recipe], accuracy: float) -> None:
         """Say which deep recipes start, and with which budget others would."""
-        from graft.training.recipes import estimate_race, find_budget
+        from graft.training.tuning_recipes import estimate_race, find_budget
 
         deep = self._list(deep=True)
         if field:
             passes = estimate_race([self.load.count_passes(recipe) for recipe in field])
             names = ", ".join(recipe.name for recipe in field)
-            logger.info("             now %s%s", names, self._format(passes))
+            _tell_wrapped("", f"now {names}{self._format(passes)}")
         left = [recipe for recipe in deep if recipe not in field]
         if left and accuracy < 1:
             more = [recipe for recipe in deep if recipe in field or recipe == left[0]]
             budget = find_budget(self.load, more, accuracy)
-            logger.info(
-                "             not %s: with fine_tuning.budget=%d also %s",
-                ", ".join(recipe.name for recipe in left), budget, left[0].name,
-            )  # fmt: skip
+            names = ", ".join(recipe.name for recipe in left)
+            advice = f"with fine_tuning.budget={budget} also {left[0].name}"
+            _tell_wrapped("", f"not {names}: {advice}")
 
     def _list(self, *, deep: bool) -> list[Recipe]:
         return [recipe for recipe in self.recipes if self.load.is_first(recipe) != deep]
@@ -141,6 +141,31 @@ class RacePlan:
         if self.pass_seconds is None:
             return f": {passes:.0f} passes"
         return f": {passes:.0f} passes, about {format_seconds(passes * self.pass_seconds)}"
+
+
+# With fewer, one picture or group more is a difference that luck makes.
+_FEW_CLUSTERS = 30
+
+
+def tell_small_dev(clusters: np.ndarray) -> None:
+    """Say that dev is too small to tell recipes apart, if it is.
+
+    Args:
+        clusters: Cluster of every picture of dev.
+    """
+    groups = len(np.unique(clusters))
+    if groups < _FEW_CLUSTERS:
+        _tell_wrapped(
+            "",
+            f"dev has {len(clusters)} pictures in {groups} groups: it tells recipes apart badly, "
+            "and the cheaper one is kept unless another is shown to be better",
+        )
+
+
+def _tell_wrapped(label: str, text: str) -> None:
+    """Say it in lines of at most 80 columns, under one label."""
+    for number, line in enumerate(textwrap.wrap(text, 80 - 13)):
+        logger.info("%-12s %s", "" if number else label, line)
 
 
 def tell_winner(name: str, race: pd.DataFrame) -> None:

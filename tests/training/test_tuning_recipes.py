@@ -15,8 +15,8 @@ from graft.parameters.fine_tuning import (
     FineTuningParameters,
     RecipeName,
 )
-from graft.training import recipes
-from graft.training.recipes import (
+from graft.training import tuning_recipes as recipes
+from graft.training.tuning_recipes import (
     NAMES,
     RECIPES,
     Workload,
