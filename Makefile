@@ -1,14 +1,18 @@
 # `make run` and `make test` work on a bare clone with Python 3.11 or newer.
 PYTHON ?= python3
 BIN = .venv/bin
+TOOLS = .venv build .viz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: run test viz tensorboard lint benchmarks clean
+.PHONY: run test test-slow viz tensorboard lint benchmarks clean clean-all
 
 run: .venv/.installed ## Train and test a classifier of handwritten digits
 	@$(BIN)/kedro run
 
 test: lint ## Check style and types, run all tests
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-slow: .venv/.installed-test ## Run the tests that take minutes or the network
+	@$(BIN)/python -m pytest -m slow
 
 lint: .venv/.installed-test
 	@$(BIN)/ruff check .
@@ -24,8 +28,21 @@ tensorboard: .venv/.installed ## Show what trainings wrote for TensorBoard in a 
 benchmarks: .venv/.installed-test ## Measure the numbers of benchmarks/README.md
 	@$(BIN)/python benchmarks/run.py
 
-clean: ## Remove everything that was made, the environment included; data/01_raw stays
-	rm -rf .venv build .viz .pytest_cache .mypy_cache .ruff_cache .hypothesis data/0[2-8]_*
+# Who was in test, and how often test was looked at, cannot be made anew: without them, yesterday's
+# test pictures would be trained on tomorrow. The hidden files beside them are their receipts.
+MADE = -path 'data/0[2-8]_*'
+LASTING = -name splits.parquet -o -name test_looks.json
+RECEIPTS = -name '.splits.parquet.*' -o -name '.test_looks.json.*'
+
+clean: ## Remove what can be made anew, the environment included; splits, looks at test and data/01_raw stay
+	rm -rf $(TOOLS)
+	@find data $(MADE) -type f ! \( $(LASTING) -o $(RECEIPTS) \) -exec rm -f {} +
+	@find data -depth $(MADE) -type d -empty -exec rmdir {} \;
+	@find data $(MADE) -type f \( $(LASTING) \) -exec \
+		echo "Kept, for it cannot be made anew (make clean-all removes it too):" {} \;
+
+clean-all: ## Remove everything that was made, splits and records of runs included; data/01_raw stays
+	rm -rf $(TOOLS) data/0[2-8]_* mlruns mlflow.db
 
 .venv/bin/python:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
@@ -38,5 +55,5 @@ clean: ## Remove everything that was made, the environment included; data/01_raw
 	@touch $@
 
 .venv/.installed-test: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,viz]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,viz,mlflow]"
 	@touch $@ .venv/.installed

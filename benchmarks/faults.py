@@ -361,8 +361,9 @@ def change_at_random(steps: int) -> dict[str, Any]:
     """Hypothesis' state machine of tests/caching, for so many steps."""
     examples = max(1, steps // 50)
     environment = {"GRAFT_RANDOM_STEPS": "50", "GRAFT_RANDOM_EXAMPLES": str(examples)}
+    tests = "tests/caching/test_random_changes.py"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/caching/test_random_changes.py"],
+        [sys.executable, "-m", "pytest", "-q", "-m", "slow", tests],
         cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True,
     )  # fmt: skip
     return {"steps": 50 * examples, "right": done.returncode == 0}

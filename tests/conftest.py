@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -20,6 +21,8 @@ import pytest
 # Kedro sets up logging when it is imported, and that closes the handlers of a running test.
 from kedro.framework.cli.cli import KedroCLI
 from PIL import Image
+
+from helpers.projects import FinishedRun
 
 ROOT = Path(__file__).parents[1]
 # Programs that the tests start run the code of this checkout, whichever one is installed.
@@ -58,7 +61,10 @@ def shared() -> Path:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project of its own, with this project's configuration, whose data is thrown away."""
-    folder = tmp_path / "project"
+    return lay_out_project(tmp_path / "project")
+
+
+def lay_out_project(folder: Path) -> Path:
     folder.mkdir()
     shutil.copytree(ROOT / "conf", folder / "conf")
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -66,6 +72,23 @@ def project(tmp_path: Path) -> Path:
     # Kedro wants the folder to be there; the code is imported from where it is installed.
     (folder / "src").mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """One whole run a worker, in a process of its own; who changes anything takes a copy."""
+    folder = lay_out_project(tmp_path_factory.mktemp("finished") / "project")
+    command = [sys.executable, "-m", "kedro", "run", "--env=test"]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return FinishedRun(folder, ended.stdout, ended.stderr)
+
+
+@pytest.fixture
+def finished_project(project: Path, finished_run: FinishedRun) -> Path:
+    """The throw-away project, with all that a whole run of the environment ``test`` has made."""
+    shutil.copytree(finished_run.project / "data", project / "data", dirs_exist_ok=True)
+    return project
 
 
 @pytest.fixture

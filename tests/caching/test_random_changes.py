@@ -8,14 +8,16 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from helpers.caching import CODE, OUTPUTS, TinyProject
 
-STEPS = int(os.environ.get("GRAFT_RANDOM_STEPS", "12"))
-EXAMPLES = int(os.environ.get("GRAFT_RANDOM_EXAMPLES", "2"))
+# Of the slow test; one short story is told in every run of the tests.
+STEPS = int(os.environ.get("GRAFT_RANDOM_STEPS", "25"))
+EXAMPLES = int(os.environ.get("GRAFT_RANDOM_EXAMPLES", "20"))
 PICTURES = st.sampled_from(["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"])
 _numbers = count()
 
@@ -118,10 +120,22 @@ class RandomChanges(RuleBasedStateMachine):
             (self.tiny.pictures / "cat" / "0.png").write_bytes(b"cat")
 
 
-TestRandomChanges = RandomChanges.TestCase
-TestRandomChanges.settings = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=STEPS,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+def _tell_stories(count: int, steps: int) -> None:
+    run_state_machine_as_test(
+        RandomChanges,
+        settings=settings(
+            max_examples=count,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_after_a_few_changes_a_run_gives_what_a_full_one_gives() -> None:
+    _tell_stories(1, 12)
+
+
+@pytest.mark.slow
+def test_after_many_changes_a_run_gives_what_a_full_one_gives() -> None:
+    _tell_stories(EXAMPLES, STEPS)

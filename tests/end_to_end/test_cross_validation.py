@@ -8,17 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-FEATURES = "--pipelines=ingestion,splitting,decoding,feature_extraction"
 VALIDATION = "--pipelines=cross_validation"
 
 
-def test_folds_are_measured_told_and_kept(run_kedro: Callable, project: Path) -> None:
-    assert run_kedro("--env=test", FEATURES).code == 0
+def test_folds_are_measured_told_and_kept(run_kedro: Callable, finished_project: Path) -> None:
     outcome = run_kedro("--env=test", VALIDATION, "--params", "cross_validation.folds=3")
     assert outcome.code == 0, outcome.err
     assert "3 folds of 160 pictures, test left out" in outcome.out
     assert max(map(len, outcome.out.splitlines())) <= 80
-    place = project / "data/08_reporting/test"
+    place = finished_project / "data/08_reporting/test"
     found = json.loads((place / "cross_validation.json").read_text())
     scores = pd.read_csv(place / "cross_validation_scores.csv")
     assert found["models"]["frozen"]["accuracy"]["folds"] == scores["accuracy"].tolist()

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from helpers.killing import hash_outputs, make_env, run_killed_at_move, run_whole
+from helpers.projects import FinishedRun
 
 KILLED = -9
 
 
-def test_threads_and_five_kills_end_with_the_same_bytes(project: Path, tmp_path: Path) -> None:
-    undisturbed, threads = tmp_path / "undisturbed", tmp_path / "threads"
-    for copy in (undisturbed, threads):
-        shutil.copytree(project, copy)
-    done = run_whole(undisturbed, "run", "--env=test")
+def test_threads_give_the_same_bytes(project: Path, finished_run: FinishedRun) -> None:
+    done = run_whole(project, "run", "--env=test", "--runner=ThreadRunner")
     assert done.returncode == 0, done.stderr
-    _check_run_status(undisturbed)
-    done = run_whole(threads, "run", "--env=test", "--runner=ThreadRunner")
-    assert done.returncode == 0, done.stderr
-    assert hash_outputs(threads) == hash_outputs(undisturbed)
-    for move in (2, 9, 30, 17, 40):
+    assert hash_outputs(project) == hash_outputs(finished_run.project)
+
+
+@pytest.mark.parametrize(
+    "moves", [(9, 30), pytest.param((2, 9, 30, 17, 40), marks=pytest.mark.slow)], ids=len
+)
+def test_kills_end_with_the_same_bytes(
+    moves: tuple[int, ...], project: Path, finished_run: FinishedRun
+) -> None:
+    for move in moves:
         assert run_killed_at_move(project, move, "run", "--env=test") == KILLED
     done = run_whole(project, "run", "--env=test")
     assert done.returncode == 0, done.stderr
-    assert hash_outputs(project) == hash_outputs(undisturbed)
+    assert hash_outputs(project) == hash_outputs(finished_run.project)
     again = run_whole(project, "run", "--env=test")
     assert "nothing to do" in again.stdout
     assert "Report       data/08_reporting/test/report.html" in again.stdout
     assert "heavy: []" in again.stdout
 
 
-def _check_run_status(project: Path) -> None:
-    """kedro-viz shows of each node how it went."""
-    events = json.loads((project / ".viz/kedro_pipeline_events.json").read_text())
+def test_kedro_viz_shows_of_each_node_how_it_went(finished_run: FinishedRun) -> None:
+    events = json.loads((finished_run.project / ".viz/kedro_pipeline_events.json").read_text())
     went_well = {event["node"] for event in events if event.get("status") == "success"}
     assert {"ingestion.check_images", "head_training.train_head"} < went_well
     assert events[-1]["event"] == "after_pipeline_run"

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.killing import hash_outputs
+from helpers.projects import FinishedRun
+
 SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
     "head_training.patience=3,evaluation.bootstrap_draws=50"
@@ -19,11 +22,8 @@ SMALL = (
 _RECORDS = {".locks", ".state"}
 
 
-def test_the_test_environment_goes_from_pictures_to_report(
-    project: Path, run_kedro: Callable
-) -> None:
-    outcome = run_kedro("--env=test")
-    assert outcome.code == 0, outcome.err
+def test_the_test_environment_goes_from_pictures_to_report(finished_run: FinishedRun) -> None:
+    project = finished_run.project
     metrics = json.loads((project / "data/08_reporting/test/metrics.json").read_text())
     splits = pd.read_parquet(project / "data/03_primary/test/splits.parquet")
     test = metrics["frozen"]["test"]
@@ -33,8 +33,8 @@ def test_the_test_environment_goes_from_pictures_to_report(
     assert f"{100 * test['accuracy']['value']:.1f} %" in report
 
 
-def test_a_run_tells_what_a_newcomer_wants_to_know_in_this_order(run_kedro: Callable) -> None:
-    out = run_kedro("--env=test").out
+def test_a_run_tells_what_a_newcomer_wants_to_know_in_this_order(finished_run: FinishedRun) -> None:
+    out = finished_run.out
     expected = ["Found ", "Quarantined ", "Split ", "Head ", "Tuned ", "Report ", "Next"]
     assert sorted(expected, key=out.index) == expected
     assert out.index("Tuned ") < out.index("accuracy ", out.index("On ")) < out.index("Report ")
@@ -44,28 +44,25 @@ def test_a_run_tells_what_a_newcomer_wants_to_know_in_this_order(run_kedro: Call
     assert max(map(len, table)) <= 80
 
 
-def test_a_run_prints_no_warnings(run_kedro: Callable) -> None:
-    outcome = run_kedro("--env=test")
-    assert outcome.err == ""
-    assert "arning" not in outcome.out
+def test_a_run_prints_no_warnings(finished_run: FinishedRun) -> None:
+    assert finished_run.err == ""
+    assert "arning" not in finished_run.out
 
 
-def test_two_runs_give_the_same_bytes(project: Path, run_kedro: Callable) -> None:
-    def run() -> dict[str, bytes]:
-        assert run_kedro("--env=test").code == 0
-        names = [
-            "03_primary/test/splits.parquet",
-            "04_feature/test/features/shard_00000.parquet",
-            "05_model_input/test/images.npy",
-            "06_models/test/head_history.csv",
-            "07_model_output/test/predictions.parquet",
-            "08_reporting/test/metrics.json",
-            "08_reporting/test/report.html",
-        ]
-        return {name: (project / "data" / name).read_bytes() for name in names}
-
-    first, second = run(), run()
+def test_two_runs_give_the_same_bytes(
+    project: Path, finished_run: FinishedRun, run_kedro: Callable
+) -> None:
+    # The one in a process of its own, the other after whatever tests came before it in this one.
+    assert run_kedro("--env=test").code == 0
+    first, second = hash_outputs(finished_run.project), hash_outputs(project)
+    assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_a_finished_project_needs_nothing_wherever_it_lies(
+    finished_project: Path, run_kedro: Callable
+) -> None:
+    assert "nothing to do" in run_kedro("--env=test").out
 
 
 def test_ones_own_folder_gives_a_classifier_that_keras_alone_can_use(
@@ -120,11 +117,13 @@ def test_a_failing_run_loses_nothing_that_was_made(
     assert {path: path.read_bytes() for path in kept} == kept
 
 
-def test_few_shot_compares_frozen_with_from_scratch(project: Path, run_kedro: Callable) -> None:
-    assert run_kedro("--env=test").code == 0
+def test_few_shot_compares_frozen_with_from_scratch(
+    finished_project: Path, run_kedro: Callable
+) -> None:
     outcome = run_kedro("--env=test", "--pipelines=few_shot")
     assert outcome.code == 0, outcome.err
-    results = pd.read_csv(project / "data/07_model_output/test/few_shot_results.csv")
+    data = finished_project / "data"
+    results = pd.read_csv(data / "07_model_output/test/few_shot_results.csv")
     assert results["labels_per_class"].tolist() == [1, 1, 2, 2]
     assert results["frozen"].between(0, 1).all()
     assert results["from_scratch"].between(0, 1).all()
