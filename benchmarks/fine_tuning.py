@@ -204,6 +204,7 @@ def compare_with_tutorial(shared: Path, weights: str) -> dict[str, float]:
     parameters = {
         "source": folder, "weights": weights,
         "head_training.epochs": FROZEN_EPOCHS, "head_training.patience": FROZEN_EPOCHS,
+        "fine_tuning.recipe": "custom", "fine_tuning.unfreeze": "block_16",
         "fine_tuning.epochs": TUNED_EPOCHS, "fine_tuning.patience": TUNED_EPOCHS,
     }  # fmt: skip
     text = ",".join(f"{name}={value}" for name, value in parameters.items())

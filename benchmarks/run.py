@@ -70,6 +70,12 @@ def read_accuracy(project: Path, dataset: str, model: str = "frozen") -> float:
     return read_figure(project, dataset, model)["value"]
 
 
+def read_chosen(project: Path, dataset: str) -> str:
+    """The model that dev chose in the last run."""
+    path = project / f"data/08_reporting/{dataset}/comparison.json"
+    return str(json.loads(path.read_text())["chosen"])
+
+
 @measurement
 def digits(project: Path, shared: Path) -> Iterator[Row]:
     """The base environment and the few-shot comparison on it."""
@@ -98,8 +104,13 @@ def cats_vs_dogs(project: Path, shared: Path) -> Iterator[Row]:
     yield "cats_vs_dogs: `kedro run`, cold", f"{seconds:.0f} s", "≤ 180 s", seconds <= 180
     accuracy = read_accuracy(project, "cats_vs_dogs")
     yield "cats_vs_dogs: test accuracy, frozen", f"{accuracy:.3f}", "≥ 0.97", accuracy >= 0.97
-    tuned = read_accuracy(project, "cats_vs_dogs", "fine_tuned")
-    yield "cats_vs_dogs: test accuracy, fine-tuned", f"{tuned:.3f}", "≥ frozen", tuned >= accuracy
+    chosen = read_accuracy(project, "cats_vs_dogs", read_chosen(project, "cats_vs_dogs"))
+    yield (
+        "cats_vs_dogs: test accuracy, what dev chose",
+        f"{chosen:.3f}",
+        "≥ frozen - 0.005",
+        chosen >= accuracy - 0.005,
+    )
 
 
 @measurement
@@ -108,11 +119,12 @@ def caltech101(project: Path, shared: Path) -> Iterator[Row]:
     weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
     source = shared / "data/caltech101/101_ObjectCategories"
     run_kedro(project, "run", "--env=caltech101", "--params", f"source={source},weights={weights}")
-    for model in ("frozen", "fine_tuned"):
+    chosen = read_chosen(project, "caltech101")
+    for model, told in (("frozen", "frozen"), (chosen, "what dev chose")):
         accuracy = read_accuracy(project, "caltech101", model)
-        is_bar = model == "fine_tuned"
+        is_bar = told != "frozen"
         yield (
-            f"caltech101: test accuracy, {model.replace('_', '-')}",
+            f"caltech101: test accuracy, {told}",
             f"{accuracy:.3f}",
             "≥ 0.97" if is_bar else "",
             accuracy >= 0.97 or not is_bar,

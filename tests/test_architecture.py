@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "images": {"compute.streams"},
     "sources": {"compute", "images", "parameters"},
     "models": set(),
-    "training": {"compute", "images", "models", "parameters"},
+    "training": {"analysis", "compute", "images", "models", "parameters"},
     "analysis": set(),
     "reporting": {"analysis"},
     "classifier": {"analysis", "images", "models"},

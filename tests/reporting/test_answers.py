@@ -69,6 +69,17 @@ def test_without_fine_tuning_nobody_asks_about_it():
     assert answer("fine-tuning", comparison={"pairs": []}) == ""
 
 
+@pytest.mark.parametrize(
+    ("recipe", "runners", "begins"),
+    [("head", 4, "No: of 4 recipes none had more"), ("head", 1, ""), ("custom", 1, "")],
+)
+def test_a_head_that_won_the_race_says_that_fine_tuning_is_not_worth_it(recipe, runners, begins):
+    chosen = {"recipe": recipe, "chosen_among": runners}
+    told = answer("fine-tuning", comparison={"pairs": []}, recipes={"chosen": chosen})
+    assert told.startswith(begins)
+    assert bool(told) == bool(begins)
+
+
 def test_probabilities_are_believed_if_chance_explains_their_error():
     assert "no sign" in answer("probabilities", calibration=calibrate(0.04))
     assert "temperature of 1.40" in answer("probabilities", calibration=calibrate(0.06))

@@ -114,7 +114,7 @@ RUN = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from graft import training_backup
+from graft.training import backup as training_backup
 from graft.training.backup import Snapshot, TrainingBackup
 
 def die(*_, **__):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from graft.parameters.base import StageParameters
 from graft.parameters.training import TrainingParameters
@@ -35,10 +42,26 @@ class AugmentationParameters(StageParameters):
     contrast: float = Field(ge=0, lt=1)
 
 
+RecipeName = Literal[
+    "auto", "custom", "head", "last_block", "all", "all_gently", "half", "all_long"
+]
+# What a recipe decides; to be given with the recipe `custom` alone.
+OF_CUSTOM = (
+    "unfreeze", "learning_rate", "schedule", "warmup_share", "reduce_factor", "reduce_after",
+    "epochs", "patience", "keep", "layer_decay", "views",
+)  # fmt: skip
+
+
 class FineTuningParameters(TrainingParameters):
     """Which blocks are trained further, on what, and how.
 
     Attributes:
+        recipe: ``auto``: the recipes of :mod:`graft.training.tuning_recipes` race, and dev
+            decides; the name of one of them; or ``custom``: the parameters of ``OF_CUSTOM``,
+            which go with no other.
+        budget: Of ``auto``: forward passes of the whole network over all training pictures that
+            the deep recipes may cost together; with few pictures it counts as for more, see
+            :func:`graft.training.tuning_recipes.find_allowance`.
         unfreeze: Name of the first block to train (``--pipelines=describe_backbone`` lists
             them), the number of last blocks, ``all``, or ``none`` to leave the stage out.
         activation_cache: Whether the output of the frozen blocks is computed once and stored;
@@ -53,13 +76,20 @@ class FineTuningParameters(TrainingParameters):
 
     stage: ClassVar[str] = "fine_tuning"
 
-    unfreeze: str | int
+    recipe: RecipeName = "custom"
+    budget: PositiveFloat = 125.0
+    unfreeze: str | int = 1
+    learning_rate: PositiveFloat = Field(default=3e-5, allow_inf_nan=False)
+    schedule: str = "cosine"
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    epochs: PositiveInt = 10
+    patience: PositiveInt = 5
     activation_cache: bool
-    views: NonNegativeInt
+    views: NonNegativeInt = 2
     activation_dtype: Literal["float16", "float32"]
     activation_batch_size: PositiveInt
     augmentation: AugmentationParameters
-    layer_decay: float = Field(gt=0, le=1)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
 
     @field_validator("unfreeze", mode="before")
     @classmethod
@@ -70,3 +100,13 @@ class FineTuningParameters(TrainingParameters):
                 "allowed are the name of a block, a number of blocks from 1, 'all' and 'none'"
             )
         return unfreeze
+
+    @model_validator(mode="after")
+    def _refuse_what_the_recipe_decides(self) -> Self:
+        given = [name for name in OF_CUSTOM if name in self.model_fields_set]
+        if self.recipe != "custom" and given:
+            raise ValueError(
+                f"the recipe '{self.recipe}' decides {given[0]} itself; add recipe=custom "
+                f"(fine_tuning.recipe=custom) to set it; got {given[0]} {getattr(self, given[0])}"
+            )
+        return self

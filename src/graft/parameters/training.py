@@ -37,8 +37,10 @@ class TrainingParameters(StageParameters):
         reduce_after: See ``schedule``.
         batch_size: Pictures a step.
         epochs: At most so many.
-        patience: Stop after so many epochs without a lower loss on dev; the best epoch stays. A
+        patience: Stop after so many epochs that are no better on dev; the best epoch stays. A
             training of fewer epochs does not stop early, and its best epoch stays as well.
+        keep: Which epoch is the best: of the lowest ``log_loss`` on dev, or of the highest
+            ``accuracy``, ties by log loss (:mod:`graft.analysis.choosing`).
         weight_decay: With ``adamw`` apart from the loss (Loshchilov and Hutter 2019), otherwise
             factor of the L2 penalty; on kernels alone, not on biases and scales.
         clip_norm: Longest allowed gradient, all weights together; null for any.
@@ -67,6 +69,7 @@ class TrainingParameters(StageParameters):
     batch_size: PositiveInt
     epochs: PositiveInt
     patience: PositiveInt
+    keep: Literal["log_loss", "accuracy"] = "log_loss"
     weight_decay: float = Field(default=0, ge=0, allow_inf_nan=False)
     clip_norm: PositiveFloat | None = None
     loss: Literal[

@@ -27,6 +27,7 @@ from graft.dotted_paths import load_by_path
 from graft.errors import GraftError
 from graft.images.colours import make_reader
 from graft.parameters.base import TrainSampleParameters
+from graft.reporting.style import draw_note
 from graft.reporting.training_figures import draw_history
 from graft.types import KerasModel
 
@@ -269,5 +270,7 @@ def measure_cost(classifier: KerasModel) -> dict[str, Any]:
 
 
 def draw_training_curves(history: pd.DataFrame, *, title: str) -> Figure:
-    """Draw loss and accuracy on train and dev by epoch."""
+    """Draw loss and accuracy on train and dev by epoch; a history may be empty."""
+    if history.empty:
+        return draw_note(f"{title}: nothing was trained, the head is kept as it is.")
     return draw_history(history, title)

@@ -76,12 +76,18 @@ def judge_fine_tuning(sections: Sections) -> str:
     pair = next((p for p in pairs if (p["first"], p["second"]) == ("frozen", "fine_tuned")), None)
     if pair is None:
         return ""
+    chosen = sections.get("recipes", {}).get("chosen", {})
+    if chosen.get("recipe") == "head":
+        return (
+            f"No: of {chosen['chosen_among']} recipes none had more pictures of dev right than "
+            "the head alone by more than a standard error."
+        )
     found = pair["dev"]
     value, low, high = (100 * found["accuracy"][name] for name in ("value", "low", "high"))
     difference = f"{value:+.1f} points of accuracy on dev ({low:+.1f} to {high:+.1f})"
     says = {
         "better": f"Yes: {difference}.",
-        "worse": f"No: {difference}. Leave it out with --params fine_tuning.unfreeze=none.",
+        "worse": f"No: {difference}. Leave it out with --params fine_tuning.recipe=head.",
     }
     return says.get(
         found["verdict"], f"There is no evidence of it: {difference}, which may be chance."

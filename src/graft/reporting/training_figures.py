@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from graft.analysis.choosing import read_kept
 from graft.reporting.style import BLUE, GREY, ORANGE, clean_axes, draw_note, make_figure
 
 
@@ -22,7 +23,7 @@ def draw_history(history: pd.DataFrame, title: str) -> Figure:
     """
     figure, panels = make_figure(10, 3.8, columns=2)
     figure.suptitle(title)
-    best = history.loc[history["dev_loss"].idxmin(), "epoch"]
+    best = history["epoch"].iloc[read_kept(history)]
     for axes, name, unit in zip(panels, ["loss", "accuracy"], ["nats", "share"], strict=True):
         axes.plot(history["epoch"], history[name], color=BLUE, label="train")
         axes.plot(history["epoch"], history[f"dev_{name}"], color=ORANGE, label="dev")
@@ -69,7 +70,7 @@ def _draw_stage(
     epochs = start + np.arange(1, len(history) + 1)
     # A lone epoch is no line.
     marker = "." if len(history) < 3 else ""
-    best = int(history["dev_loss"].to_numpy().argmin())
+    best = read_kept(history)
     for column, colour, split in ((name, BLUE, "train"), (f"dev_{name}", ORANGE, "dev")):
         label = split if is_first else None
         axes.plot(epochs, history[column], color=colour, marker=marker, label=label)
@@ -124,4 +125,35 @@ def draw_learning_rate_test(
     axes.set_ylabel("loss (nats)")
     axes.legend(frameon=False)
     clean_axes(axes)
+    return figure
+
+
+def draw_race(curves: pd.DataFrame, chosen: str) -> Figure:
+    """Draw what every recipe reached on dev, against what it had cost until then.
+
+    Args:
+        curves: A row an epoch: ``runner``, ``epoch``, ``passes``, ``dev_accuracy``, ``dev_loss``
+            and ``is_best``; of the head as it is, epoch 0.
+        chosen: The runner that is kept.
+    """
+    figure, panels = make_figure(10, 4.2, columns=2)
+    figure.suptitle(f"Why this depth: the race of recipes, on dev ({chosen} is kept)")
+    pairs = [("dev_accuracy", "accuracy (share)"), ("dev_loss", "log loss (nats)")]
+    for axes, (column, unit) in zip(panels, pairs, strict=True):
+        for number, (runner, table) in enumerate(curves.groupby("runner", sort=False)):
+            colour, is_chosen = f"C{number}", runner == chosen
+            if table["epoch"].iloc[0] == 0:
+                axes.axhline(table[column].iloc[0], color=colour, linestyle="--", label=runner)
+                continue
+            width, alpha = (2.0, 1.0) if is_chosen else (1.0, 0.7)
+            axes.plot(
+                table["passes"], table[column], color=colour, linewidth=width, alpha=alpha,
+                marker="." if len(table) < 3 else "", label=runner,
+            )  # fmt: skip
+            best = table[table["is_best"]]
+            axes.plot(best["passes"], best[column], "o", color=colour, fillstyle="none")
+        axes.set_xlabel("cost (forward passes over all training pictures)")
+        axes.set_ylabel(unit)
+        axes.legend(frameon=False)
+        clean_axes(axes)
     return figure

@@ -63,6 +63,17 @@ class TrainingBackup:
         self.seconds = seconds
         self._is_forgotten = is_forgotten
 
+    def enter(self, name: str) -> TrainingBackup:
+        """The backup of a part, in a folder of its own below this one.
+
+        What is there is removed if it counts as absent; what is written from then on counts.
+        """
+        part = TrainingBackup(self.folder / name, self.seconds)
+        for path in part.folder.rglob("*.npz") if self._is_forgotten else ():
+            if _NAME.fullmatch(path.name):
+                path.unlink()
+        return part
+
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Keep every other process off this folder; the system frees it if this one dies.

@@ -28,7 +28,7 @@ from graft.training.optimizers import (
 )
 from graft.training.shuffling import BatchSource, batch_in_order, shuffle_batches
 from graft.training.state import fingerprint_training, restore_variables
-from graft.training.watching import LossGuard, Recorder
+from graft.training.watching import LossGuard, MostAccurate, Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +44,9 @@ def fit(
     backup: TrainingBackup | None = None,
     logs: Path | None = None,
     rate_factors: Mapping[str, float] | None = None,
+    until: int | None = None,
 ) -> pd.DataFrame:
-    """Train until the loss on dev stops falling; the weights of the best epoch stay.
+    """Train until dev stops getting better; the weights of the best epoch stay.
 
     Seed the process first (:func:`graft.training.devices.seed_everything`). With a backup, a
     training that was killed goes on from its last saved epoch and ends with the same bits as
@@ -60,6 +61,8 @@ def fit(
         backup: Folder of snapshots; None trains without.
         logs: Folder for what callbacks write; only callbacks of ``settings`` need it.
         rate_factors: Factor of the learning rate of layers, by their names; others have 1.
+        until: Pause after this epoch. The next call with the same backup, and the model as it
+            was at first, goes on as if there had been no pause; neither is told.
 
     Returns:
         A row an epoch: ``epoch`` (from 1), ``loss``, ``accuracy``, ``dev_loss``,
@@ -77,26 +80,42 @@ def fit(
         fingerprint = ""
         snapshot = None
         if backup:
-            fingerprint = fingerprint_training(
-                trained, [train, dev], settings, factors.items(), fingerprint_code(fit)
-            )
+            fingerprint = identify(trained, train, dev, settings, factors)
             snapshot = backup.load_newest(fingerprint)
         if snapshot and snapshot.facts["finished"]:
-            logger.info("Backup       this training has ended before; its outcome is taken")
+            if until is None:
+                logger.info("Backup       this training has ended before; its outcome is taken")
             restore_variables(trained, snapshot.arrays)
             return Recorder([], 0.0, snapshot=snapshot).history
         rate = _compile(trained, train, settings, factors)
         peers = [
             LossGuard(settings, backup),
             *make_schedule_callbacks(settings),
-            _stop_early(settings),
+            _keep_best(settings),
             *make_callbacks(settings, logs, model, trained),
         ]
         recorder = Recorder(peers, rate, backup, fingerprint, snapshot)
-        _run(trained, train, dev, settings, [*peers, recorder], snapshot)
-        if backup:
+        last = min(until or settings.epochs, settings.epochs)
+        callbacks = [*peers, recorder]
+        _run(trained, train, dev, settings, callbacks, snapshot, last, is_told=until is None)
+        stopped = trained.stop_training or bool(snapshot and snapshot.facts["stopped"])
+        if backup and (stopped or len(recorder.rows) >= settings.epochs):
             backup.finish(recorder.capture_end())
+        else:
+            recorder.save()
         return recorder.history
+
+
+def identify(
+    model: keras.Model,
+    train: BatchSource,
+    dev: BatchSource,
+    settings: TrainingParameters,
+    rate_factors: Mapping[str, float],
+) -> str:
+    """SHA-256 of all that decides how :func:`fit` would go, from the model as it is now."""
+    code = fingerprint_code(fit)
+    return fingerprint_training(model, [train, dev], settings, rate_factors.items(), code)
 
 
 def _compile(
@@ -116,7 +135,9 @@ def _compile(
     return rate
 
 
-def _stop_early(settings: TrainingParameters) -> keras.callbacks.Callback:
+def _keep_best(settings: TrainingParameters) -> keras.callbacks.Callback:
+    if settings.keep == "accuracy":
+        return MostAccurate(settings.patience)
     return keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=settings.patience, restore_best_weights=True
     )
@@ -129,11 +150,14 @@ def _run(
     settings: TrainingParameters,
     callbacks: list[keras.callbacks.Callback],
     snapshot: Snapshot | None,
+    last: int,
+    *,
+    is_told: bool,
 ) -> None:
     first = len(snapshot.facts["history"]) if snapshot else 0
     # A training killed between its last epoch and its end has only the end left to do.
-    last = first if snapshot and snapshot.facts["stopped"] else settings.epochs
-    if snapshot:
+    last = first if snapshot and snapshot.facts["stopped"] else max(first, last)
+    if snapshot and is_told:
         logger.info("Backup       goes on after epoch %d of at most %d", first, settings.epochs)
     batches = shuffle_batches(
         train, settings.batch_size, settings.epochs, settings.seed, min(first, settings.epochs - 1)

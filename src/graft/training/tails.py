@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from graft.analysis.choosing import rank
 from graft.analysis.log_loss import measure_losses
 from graft.models.freezing import CutClassifier, join_for_training
 from graft.models.inference import compile_forward
@@ -17,6 +18,8 @@ from graft.training.devices import choose_strategy, copy_to_devices
 from graft.training.fitting import fit
 from graft.training.optimizers import decay_by_block
 from graft.training.shuffling import BatchSource
+
+_COLUMNS = ("epoch", "loss", "accuracy", "dev_loss", "dev_accuracy", "learning_rate")
 
 
 def tune(
@@ -41,28 +44,107 @@ def tune(
 
     Returns:
         The history; the log loss on dev before and after. If the latter is not the lower one,
-        the weights are what they were before.
+        or with ``settings.keep`` the accuracy is not higher (ties by log loss), the weights are
+        what they were before.
 
     Raises:
         GraftError: If the loss becomes infinite or not a number.
     """
-    model = join_for_training(cut) if train.input_dtype == "uint8" else cut.tail
+    model = find_trained(cut, train)
     seed_random_layers(cut.tail, settings.seed)
     weights = [np.array(variable) for variable in model.trainable_variables]
-    before = measure_log_loss(model, dev)
-    strategy = choose_strategy()
-    trained = copy_to_devices(model, strategy) if strategy else model
-    factors = decay_by_block(
-        [_list_layers(model, block.layers) for block in cut.unfrozen], layer_decay
-    )
-    history = fit(trained, train, dev, settings, backup=backup, logs=logs, rate_factors=factors)
-    if strategy:
-        model.set_weights(trained.get_weights())
-    after = measure_log_loss(model, dev)
-    if after >= before:
+    before, accuracy_before = _measure(model, dev, settings)
+    history = train_tail(cut, train, dev, settings, layer_decay, backup, logs)
+    after, accuracy_after = _measure(model, dev, settings)
+    if rank(accuracy_after, after) >= rank(accuracy_before, before):
         for variable, value in zip(model.trainable_variables, weights, strict=True):
             variable.assign(value)
     return history, before, after
+
+
+def _measure(
+    model: keras.Model, dev: BatchSource, settings: TrainingParameters
+) -> tuple[float, float]:
+    """Log loss and, if it decides, accuracy; else 0."""
+    if settings.keep == "log_loss":
+        return measure_log_loss(model, dev), 0.0
+    labels, probabilities = predict_source(model, dev)
+    losses = measure_losses(labels, probabilities.astype(np.float64))
+    return float(losses.mean()), float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def find_trained(cut: CutClassifier, source: BatchSource) -> keras.Model:
+    """The part of a classifier that takes these rows: the whole for pictures, else the tail."""
+    return join_for_training(cut) if source.input_dtype == "uint8" else cut.tail
+
+
+def train_tail(
+    cut: CutClassifier,
+    train: BatchSource,
+    dev: BatchSource,
+    settings: TrainingParameters,
+    layer_decay: float,
+    backup: TrainingBackup | None = None,
+    logs: Path | None = None,
+    until: int | None = None,
+) -> pd.DataFrame:
+    """Train the unfrozen blocks and the head in place, as :func:`tune` but with no way back.
+
+    Args:
+        cut: As of :func:`tune`, and so are all but the last.
+        train: Of the split.
+        dev: Of the split.
+        settings: How to train.
+        layer_decay: Factor of the learning rate of a block against the block after it.
+        backup: Folder of snapshots.
+        logs: Folder for what callbacks write.
+        until: Pause after this epoch, as of :func:`graft.training.fitting.fit`.
+
+    Returns:
+        The history; the weights are those of the best epoch so far.
+    """
+    model = find_trained(cut, train)
+    seed_random_layers(cut.tail, settings.seed)
+    strategy = choose_strategy()
+    trained = copy_to_devices(model, strategy) if strategy else model
+    history = fit(
+        trained,
+        train,
+        dev,
+        settings,
+        backup=backup,
+        logs=logs,
+        rate_factors=find_factors(cut, model, layer_decay),
+        until=until,
+    )
+    if strategy:
+        model.set_weights(trained.get_weights())
+    return history
+
+
+def find_factors(cut: CutClassifier, model: keras.Model, layer_decay: float) -> dict[str, float]:
+    """Factors of the learning rates of the unfrozen blocks' layers."""
+    blocks = [_list_layers(model, block.layers) for block in cut.unfrozen]
+    return decay_by_block(blocks, layer_decay)
+
+
+def predict_source(
+    model: keras.Model, source: BatchSource, batch_size: int = 32
+) -> tuple[np.ndarray, np.ndarray]:
+    """Class indices, int64 (n,), and probabilities, float32 (n, C), of all rows in their order."""
+    forward = compile_forward(model, batch_size)
+    dtype = model.inputs[0].dtype
+    labels, probabilities = [], []
+    for inputs, given, _ in source.draw():
+        labels.append(given)
+        for start in range(0, len(inputs), batch_size):
+            probabilities.append(forward(inputs[start : start + batch_size].astype(dtype)))
+    return np.concatenate(labels), np.concatenate(probabilities)
+
+
+def make_empty_history() -> pd.DataFrame:
+    """The history of a training that did not take place."""
+    return pd.DataFrame({name: pd.Series(dtype="float64") for name in _COLUMNS})
 
 
 def measure_log_loss(model: keras.Model, source: BatchSource, batch_size: int = 32) -> float:

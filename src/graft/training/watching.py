@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from graft.analysis.choosing import rank
 from graft.errors import GraftError
 from graft.parameters.training import TrainingParameters
 from graft.training.backup import Snapshot, TrainingBackup
@@ -28,6 +29,10 @@ COLUMNS = {
     "val_loss": "dev_loss",
     "val_accuracy": "dev_accuracy",
 }
+
+
+class BrokenLossError(GraftError):
+    """A loss is infinite or not a number."""
 
 
 class LossGuard(keras.callbacks.Callback):
@@ -58,11 +63,41 @@ class LossGuard(keras.callbacks.Callback):
             if self._backup and self._epoch > 1
             else ""
         )
-        raise GraftError(
+        raise BrokenLossError(
             f"the {name} is no longer a number {where}, at a learning rate of {rate:.3g}; {kept}"
             f"lower {self._settings.stage}.learning_rate, or set clip_norm; got "
             f"{self._settings.learning_rate}"
         )
+
+
+class MostAccurate(keras.callbacks.Callback):
+    """Stops a training that gets no better, and leaves the weights of its best epoch.
+
+    The best has the highest accuracy on dev, ties by log loss; ``keras.callbacks.EarlyStopping``
+    knows one measure only. All attributes that are not private belong to the state.
+
+    Args:
+        patience: Stop after so many epochs that are no better.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__()
+        self._patience = patience
+        self.best: list[float] = []
+        self.best_weights: list[np.ndarray] = []
+        self.waited = 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        found = list(rank(float((logs or {})["val_accuracy"]), float((logs or {})["val_loss"])))
+        self.waited += 1
+        if not self.best or found < self.best:
+            self.best, self.best_weights, self.waited = found, self.model.get_weights(), 0
+        if self.waited >= self._patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self.best_weights:
+            self.model.set_weights(self.best_weights)
 
 
 class Recorder(keras.callbacks.Callback):

@@ -14,13 +14,13 @@ from graft.datasets import NumpyArrayDataset, TracedArrayDataset
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.models.backbones import build_backbone
-from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
+from graft.parameters.fine_tuning import OF_CUSTOM, AugmentationParameters, FineTuningParameters
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.cross_validation import nodes as reporting
 from graft.pipelines.cross_validation import trainings as fold_inputs
 from graft.pipelines.cross_validation.nodes import cross_validate, store_fold_activations
 from graft.pipelines.cross_validation.parameters import CrossValidationParameters
-from graft.pipelines.cross_validation.trainings import find_used
+from graft.pipelines.cross_validation.trainings import find_settings, find_used
 from graft.pipelines.fine_tuning.nodes import store_boundary_activations
 from graft.training import heads_on_features as head_preparation
 from graft.training.boundary import BoundaryRun
@@ -48,6 +48,10 @@ TUNING = FineTuningParameters(
 )
 
 
+# What the fine-tuning stage says of a recipe that won.
+WON = {"recipe": "last_block", "parameters": TUNING.model_dump(mode="json")}
+
+
 @pytest.fixture
 def with_folds(splits: pd.DataFrame) -> pd.DataFrame:
     """The splits of eighteen pictures, of which four are of test."""
@@ -63,13 +67,15 @@ def images(splits: pd.DataFrame) -> np.ndarray:
 def run(features, images, splits, tuning=TUNING, head=HEAD, folder: Path | None = None, **changes):
     parameters = PARAMETERS.model_copy(update=changes)
     backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
-    stored = store_fold_activations(backbone, images, splits, CLASSES, None, tuning, parameters)
+    stored = store_fold_activations(
+        backbone, images, splits, CLASSES, None, WON, tuning, parameters
+    )
     if folder is not None:
         file = NumpyArrayDataset(filepath=str(folder / "activations.npy"))
         file.save(stored)
         stored = file.load()
     return cross_validate(
-        features, backbone, stored, images, splits, CLASSES, head, tuning, parameters
+        features, backbone, stored, images, splits, CLASSES, WON, head, tuning, parameters
     )
 
 
@@ -138,11 +144,11 @@ def test_the_backbone_is_the_same_for_every_fold(features384, images, with_folds
     cached = TUNING.model_copy(update={"activation_cache": False, "epochs": 1, "patience": 1})
     parameters = PARAMETERS.model_copy(update={"fine_tuning": True})
     nothing = store_fold_activations(
-        backbone, images, with_folds, CLASSES, None, cached, parameters
+        backbone, images, with_folds, CLASSES, None, WON, cached, parameters
     )
     assert len(nothing) == 0
     cross_validate(
-        features384, backbone, nothing, images, with_folds, CLASSES, HEAD, cached, parameters
+        features384, backbone, nothing, images, with_folds, CLASSES, WON, HEAD, cached, parameters
     )
     for old, new in zip(before, backbone.weights, strict=True):
         np.testing.assert_array_equal(old, np.array(new))
@@ -203,10 +209,10 @@ def test_what_the_fine_tuning_stage_has_stored_is_taken_over(
     monkeypatch.setattr(BoundaryRun, "_compute", note)
     parameters = PARAMETERS.model_copy(update={"fine_tuning": True})
     arguments = (backbone, images, with_folds, CLASSES)
-    some = store_fold_activations(*arguments, former, TUNING, parameters)
+    some = store_fold_activations(*arguments, former, WON, TUNING, parameters)
     taken_over = dict(some.rows)
     assert computed == [(row, 1) for row in range(10, 14)]  # the views of dev
-    anew = store_fold_activations(*arguments, None, TUNING, parameters)
+    anew = store_fold_activations(*arguments, None, WON, TUNING, parameters)
     for number, row in anew.rows:
         np.testing.assert_array_equal(taken_over[number], row)
 
@@ -282,3 +288,13 @@ def test_every_metric_has_a_panel_with_a_title_and_axes() -> None:
         assert axes.get_title()
         assert axes.get_xlabel()
         assert axes.get_ylabel()
+
+
+def test_folds_are_tuned_by_the_recipe_that_won_unless_told_otherwise() -> None:
+    racing = FineTuningParameters.model_validate(
+        {name: value for name, value in TUNING.model_dump().items() if name not in OF_CUSTOM}
+        | {"recipe": "auto"}
+    )
+    assert find_settings(racing, WON) == TUNING
+    told = TUNING.model_copy(update={"unfreeze": 2})
+    assert find_settings(told, WON) == told

@@ -16,12 +16,15 @@ from graft.compute.streams import RowStream
 from graft.datasets import KerasModelDataset, NumpyArrayDataset, TracedArrayDataset
 from graft.errors import GraftError
 from graft.models.backbones import build_backbone
+from graft.models.freezing import divide_tuned
 from graft.models.heads import build_head
 from graft.parameters.base import TrainSampleParameters
-from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
+from graft.parameters.fine_tuning import OF_CUSTOM, AugmentationParameters, FineTuningParameters
+from graft.pipelines.candidates import draw_training_curves
 from graft.pipelines.fine_tuning import create_pipeline
 from graft.pipelines.fine_tuning.nodes import (
     draw_augmented_pictures,
+    draw_recipe_race,
     fine_tune,
     store_boundary_activations,
 )
@@ -69,7 +72,7 @@ def run(images, splits, parameters, folder: Path) -> tuple[keras.Model, pd.DataF
     file.save(store_boundary_activations(make_models()[0], images, splits, None, parameters))
     stored = file.load()
     backup = TrainingBackup(folder / "backup")
-    classifier, history = fine_tune(
+    classifier, history, *_ = fine_tune(
         *make_models(), stored, images, splits, CLASSES, backup, folder, parameters
     )
     return classifier, history, stored
@@ -101,6 +104,70 @@ def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_pa
     probabilities = classifier.predict(images, verbose=0)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert (probabilities.argmax(axis=1) == splits["label_index"]).mean() == 1
+
+
+RACING = FineTuningParameters.model_validate(
+    {name: value for name, value in PARAMETERS.model_dump().items() if name not in OF_CUSTOM}
+    | {"recipe": "auto"}
+)
+
+
+def race(images, splits, parameters, folder: Path) -> tuple:
+    """Both nodes with a file in between, as in a run; the outputs of the second, and the file."""
+    folder.mkdir(exist_ok=True)
+    file = NumpyArrayDataset(filepath=str(folder / "activations.npy"))
+    file.save(store_boundary_activations(make_models()[0], images, splits, None, parameters))
+    backup = TrainingBackup(folder / "backup")
+    stored = file.load()
+    outputs = fine_tune(*make_models(), stored, images, splits, CLASSES, backup, folder, parameters)
+    return *outputs, stored
+
+
+def test_recipes_race_and_the_cut_is_that_of_the_winner(images, splits, tmp_path, caplog) -> None:
+    with caplog.at_level(logging.INFO):
+        classifier, history, recipe, table, curves, stored = race(images, splits, RACING, tmp_path)
+    # What the frozen blocks give is stored once, of the pictures themselves.
+    assert stored.shape == (10 + 4, 2, 2, 96)
+    assert recipe["recipe"] == "last_block"
+    assert recipe["chosen_among"] == 2
+    assert recipe["unfreeze"] == 1
+    trunk, _ = divide_tuned(classifier)
+    np.testing.assert_allclose(
+        trunk.predict(images[:10], verbose=0), stored[:10].astype(np.float32), rtol=1e-2, atol=1e-2
+    )
+    assert table["runner"].tolist() == ["head", "last_block"]
+    assert table["kept"].tolist() == [False, True]
+    assert table["steps"].tolist() == [0, 501]  # three steps an epoch
+    assert len(history) == 167
+    assert history["kept"].sum() == 1
+    assert len(curves) == 1 + 167
+    told = " ".join(" ".join(record.getMessage().split()) for record in caplog.records)
+    assert "head, last_block first" in told
+    assert "dev has 4 pictures in 4 groups: it tells recipes apart badly" in told
+    assert "last_block: dev accuracy 1.000, the best of 2 by dev and so optimistic" in told
+    assert "--params fine_tuning.recipe=last_block" in told
+    assert max(len(record.getMessage()) for record in caplog.records) <= 80
+    draw_recipe_race(curves, recipe)
+    draw_training_curves(history, title="Fine-tuned")
+
+
+def test_a_recipe_that_is_named_does_what_it_did_in_the_race(images, splits, tmp_path) -> None:
+    first, history, *_ = race(images, splits, RACING, tmp_path / "race")
+    named = RACING.model_copy(update={"recipe": "last_block"})
+    alone, again, recipe, *_ = race(images, splits, named, tmp_path / "alone")
+    pd.testing.assert_frame_equal(history, again)
+    assert recipe["chosen_among"] == 1
+    for mine, yours in zip(first.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, yours)
+
+
+def test_the_head_alone_leaves_everything_as_it_is(images, splits, tmp_path) -> None:
+    named = RACING.model_copy(update={"recipe": "head"})
+    classifier, history, recipe, *_, stored = race(images, splits, named, tmp_path)
+    assert len(stored) == len(history) == 0
+    assert recipe["unfreeze"] == "none"
+    for mine, yours in zip(classifier.get_weights(), make_models()[0].get_weights(), strict=False):
+        np.testing.assert_array_equal(mine, yours)
 
 
 def test_what_is_stored_are_pictures_and_views_of_train_then_dev(images, splits, tmp_path) -> None:

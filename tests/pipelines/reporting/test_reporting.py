@@ -29,13 +29,20 @@ from helpers.classifiers import build_steep_head, look_up_classifier
 CONF = Path(__file__).parents[3] / "conf"
 CLASSES = ["dark", "light"]
 CANDIDATES = ("frozen", "fine_tuned")
-TRAINING_FIGURES = [f"{name}.training_curves" for name in CANDIDATES] + ["augmented_pictures"]
+TRAINING_FIGURES = [f"{name}.training_curves" for name in CANDIDATES] + [
+    "augmented_pictures", "recipe_race_curves",
+]  # fmt: skip
+RACE = pd.DataFrame(
+    {"runner": ["head", "all"], "rung": [1.0, 0.2], "epochs": [0, 6], "steps": [0, 60],
+     "dev_accuracy": [1.0, 0.5], "log_loss": [0.1, 0.6], "passes": [0.0, 20.0],
+     "kept": [True, False]}
+)  # fmt: skip
 HISTORY = pd.DataFrame(
     {"epoch": [1, 2], "loss": [1, 0.5], "accuracy": [0.5, 1], "dev_loss": [1, 0.6],
      "dev_accuracy": [0.5, 1]}
 )  # fmt: skip
 SECTIONS = [
-    "figures", "comparison", "ladder", "wrong", "classes", "confusion", "label_doubts",
+    "figures", "comparison", "recipes", "ladder", "wrong", "classes", "confusion", "label_doubts",
     "calibration", "curves", "training", "split", "champion", "sources",
 ]  # fmt: skip
 
@@ -84,6 +91,8 @@ def catalog(features: FeatureTable, splits: pd.DataFrame, tmp_path: Path) -> Dat
         "split_summary": pd.DataFrame({"label": ["dark"], "split": ["train"], "deviation": [0.0]}),
         "applied_verdicts": pd.DataFrame({"image_id": pd.Series([], dtype="str")}),
         "former_test_looks": None,
+        "recipe_race": RACE,
+        "fine_tuned_recipe": {"recipe": "head", "chosen_among": 2, "dev_accuracy": 1.0},
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}

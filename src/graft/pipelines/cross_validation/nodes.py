@@ -24,6 +24,7 @@ from graft.pipelines.cross_validation.parameters import CrossValidationParameter
 from graft.pipelines.cross_validation.trainings import (
     Fold,
     FoldInputs,
+    find_settings,
     find_used,
     fine_tune_fold,
     make_folds,
@@ -47,6 +48,7 @@ def store_fold_activations(
     splits: pd.DataFrame,
     class_names: list[str],
     former_boundary_activations: TracedRows | None,
+    fine_tuned_recipe: dict[str, Any],
     fine_tuning: FineTuningParameters,
     parameters: CrossValidationParameters,
 ) -> RowStream | np.ndarray:
@@ -65,6 +67,7 @@ def store_fold_activations(
     if not parameters.fine_tuning:
         return np.zeros((0, 1), fine_tuning.activation_dtype)
     list(make_folds(splits, class_names, parameters))  # refused before hours of work
+    fine_tuning = find_settings(fine_tuning, fine_tuned_recipe)
     from graft.models.freezing import cut_backbone
     from graft.training.boundary import BoundaryPlan
     from graft.training.devices import seed_everything, tell_devices
@@ -87,6 +90,7 @@ def cross_validate(
     images: np.ndarray,
     splits: pd.DataFrame,
     class_names: list[str],
+    fine_tuned_recipe: dict[str, Any],
     head_training: HeadTrainingParameters,
     fine_tuning: FineTuningParameters,
     parameters: CrossValidationParameters,
@@ -106,6 +110,7 @@ def cross_validate(
     from graft.training.devices import tell_devices
 
     tell_devices()
+    fine_tuning = find_settings(fine_tuning, fine_tuned_recipe)
     classes = len(class_names)
     labels = splits["label_index"].to_numpy(np.int64)
     inputs = FoldInputs(fold_activations, images, splits, find_used(splits), fine_tuning)

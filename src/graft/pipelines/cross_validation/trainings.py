@@ -247,13 +247,27 @@ def fine_tune_fold(
     return probabilities
 
 
+def find_settings(
+    fine_tuning: FineTuningParameters, fine_tuned_recipe: dict[str, Any]
+) -> FineTuningParameters:
+    """How folds are fine-tuned: by the recipe that won, they do not race; or as told.
+
+    Args:
+        fine_tuning: Of the fine-tuning stage.
+        fine_tuned_recipe: What that stage found.
+    """
+    if fine_tuning.recipe == "custom":
+        return fine_tuning
+    return FineTuningParameters.model_validate(fine_tuned_recipe["parameters"])
+
+
 def refuse_nothing_to_tune(cut: Any) -> None:
     """Refuse a classifier of which no block is to be trained."""
     if not cut.unfrozen:
         raise GraftError(
-            "cross_validation.fine_tuning needs blocks to train; name them with "
-            "fine_tuning.unfreeze, or set cross_validation.fine_tuning to false; got "
-            "fine_tuning.unfreeze 'none'"
+            "cross_validation.fine_tuning needs blocks to train, and the head alone is what "
+            "fine-tuning was told or found to be best; give fine_tuning.recipe=last_block or "
+            "another, or set cross_validation.fine_tuning to false; got fine_tuning.unfreeze 'none'"
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from graft.analysis.choosing import read_kept
 from graft.analysis.class_curves import trace_class_curves
 from graft.analysis.judges import is_much_weaker
 from graft.analysis.learning_curve import (
@@ -178,7 +179,7 @@ def _name_histories(histories: Sequence[pd.DataFrame], names: list[str]) -> dict
 
 
 def _describe_stage(name: str, history: pd.DataFrame) -> dict[str, Any]:
-    best = history.loc[history["dev_loss"].idxmin()]
+    best = history.iloc[read_kept(history)]
     return {
         "name": name,
         "epochs": len(history),

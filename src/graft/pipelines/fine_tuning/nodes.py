@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from graft.analysis.choosing import find_kept
 from graft.compute.known_rows import TracedRows
 from graft.compute.streams import RowStream, copy_rows
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
 from graft.parameters.fine_tuning import FineTuningParameters
-from graft.pipelines.fine_tuning.telling import tell_blocks, tell_outcome, tell_preview
+from graft.pipelines.fine_tuning.telling import (
+    RacePlan,
+    tell_blocks,
+    tell_outcome,
+    tell_preview,
+    tell_small_dev,
+    tell_winner,
+)
 from graft.reporting.contact_sheets import draw_views
+from graft.reporting.style import draw_note
+from graft.reporting.training_figures import draw_race
 from graft.training.backup import TrainingBackup
 from graft.training.boundary import stream_activations
 from graft.types import KerasModel
@@ -24,7 +34,14 @@ from graft.types import KerasModel
 if TYPE_CHECKING:
     from graft.models.freezing import CutBackbone, CutClassifier
     from graft.training.boundary import BoundaryPlan
+    from graft.training.tuning_recipes import Recipe, Workload
     from graft.training.views import ViewPools
+
+
+RACE_COLUMNS = {
+    "runner": "str", "rung": "float64", "epochs": "int64", "steps": "int64",
+    "dev_accuracy": "float64", "log_loss": "float64", "passes": "float64", "kept": "bool",
+}  # fmt: skip
 
 
 def is_stored(cut: CutBackbone, parameters: FineTuningParameters) -> bool:
@@ -122,13 +139,58 @@ def store_boundary_activations(
 
     tell_devices()
     seed_everything(parameters.seed)
+    is_custom = parameters.recipe == "custom"
+    if not is_custom:
+        parameters = find_stored_settings(backbone, splits, parameters)
     cut = cut_backbone(backbone, parameters.unfreeze)
-    tell_blocks(cut, is_stored(cut, parameters))
+    if is_custom:
+        tell_blocks(cut, is_stored(cut, parameters))
     if cut.trunk is None or not is_stored(cut, parameters):
         return np.zeros((0, 1), parameters.activation_dtype)
     plan = make_plan(splits, parameters)
     former = former_boundary_activations
     return stream_activations(cut.trunk, plan, images, splits, former, parameters, tell_preview)
+
+
+def list_recipes(name: str) -> list[Recipe]:
+    """The recipes that may start: all, or the one of that name."""
+    from graft.training.tuning_recipes import RECIPES
+
+    return [recipe for recipe in RECIPES if name in ("auto", recipe.name)]
+
+
+def find_stored_settings(
+    backbone: KerasModel, splits: pd.DataFrame, parameters: FineTuningParameters
+) -> FineTuningParameters:
+    """The parameters of the recipe that trains on stored activations; of all, one does.
+
+    If none does, those of a recipe for which nothing is stored.
+    """
+    from graft.training.tuning_recipes import follow
+
+    load = measure_load(backbone, splits, parameters)
+    recipes = list_recipes(parameters.recipe)
+    stored = [recipe for recipe in recipes if load.is_first(recipe) and recipe.depth != "none"]
+    recipe = stored[0] if stored else recipes[-1]
+    return follow(recipe, parameters, load.pictures, len(load.shares))
+
+
+def measure_load(
+    backbone: KerasModel, splits: pd.DataFrame, parameters: FineTuningParameters
+) -> Workload:
+    """What a training of this backbone on these pictures costs."""
+    from graft.models.blocks import find_blocks
+    from graft.training.tuning_recipes import Workload
+
+    works = [block.multiply_adds for block in find_blocks(backbone)]
+    return Workload(
+        pictures=int((splits["split"] == "train").sum()),
+        dev=int((splits["split"] == "dev").sum()),
+        batch_size=parameters.batch_size,
+        shares=tuple(work / sum(works) for work in works),
+        multiply_adds=sum(works),
+        is_cached=parameters.activation_cache,
+    )
 
 
 def fine_tune(
@@ -141,25 +203,52 @@ def fine_tune(
     backup: TrainingBackup,
     logs: Path,
     parameters: FineTuningParameters,
-) -> tuple[KerasModel, pd.DataFrame]:
-    """Train the unfrozen blocks and the head further, and stop by the loss on dev.
+) -> tuple[KerasModel, pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """Train the backbone and the head further, by the recipe that dev finds to be the best.
 
-    The head starts as it was trained on the frozen backbone (LP-FT, Kumar et al. 2022). If the
-    loss on dev ends no lower than it was before, the weights go back to what they were.
+    Every training starts from the head as it was trained on the frozen backbone (LP-FT, Kumar et
+    al. 2022). With the recipe ``custom``, the weights go back to what they were if the log loss
+    on dev ends no lower than it was before.
 
     Returns:
         ``fine_tuned.classifier``: from pictures (N, H, W, 3) uint8 to probabilities (N, C).
-        ``fine_tuned.history``: a row an epoch.
+        ``fine_tuned.history``: a row an epoch, ``kept`` where its weights are; no row if the
+        head is kept as it is. ``fine_tuned_recipe``: ``recipe``, ``unfreeze`` (where it was cut),
+        ``chosen_among`` (runners that dev chose from), ``dev_accuracy`` and ``parameters`` of the
+        training. ``recipe_race`` and ``recipe_curves``: see
+        :func:`graft.training.race.tabulate_race` and ``tabulate_curves``.
 
     Raises:
         GraftError: If there is no such block or none to train, or the loss is no longer a number.
     """
-    from graft.models.freezing import cut_classifier
-    from graft.training import tails as fine_tuning
     from graft.training.devices import seed_everything, tell_devices
 
     tell_devices()
     seed_everything(parameters.seed)
+    if parameters.recipe == "custom":
+        return _tune_as_told(
+            backbone, head, boundary_activations, images, splits, class_names, backup, logs,
+            parameters,
+        )  # fmt: skip
+    return _race(
+        backbone, head, boundary_activations, images, splits, class_names, backup, logs, parameters
+    )
+
+
+def _tune_as_told(
+    backbone: KerasModel,
+    head: KerasModel,
+    boundary_activations: np.ndarray,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    backup: TrainingBackup,
+    logs: Path,
+    parameters: FineTuningParameters,
+) -> tuple[KerasModel, pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    from graft.models.freezing import cut_classifier
+    from graft.training import tails
+
     cut = cut_classifier(backbone, head, parameters.unfreeze)
     if not cut.unfrozen:
         raise GraftError(
@@ -167,11 +256,84 @@ def fine_tune(
             f"{parameters.unfreeze!r}"
         )
     train, dev = make_pools(cut, boundary_activations, images, splits, class_names, parameters)
-    history, before, after = fine_tuning.tune(
+    history, before, after = tails.tune(
         cut, train, dev, parameters, parameters.layer_decay, backup, logs
     )
-    tell_outcome(history, before, after)
-    return cut.whole, history
+    kept = find_kept(history, parameters.keep)
+    tell_outcome(history, kept, before, after)
+    accuracy = float(history["dev_accuracy"].iloc[kept])
+    facts = _describe_choice("custom", 1, accuracy, parameters)
+    race = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in RACE_COLUMNS.items()})
+    return cut.whole, _mark_kept(history, parameters), facts, race, race.iloc[:, :1]
+
+
+def _race(
+    backbone: KerasModel,
+    head: KerasModel,
+    boundary_activations: np.ndarray,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    backup: TrainingBackup,
+    logs: Path,
+    parameters: FineTuningParameters,
+) -> tuple[KerasModel, pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    from graft.training.race import Race, tabulate_curves, tabulate_race
+
+    def make_sources(
+        cut: CutClassifier, settings: FineTuningParameters
+    ) -> tuple[ViewPools, ViewPools]:
+        return make_pools(cut, boundary_activations, images, splits, class_names, settings)
+
+    load = measure_load(backbone, splits, parameters)
+    recipes = list_recipes(parameters.recipe)
+    plan = RacePlan(load, recipes, parameters.budget, _time_pass(backbone, images, splits, load))
+    plan.tell_start()
+    is_dev = splits["split"] == "dev"
+    clusters = splits.loc[is_dev, "cluster"].to_numpy()
+    if len(recipes) > 1:
+        tell_small_dev(clusters)
+    race = Race(backbone, head, make_sources, load, parameters, clusters, backup, logs, recipes)
+    result = race.run(plan.tell_field)
+    table = tabulate_race(result, load)
+    tell_winner(result.recipe.name, table)
+    runners = table["runner"].nunique()
+    accuracy = table[(table["runner"] == result.recipe.name) & (table["rung"] == 1)]["dev_accuracy"]
+    facts = _describe_choice(result.recipe.name, runners, float(accuracy.iloc[0]), result.settings)
+    history = _mark_kept(result.history, result.settings)
+    return result.cut.whole, history, facts, table, tabulate_curves(result, load)
+
+
+def _time_pass(
+    backbone: KerasModel, images: np.ndarray, splits: pd.DataFrame, load: Workload
+) -> float | None:
+    """Seconds of a pass; None where even a hundred of them are not worth measuring."""
+    from graft.training.race import time_pass
+    from graft.training.tuning_recipes import NEGLIGIBLE_WORK
+
+    if 100 * load.pictures * load.multiply_adds < NEGLIGIBLE_WORK:
+        return None
+    train = np.flatnonzero(splits["split"] == "train")
+    return time_pass(backbone, partial(copy_pictures, images), train, load.batch_size)
+
+
+def _describe_choice(
+    name: str, chosen_among: int, accuracy: float | None, settings: FineTuningParameters
+) -> dict[str, Any]:
+    return {
+        "recipe": name,
+        "unfreeze": settings.unfreeze,
+        "chosen_among": chosen_among,
+        "dev_accuracy": accuracy,
+        "parameters": settings.model_dump(mode="json"),
+    }
+
+
+def _mark_kept(history: pd.DataFrame, settings: FineTuningParameters) -> pd.DataFrame:
+    kept = np.zeros(len(history), bool)
+    if len(history):
+        kept[find_kept(history, settings.keep)] = True
+    return history.assign(kept=kept)
 
 
 def draw_augmented_pictures(
@@ -194,3 +356,10 @@ def draw_augmented_pictures(
         augmenter.make_views(pixels, [number] * len(names), parameters.seed) for number in numbers
     ]
     return draw_views(np.stack([pixels, *views], axis=1), names)
+
+
+def draw_recipe_race(recipe_curves: pd.DataFrame, fine_tuned_recipe: dict[str, Any]) -> Figure:
+    """Draw what every recipe reached on dev, against what it had cost until then."""
+    if recipe_curves.empty:
+        return draw_note("No recipes raced (fine_tuning.recipe: custom).")
+    return draw_race(recipe_curves, fine_tuned_recipe["recipe"])

@@ -1,10 +1,14 @@
 """Wiring of the fine-tuning stage: the candidate ``fine_tuned``."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from graft.pipelines.candidates import Candidate, create_candidate_pipeline
 from graft.pipelines.fine_tuning.nodes import (
     draw_augmented_pictures,
+    draw_recipe_race,
     fine_tune,
     store_boundary_activations,
 )
@@ -41,8 +45,20 @@ def _create_training() -> list[Node]:
                 "fine_tuned.logs",
                 "params:fine_tuning",
             ],
-            outputs=["fine_tuned.classifier", "fine_tuned.history"],
+            outputs=[
+                "fine_tuned.classifier",
+                "fine_tuned.history",
+                "fine_tuned_recipe",
+                "recipe_race",
+                "recipe_curves",
+            ],
             name="fine_tune",
+        ),
+        Node(
+            draw_recipe_race,
+            inputs=["recipe_curves", "fine_tuned_recipe"],
+            outputs="recipe_race_curves",
+            name="draw_recipe_race",
         ),
         Node(
             draw_augmented_pictures,
@@ -83,12 +99,19 @@ def _create_predicting() -> list[Node]:
     ]
 
 
+def is_wanted(parameters: Mapping[str, Any]) -> bool:
+    """Whether anything but the head is to be trained, by the parameters as they were given."""
+    if parameters.get("recipe", "custom") == "custom":
+        return parameters.get("unfreeze", 1) != "none"
+    return bool(parameters["recipe"] != "head")
+
+
 CANDIDATE = Candidate(
     "fine_tuned",
-    "Fine-tuned: the last blocks were trained too",
+    "Fine-tuned: blocks of the backbone were trained too",
     _create_training,
     _create_predicting,
-    is_wanted=lambda parameters: parameters["fine_tuning"]["unfreeze"] not in ("none", 0),
+    is_wanted=lambda parameters: is_wanted(parameters["fine_tuning"]),
 )
 
 

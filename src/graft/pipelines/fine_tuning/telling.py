@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +15,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from graft.models.freezing import CutBackbone
     from graft.training.boundary import BoundaryPlan
+    from graft.training.tuning_recipes import Recipe, Workload
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +66,9 @@ def tell_preview(
     logger.info("             %s on disk%s%s", format_bytes(size), known, duration)
 
 
-def tell_outcome(history: pd.DataFrame, before: float, after: float) -> None:
+def tell_outcome(history: pd.DataFrame, kept: int, before: float, after: float) -> None:
     """Say what became of the loss on dev, and whether the new weights are kept."""
-    best = history.loc[history["dev_loss"].idxmin()]
+    best = history.iloc[kept]
     logger.info(
         "Tuned        %s; best on dev is epoch %d: accuracy %.3f, log loss %.3f → %.3f",
         f"{len(history)} epoch{'s' if len(history) > 1 else ''}",
@@ -75,6 +79,103 @@ def tell_outcome(history: pd.DataFrame, before: float, after: float) -> None:
     )
     if after >= before:
         logger.info("             no better than before on dev: the frozen weights are kept")
+
+
+@dataclass(frozen=True)
+class RacePlan:
+    """What a race will cost, said before it starts and before its deep recipes do.
+
+    Attributes:
+        load: What a training costs.
+        recipes: Who may start.
+        budget: ``fine_tuning.budget``.
+        pass_seconds: Measured; None where it is not worth a word.
+    """
+
+    load: Workload
+    recipes: Sequence[Recipe]
+    budget: float
+    pass_seconds: float | None
+
+    def tell_start(self) -> None:
+        """Say what runs first, and how long the whole may take."""
+        from graft.training.tuning_recipes import admit, estimate_race, find_allowance
+
+        load, first = self.load, self._list(deep=False)
+        passes = sum(load.count_passes(recipe) for recipe in first)
+        names = ", ".join(recipe.name for recipe in first)
+        if first:
+            _tell_wrapped("Recipes", f"{names} first{self._format(passes)}")
+        allowance = find_allowance(self.budget, 0.0, load.pictures, load.batch_size)
+        deep = self._list(deep=True)
+        field = admit(load, deep, allowance) if first else deep
+        if field:
+            passes = estimate_race([load.count_passes(recipe) for recipe in field])
+            names = ", ".join(recipe.name for recipe in field)
+            when = "then, if it is worth it, " if first else ""
+            _tell_wrapped("", f"{when}{names}{self._format(passes)}")
+
+    def tell_field(self, field: Sequence[Recipe], accuracy: float) -> None:
+        """Say which deep recipes start, and with which budget others would."""
+        from graft.training.tuning_recipes import estimate_race, find_budget
+
+        deep = self._list(deep=True)
+        if field:
+            passes = estimate_race([self.load.count_passes(recipe) for recipe in field])
+            names = ", ".join(recipe.name for recipe in field)
+            _tell_wrapped("", f"now {names}{self._format(passes)}")
+        left = [recipe for recipe in deep if recipe not in field]
+        if left and accuracy < 1:
+            more = [recipe for recipe in deep if recipe in field or recipe == left[0]]
+            budget = find_budget(self.load, more, accuracy)
+            names = ", ".join(recipe.name for recipe in left)
+            advice = f"with fine_tuning.budget={budget} also {left[0].name}"
+            _tell_wrapped("", f"not {names}: {advice}")
+
+    def _list(self, *, deep: bool) -> list[Recipe]:
+        return [recipe for recipe in self.recipes if self.load.is_first(recipe) != deep]
+
+    def _format(self, passes: float) -> str:
+        if not passes:
+            return ""
+        if self.pass_seconds is None:
+            return f": {passes:.0f} passes"
+        return f": {passes:.0f} passes, about {format_seconds(passes * self.pass_seconds)}"
+
+
+# With fewer, one picture or group more is a difference that luck makes.
+_FEW_CLUSTERS = 30
+
+
+def tell_small_dev(clusters: np.ndarray) -> None:
+    """Say that dev is too small to tell recipes apart, if it is.
+
+    Args:
+        clusters: Cluster of every picture of dev.
+    """
+    groups = len(np.unique(clusters))
+    if groups < _FEW_CLUSTERS:
+        _tell_wrapped(
+            "",
+            f"dev has {len(clusters)} pictures in {groups} groups: it tells recipes apart badly, "
+            "and the cheaper one is kept unless another is shown to be better",
+        )
+
+
+def _tell_wrapped(label: str, text: str) -> None:
+    """Say it in lines of at most 80 columns, under one label."""
+    for number, line in enumerate(textwrap.wrap(text, 80 - 13)):
+        logger.info("%-12s %s", "" if number else label, line)
+
+
+def tell_winner(name: str, race: pd.DataFrame) -> None:
+    """Say which recipe is kept, that its figure is an optimistic one, and how to repeat it."""
+    accuracy = race[(race["runner"] == name) & (race["rung"] == 1)]["dev_accuracy"].iloc[0]
+    runners = race["runner"].nunique()
+    flattery = f", the best of {runners} by dev and so optimistic" if runners > 1 else ""
+    logger.info("Recipe       %s: dev accuracy %.3f%s", name, accuracy, flattery)
+    if runners > 1:
+        logger.info("             to train it alone: --params fine_tuning.recipe=%s", name)
 
 
 def format_bytes(size: float) -> str:

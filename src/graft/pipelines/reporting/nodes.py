@@ -32,6 +32,8 @@ def write_report(
     split_summary: pd.DataFrame,
     flattery: dict[str, Any],
     backbone: BackboneParameters,
+    recipe_race: pd.DataFrame | None = None,
+    fine_tuned_recipe: dict[str, Any] | None = None,
     *,
     titles: dict[str, str],
     **figures: bytes,
@@ -66,6 +68,10 @@ def write_report(
         titles=titles,
         sections={
             "comparison": comparison,
+            "recipes": {
+                "race": [] if recipe_race is None else recipe_race.to_dict("records"),
+                "chosen": fine_tuned_recipe or {},
+            },
             "ladder": ladder,
             "calibration": calibration,
             "curves": curves,

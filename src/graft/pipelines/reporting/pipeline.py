@@ -36,6 +36,8 @@ _FOUND = (
     "split_summary",
     "flattery",
 )
+# What the fine-tuning alone leaves.
+_OF_FINE_TUNING = ("augmented_pictures", "recipe_race_curves", "recipe_race", "fine_tuned_recipe")
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -43,7 +45,7 @@ def create_pipeline(**_: object) -> Pipeline:
     candidates = list_candidates()
     drawn = [*FIGURES, *name_all("training_curves")]
     if any(candidate.name == "fine_tuned" for candidate in candidates):
-        drawn.append("augmented_pictures")
+        drawn += _OF_FINE_TUNING
     titles = {candidate.name: candidate.title for candidate in candidates}
     return Pipeline(
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from graft.analysis.choosing import Rank, rank
 from graft.analysis.log_loss import measure_log_loss
 from graft.analysis.predictions import check_probabilities, get_probabilities
 from graft.errors import GraftError
@@ -27,7 +28,8 @@ def collect_predictions(
 
     Returns:
         ``predictions``: of all candidates on held-out pictures, with the column ``model``.
-        ``chosen_predictions``: of the candidate with the lower log loss on dev.
+        ``chosen_predictions``: of the candidate with the highest accuracy on dev, ties by log
+        loss (:mod:`graft.analysis.choosing`).
         ``train_predictions``: of all candidates on the same pictures of train.
 
     Raises:
@@ -43,7 +45,7 @@ def collect_predictions(
     everything = pd.concat(named, ignore_index=True)
     is_train = everything["split"] == "train"
     predictions = everything[~is_train].reset_index(drop=True)
-    chosen = min(named, key=measure_dev_loss)["model"].iloc[0]
+    chosen = min(named, key=rank_on_dev)["model"].iloc[0]
     return (
         predictions,
         predictions[predictions["model"] == chosen].reset_index(drop=True),
@@ -82,6 +84,13 @@ def choose_classifier(
             f"{difference:.2g}"
         )
     return chosen, {"pictures": len(rows), "largest_difference": difference}
+
+
+def rank_on_dev(predictions: pd.DataFrame) -> Rank:
+    """What candidates are sorted by; one without pictures of dev comes last."""
+    dev = predictions[predictions["split"] == "dev"]
+    accuracy = (dev["predicted"] == dev["label"]).mean() if len(dev) else 0.0
+    return rank(float(accuracy), measure_dev_loss(predictions))
 
 
 def measure_dev_loss(predictions: pd.DataFrame) -> float:

@@ -1,0 +1,264 @@
+"""Recipes of fine-tuning: how deep, how fast, how long; and how many of them a budget can try.
+
+A recipe is a point that serves many sets; the race (:mod:`graft.training.race`) finds which one
+serves this set. They are few on purpose: a free search by dev over a whole grid ended below the
+frozen head on four small sets of ten. Measured over ten sets with MobileNetV2 (docs/training.md):
+sets are near to what the backbone has seen (frozen head above 95 %; all layers at 1e-3 lose up to
+7 points) or far (traffic signs: they gain over 50 points).
+
+BatchNormalization stays in inference mode in all of them: trained on the statistics of small
+batches, signs lost 57 points, and training its scale gained nothing anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a classifier whose head is trained is trained further.
+
+    Attributes:
+        name: What ``fine_tuning.recipe`` takes.
+        depth: ``none`` (the head as it is), the number of last blocks, the share of all blocks,
+            or ``all``.
+        learning_rate: The peak; it rises over a tenth of the steps and falls to 0 as a cosine.
+        epochs: At least so many.
+        steps: At least so many, see :func:`count_epochs`.
+        augmentation: Factor of the strengths in ``fine_tuning.augmentation``; with 0 the
+            pictures stay as they are, and what the frozen blocks give is stored.
+        layer_decay: Factor of the learning rate of a block against the block after it.
+    """
+
+    name: str
+    depth: str | int | float
+    learning_rate: float = 1e-3
+    epochs: int = 30
+    steps: int = 500
+    augmentation: float = 1.0
+    layer_decay: float = 1.0
+
+
+# In the order in which a growing budget takes them in.
+RECIPES = (
+    Recipe("head", "none"),
+    Recipe("last_block", 1, augmentation=0.0),
+    Recipe("all", "all"),
+    Recipe("all_gently", "all", learning_rate=1e-4),
+    Recipe("half", 0.5),
+    Recipe("all_long", "all", epochs=100),
+)
+NAMES = tuple(recipe.name for recipe in RECIPES)
+# Up to these shares of its length a runner is trained before it is compared.
+RUNGS = (0.2, 0.5, 1.0)
+# A frozen head that is right so often leaves little to win; rests on ten sets, one of them just
+# below. Such a set gets this share of the budget.
+NEAR, NEAR_SHARE = 0.95, 0.2
+# Multiply-adds that are a matter of seconds on any machine: no budget is worth the thought.
+NEGLIGIBLE_WORK = 1e12
+# Forward passes that a training step of a block costs: forward, gradient of inputs, of weights.
+_STEP_PASSES = 3
+
+
+def get_recipe(name: str) -> Recipe:
+    """The recipe of that name."""
+    return RECIPES[NAMES.index(name)]
+
+
+def count_epochs(recipe: Recipe, pictures: int, batch_size: int) -> int:
+    """Length of a training: so many epochs, and with few pictures so many steps.
+
+    What a network needs are steps; the rule of BiT (Kolesnikov et al. 2020, "BiT-HyperRule") has
+    500 for small sets too, and few labels gained 0.6 to 1.6 points by it.
+
+    Examples:
+        >>> count_epochs(get_recipe("all"), pictures=774, batch_size=32)
+        30
+        >>> count_epochs(get_recipe("all"), pictures=60, batch_size=32)
+        250
+    """
+    return max(recipe.epochs, math.ceil(recipe.steps / math.ceil(pictures / batch_size)))
+
+
+def find_rung(epochs: int, share: float) -> int:
+    """Epochs after which a runner of so many is compared, at a share of its length.
+
+    Examples:
+        >>> [find_rung(30, share) for share in RUNGS], find_rung(2, 0.2)
+        ([6, 15, 30], 1)
+    """
+    return max(1, round(share * epochs))
+
+
+def find_unfreeze(recipe: Recipe, blocks: int) -> str | int:
+    """The depth as ``fine_tuning.unfreeze`` takes it, for a backbone of so many blocks.
+
+    Examples:
+        >>> [find_unfreeze(recipe, 18) for recipe in RECIPES[:3]], find_unfreeze(RECIPES[4], 18)
+        (['none', 1, 'all'], 9)
+    """
+    if isinstance(recipe.depth, float):
+        return max(1, round(recipe.depth * blocks))
+    return recipe.depth
+
+
+def follow(
+    recipe: Recipe, parameters: FineTuningParameters, pictures: int, blocks: int
+) -> FineTuningParameters:
+    """The parameters of a training by a recipe; what the recipe does not say stays as given.
+
+    Args:
+        recipe: What to follow.
+        parameters: Batch size, optimizer, loss, weights of classes and the like.
+        pictures: To train on.
+        blocks: Of the backbone.
+    """
+    epochs = count_epochs(recipe, pictures, parameters.batch_size)
+    changes = {
+        # What is trained is named by what is done, not by how it was found.
+        "recipe": "custom",
+        "budget": FineTuningParameters.model_fields["budget"].default,
+        "unfreeze": find_unfreeze(recipe, blocks),
+        "learning_rate": recipe.learning_rate,
+        "schedule": "cosine",
+        "warmup_share": 0.1,
+        "epochs": epochs,
+        "patience": epochs,
+        "keep": "accuracy",
+        "layer_decay": recipe.layer_decay,
+        "augmentation": scale_augmentation(parameters.augmentation, recipe.augmentation),
+        "views": 0,
+        "activation_cache": parameters.activation_cache and not recipe.augmentation,
+    }
+    return parameters.model_copy(update=changes)
+
+
+def scale_augmentation(
+    augmentation: AugmentationParameters, strength: float
+) -> AugmentationParameters:
+    """Strengths times a factor; what a mirrored picture means does not depend on it, above 0."""
+    scaled = {
+        name: value * strength
+        for name, value in augmentation.model_dump().items()
+        if isinstance(value, float)
+    }
+    flip = augmentation.horizontal_flip and strength > 0
+    return augmentation.model_copy(update={**scaled, "horizontal_flip": flip})
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What decides the cost of a training.
+
+    Attributes:
+        pictures: To train on.
+        dev: Pictures of dev, measured after every epoch.
+        batch_size: Pictures a step.
+        shares: Share of the backbone's multiply-adds in each block, from input to output.
+        multiply_adds: Of the backbone, of one picture.
+        is_cached: Whether what frozen blocks give may be stored.
+    """
+
+    pictures: int
+    dev: int
+    batch_size: int
+    shares: tuple[float, ...]
+    multiply_adds: int
+    is_cached: bool = True
+
+    def count_passes(self, recipe: Recipe, epochs: int | None = None) -> float:
+        """Cost in passes: forward passes of the whole network over all pictures to train on.
+
+        Args:
+            recipe: What is trained.
+            epochs: How far; None for its whole length.
+
+        Examples:
+            >>> load = Workload(900, 300, 32, (0.5, 0.4, 0.1), 10**6)
+            >>> [round(load.count_passes(get_recipe(name)), 1) for name in NAMES[:3]]
+            [0.0, 11.2, 100.0]
+        """
+        unfreeze = find_unfreeze(recipe, len(self.shares))
+        if unfreeze == "none":
+            return 0.0
+        trained = 1.0 if unfreeze == "all" else sum(self.shares[-int(unfreeze) :])
+        length = count_epochs(recipe, self.pictures, self.batch_size)
+        epochs = length if epochs is None else epochs
+        dev = self.dev / self.pictures
+        if self.is_cached and not recipe.augmentation:
+            once, every = (1 + dev) * (1 - trained), trained * (_STEP_PASSES + dev)
+        else:
+            once, every = 0.0, _STEP_PASSES * trained + (1 - trained) + dev
+        return once + epochs * every
+
+    def is_first(self, recipe: Recipe) -> bool:
+        """Whether it is so cheap that it is run to its end before the others start."""
+        return recipe.depth == "none" or (self.is_cached and not recipe.augmentation)
+
+
+def find_allowance(budget: float, accuracy: float, pictures: int, batch_size: int) -> float:
+    """Passes that the deep recipes may cost, given how good the cheap ones are.
+
+    A pass of few pictures is worth less than one of many, since length is counted in steps: the
+    budget is that of as many pictures as make the steps of the default recipe in its epochs.
+
+    Args:
+        budget: ``fine_tuning.budget``.
+        accuracy: On dev, of the best cheap recipe.
+        pictures: To train on.
+        batch_size: Pictures a step.
+
+    Examples:
+        >>> find_allowance(125, 0.41, pictures=774, batch_size=32)
+        125.0
+        >>> find_allowance(125, 0.98, pictures=774, batch_size=32)
+        25.0
+    """
+    deep = get_recipe("all")
+    scale = count_epochs(deep, pictures, batch_size) / deep.epochs
+    return budget * scale * (NEAR_SHARE if accuracy >= NEAR else 1.0)
+
+
+def estimate_race(costs: Sequence[float], rungs: Sequence[float] = RUNGS) -> float:
+    """Passes that a race costs at most, of runners that cost so much each to their end.
+
+    After every rung the better half goes on, one at least, and the dear ones may be the better.
+
+    Examples:
+        >>> estimate_race([100.0]), estimate_race([100.0, 100.0]), estimate_race([])
+        (100.0, 120.0, 0.0)
+    """
+    left, done, total = sorted(costs, reverse=True), 0.0, 0.0
+    for rung in rungs:
+        total += (rung - done) * sum(left)
+        left, done = left[: max(1, len(left) // 2)], rung
+    return total
+
+
+def admit(load: Workload, recipes: Sequence[Recipe], allowance: float) -> list[Recipe]:
+    """The recipes that race: as many as the passes allow, in their order; a small one always.
+
+    Args:
+        load: What a training costs.
+        recipes: In the order in which they are wanted.
+        allowance: Passes, of :func:`find_allowance`.
+    """
+    field: list[Recipe] = []
+    for recipe in recipes:
+        costs = [load.count_passes(each) for each in (*field, recipe)]
+        passes = estimate_race(costs)
+        if passes <= allowance or passes * load.pictures * load.multiply_adds <= NEGLIGIBLE_WORK:
+            field.append(recipe)
+    return field
+
+
+def find_budget(load: Workload, recipes: Sequence[Recipe], accuracy: float) -> int:
+    """The least budget with which all of these would race, rounded up to ten passes."""
+    passes = estimate_race([load.count_passes(recipe) for recipe in recipes])
+    one = find_allowance(1.0, accuracy, load.pictures, load.batch_size)
+    return 10 * math.ceil(passes / one / 10)
