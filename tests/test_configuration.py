@@ -113,8 +113,8 @@ def test_every_parameter_is_used_by_a_pipeline(environment: str) -> None:
 # metrics, the chosen classifier by predictions, and both lie with the models; what the last run
 # left is read before that of this run is made. In the drawing all stand where the data flows.
 ELSEWHERE = {
-    "champion": "models", "chosen_classifier": "models", "former_features": "feature",
-    "former_measured_activations": "model_output",
+    "champion": "models", "chosen_classifier": "models", "previous_features": "feature",
+    "previous_measured_activations": "model_output",
 }  # fmt: skip
 
 
@@ -160,11 +160,11 @@ def test_everything_but_raw_data_is_saved_atomically(environment: str) -> None:
         for name, entry in _resolve(environment).items()
         if entry["metadata"]["kedro-viz"]["layer"] != "raw"
     }
-    former = {name for name in types if name.startswith("former_")}
-    assert all(types[name] == "graft.datasets.FormerDataset" for name in former)
+    previous = {name for name in types if name.startswith("previous_")}
+    assert all(types[name] == "graft.datasets.PreviousDataset" for name in previous)
     # These two are written by the training while it goes on, each file in one step.
     folders = {"graft.datasets.LogFolderDataset", "graft.datasets.TrainingBackupDataset"}
-    saved = {types[name] for name in types.keys() - former}
+    saved = {types[name] for name in types.keys() - previous}
     assert saved - folders == {"graft.datasets.AtomicDataset"}
 
 
@@ -185,8 +185,8 @@ def test_no_csv_file_for_people_can_hold_a_formula(environment: str) -> None:
         ("unlabelled_images", "image_id"),
         ("duplicates", "label"),
         ("label_conflicts", "other_label"),
-        ("applied_verdicts", "new_label"),
-        ("label_doubts", "suggested_label"),
+        ("applied_reviews", "new_label"),
+        ("label_issues", "suggested_label"),
         ("split_summary", "label"),
         ("class_summary", "label"),
         ("outliers", "label"),

@@ -25,12 +25,12 @@ JUDGING = (
     "calibration",
     "curves",
     "explanation",
-    "label_doubts",
+    "label_issues",
     "champion",
     "reporting",
 )
 # Names that pipelines had before.
-_RENAMED = {"training": "from_scratch"}
+_RENAMED = {"label_doubts": "label_issues", "training": "from_scratch"}
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -77,7 +77,7 @@ def _name_own() -> set[str]:
     return {one.stage for one in list_candidates()} - {*TRAINING_STAGES.values()}
 
 
-def add_makers(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline:
+def add_upstream(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline:
     """A pipeline with all nodes of the stages before it that make what it reads.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any
 
 _TYPES = {
     "arrays": ["NumpyArrayDataset", "TracedArrayDataset", "WeightsDataset"],
-    "atomic": ["AtomicDataset", "FormerDataset"],
+    "atomic": ["AtomicDataset", "PreviousDataset"],
     "champion": ["ChampionDataset"],
     "csv_tables": ["CSVDataset"],
     "features": ["FeatureShardsDataset"],
@@ -24,7 +24,7 @@ _TYPES = {
         "KerasImagesDataset",
         "LabelLineDataset",
         "LabelTableDataset",
-        "LabelVerdictsDataset",
+        "LabelReviewDataset",
         "LabelledFileNamesDataset",
         "TrackFoldersDataset",
     ],

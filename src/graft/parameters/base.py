@@ -10,16 +10,24 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from graft.errors import GraftError
 
+# Names that parameters had before.
+_RENAMED = {
+    "flattery_draws": "random_split_draws",
+    "flattery_pictures": "random_split_pictures",
+    "verdicts_file": "review_file",
+}
+
 
 class StageParameters(BaseModel):
     """Base of every stage's parameters: unknown names are refused, values never change.
 
     Attributes:
-        effort: Names of parameters that say how the work is done and cannot change what comes
-            out of it, such as the number of processes. Changing them makes nothing stale.
+        not_fingerprinted: Names of parameters that say how the work is done and cannot change
+            what comes out of it, such as the number of processes. Changing them makes nothing
+            stale.
     """
 
-    effort: ClassVar[frozenset[str]] = frozenset()
+    not_fingerprinted: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,6 +54,8 @@ class StageParameters(BaseModel):
     @classmethod
     def _explain(cls, fault: Any) -> str:
         name = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden" and name in _RENAMED:
+            return f"{name} is called {_RENAMED[name]} now; got '{name}'"
         if fault["type"] == "extra_forbidden":
             close = difflib.get_close_matches(name, cls.model_fields, n=1)
             hint = f"did you mean '{close[0]}'? " if close else ""
@@ -80,7 +90,7 @@ class BackboneParameters(StageParameters):
 
 
 class TrainSampleParameters(StageParameters):
-    """Which pictures of train are measured beside the held-out ones, for the ladder of errors.
+    """Which pictures of train are measured beside the held-out ones, for the error breakdown.
 
     They stand apart from the other parameters: what is predicted depends on nothing else.
 

@@ -232,9 +232,9 @@ def tabulate_predictions(
 def list_measured(splits: pd.DataFrame, parameters: TrainSampleParameters) -> np.ndarray:
     """Rows of train_dev, dev and test and of a random sample of train, in order, int (n,).
 
-    The error on train is one step of a ladder and needs no more pictures than the others; a pass
-    of all pictures of train through a fine-tuned network may cost as much as an epoch. Drawn are
-    those with the smallest salted hash: a few new pictures change the sample by a few.
+    The error on train is one part of the error breakdown and needs no more pictures than others;
+    a pass of all pictures of train through a fine-tuned network may cost as much as an epoch. Drawn
+    are those with the smallest salted hash: a few new pictures change the sample by a few.
     """
     train = np.flatnonzero(splits["split"] == "train")
     salted = [f"{parameters.seed} {content}" for content in splits["sha256"].iloc[train]]

@@ -1,4 +1,4 @@
-"""Evaluation: figures with intervals, comparisons picture by picture, the ladder of errors."""
+"""Evaluation: figures with intervals, comparisons picture by picture, the error breakdown."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
-from graft.analysis.random_split import measure_flattery
+from graft.analysis.random_split import measure_optimism
 from graft.datasets.features import FeatureTable
 from graft.parameters.base import TrainSampleParameters
 from graft.pipelines.evaluation.comparing import compare_models
 from graft.pipelines.evaluation.nodes import (
     compare_with_random_split,
-    measure_ladder,
+    measure_error_breakdown,
     measure_predictions,
 )
 from graft.pipelines.evaluation.parameters import EvaluationParameters
@@ -26,8 +26,8 @@ CLASSES = ["dark", "light"]
 PARAMETERS = EvaluationParameters(
     confidence=0.95,
     bootstrap_draws=50,
-    flattery_pictures=100,
-    flattery_draws=2,
+    random_split_pictures=100,
+    random_split_draws=2,
     seed=0,
 )
 SHOW_ALL = PARAMETERS.model_copy(update={"show_all_candidates": True})
@@ -55,12 +55,12 @@ def test_the_ladder_sets_all_splits_beside_each_other(
     everything: pd.DataFrame, splits: pd.DataFrame
 ) -> None:
     predictions, chosen, train = collect_predictions(everything, names=["frozen"])
-    ladder = measure_ladder(predictions, chosen, train, splits, PARAMETERS)
-    errors = ladder["models"]["frozen"]["errors"]
+    error_breakdown = measure_error_breakdown(predictions, chosen, train, splits, PARAMETERS)
+    errors = error_breakdown["models"]["frozen"]["errors"]
     assert list(errors) == ["train", "dev", "test"]
     assert [part["n"] for part in errors.values()] == [6, 4, 4]
-    assert ladder["train_pictures"] == 10
-    assert ladder["chance"] == ladder["majority"]["errors"]["test"] == 0.5
+    assert error_breakdown["train_pictures"] == 10
+    assert error_breakdown["chance"] == error_breakdown["majority"]["errors"]["test"] == 0.5
     test = predictions[predictions["split"] == "test"]
     assert errors["test"]["value"] == np.mean(test["label"] != test["predicted"])
 
@@ -108,7 +108,7 @@ def test_with_clusters_a_random_split_of_the_same_pictures_is_measured(
     rows = np.r_[0:10, 14:18]
     vectors = np.concatenate([block for _, block in features.read_blocks()])[rows]
     labels = splits["label_index"].to_numpy()[rows]
-    assert found["measured"] == measure_flattery(
+    assert found["measured"] == measure_optimism(
         vectors, labels, rows // 2, rows >= 14, draws=2, confidence=0.95, seed=0
     )
 
@@ -185,11 +185,11 @@ def test_figures_on_test_of_models_that_were_not_chosen_are_shown_only_on_reques
         compared = compare_models(
             predictions, chosen, metrics, splits, CLASSES, parameters, {}, {}, names=names
         )
-        ladder = measure_ladder(predictions, chosen, train, splits, parameters)
+        error_breakdown = measure_error_breakdown(predictions, chosen, train, splits, parameters)
         assert set(classes.loc[classes["split"] == "test", "model"]) == shown
         assert set(classes.loc[classes["split"] == "dev", "model"]) == {"frozen", "fine_tuned"}
         for model in ("frozen", "fine_tuned"):
-            given = [metrics[model], compared["models"][model], ladder["models"][model]]
+            given = [metrics[model], compared["models"][model], error_breakdown["models"][model]]
             assert [bool(_list_numbers_of_test(part)) for part in given] == [model in shown] * 3
         (pair,) = compared["pairs"]
         assert pair["dev"]["n"] == 4
@@ -216,7 +216,7 @@ def test_a_class_that_is_missing_from_test_is_survived(
     assert metrics["frozen"]["test"]["n"] == 2
     assert np.isnan(metrics["frozen"]["test"]["roc_auc"]["value"])
     assert classes.query("split == 'test' and `class` == 'dark'")["support"].tolist() == [0]
-    ladder = measure_ladder(predictions, chosen, train, splits, PARAMETERS)
-    assert ladder["models"]["frozen"]["errors"]["test"]["n"] == 2
+    error_breakdown = measure_error_breakdown(predictions, chosen, train, splits, PARAMETERS)
+    assert error_breakdown["models"]["frozen"]["errors"]["test"]["n"] == 2
     both = pd.concat([predictions, predictions.assign(model="fine_tuned")])
     assert _compare(both, splits)["pairs"][0]["test"]["smallest"] is None

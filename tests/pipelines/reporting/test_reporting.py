@@ -42,8 +42,8 @@ HISTORY = pd.DataFrame(
      "dev_accuracy": [0.5, 1]}
 )  # fmt: skip
 SECTIONS = [
-    "figures", "comparison", "recipes", "ladder", "wrong", "classes", "confusion", "label_doubts",
-    "calibration", "curves", "training", "split", "champion", "sources",
+    "figures", "comparison", "recipes", "error_breakdown", "wrong", "classes", "confusion",
+    "label_issues", "calibration", "curves", "training", "split", "champion", "sources",
 ]  # fmt: skip
 
 
@@ -89,8 +89,8 @@ def catalog(features: FeatureTable, splits: pd.DataFrame, tmp_path: Path) -> Dat
         "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
         "split_check": {"pairs": 0, "leaking": 0, "set_aside": [], "moved": []},
         "split_summary": pd.DataFrame({"label": ["dark"], "split": ["train"], "deviation": [0.0]}),
-        "applied_verdicts": pd.DataFrame({"image_id": pd.Series([], dtype="str")}),
-        "former_test_looks": None,
+        "applied_reviews": pd.DataFrame({"image_id": pd.Series([], dtype="str")}),
+        "previous_test_evaluations": None,
         "recipe_race": RACE,
         "fine_tuned_recipe": {"recipe": "head", "chosen_among": 2, "dev_accuracy": 1.0},
     }  # fmt: skip

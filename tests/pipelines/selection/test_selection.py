@@ -69,7 +69,7 @@ def test_the_lowest_log_loss_in_the_metrics_is_chosen(
     unsure[names] = np.where(right, 0.0067, 1 - 0.0067)
     both, chosen, _ = collect_predictions(sure, unsure, names=TWO)
     measured = EvaluationParameters(
-        confidence=0.95, bootstrap_draws=50, flattery_pictures=100, flattery_draws=2, seed=0
+        confidence=0.95, bootstrap_draws=50, random_split_pictures=100, random_split_draws=2, seed=0
     )
     losses = {
         model: table["dev"]["log_loss"]["value"]

@@ -24,7 +24,7 @@ from graft.datasets.features import FeatureTable
 from graft.pipelines.curves.parameters import CurvesParameters
 from graft.progress import tell
 from graft.reporting.class_curve_figures import draw_precision_recall, draw_roc
-from graft.reporting.learning_curve_figures import draw_learning_sizes
+from graft.reporting.learning_curve_figures import draw_learning_curve
 from graft.reporting.training_figures import draw_stage_curves
 
 FROZEN = "frozen"
@@ -38,7 +38,7 @@ _MOST_CLASSES = 10
 logger = logging.getLogger(__name__)
 
 
-def measure_learning_sizes(
+def measure_learning_curve(
     features: FeatureTable,
     chosen_predictions: pd.DataFrame,
     splits: pd.DataFrame,
@@ -51,7 +51,7 @@ def measure_learning_sizes(
     is not read.
 
     Returns:
-        ``learning_sizes``: what :func:`~graft.analysis.learning_curve.forecast_errors` gives,
+        ``learning_curve``: what :func:`~graft.analysis.learning_curve.forecast_errors` gives,
         ``model`` (the champion), ``train``: pictures of train that took part, ``repeats`` and
         ``confidence``.
     """
@@ -88,7 +88,7 @@ def measure_learning_sizes(
 def summarise_curves(
     chosen_predictions: pd.DataFrame,
     class_names: list[str],
-    learning_sizes: dict[str, Any],
+    learning_curve: dict[str, Any],
     *histories: pd.DataFrame,
     names: list[str],
 ) -> dict[str, Any]:
@@ -99,12 +99,12 @@ def summarise_curves(
         ``average_precision`` on test, the worst ten by area; ``class_count``: how many have
         curves; ``left_out``: number of classes without a picture in test; ``roc_auc`` and
         ``average_precision``: means over the classes, None without one; ``stages``: ``name``,
-        ``epochs``, ``kept`` (epoch), ``dev_loss`` and ``dev_accuracy``; ``learning_sizes``.
+        ``epochs``, ``kept`` (epoch), ``dev_loss`` and ``dev_accuracy``; ``learning_curve``.
     """
     labels, probabilities = read_split(chosen_predictions, class_names, "test")
     curves = sorted(trace_class_curves(labels, probabilities), key=lambda curve: curve.area)
     named = _name_histories(histories, names)
-    _log_outcome(learning_sizes)
+    _log_outcome(learning_curve)
     return {
         "model": str(chosen_predictions["model"].iloc[0]),
         "classes": [
@@ -121,7 +121,7 @@ def summarise_curves(
         "roc_auc": _take_mean([curve.area for curve in curves]),
         "average_precision": _take_mean([curve.average_precision for curve in curves]),
         "stages": [_describe_stage(*item) for item in named.items() if len(item[1])],
-        "learning_sizes": learning_sizes,
+        "learning_curve": learning_curve,
     }
 
 
@@ -133,14 +133,14 @@ def draw_class_curves(
     return draw_roc(curves, class_names), draw_precision_recall(curves, class_names)
 
 
-def draw_all_learning_curves(*histories: pd.DataFrame, names: list[str]) -> Figure:
+def draw_all_training_curves(*histories: pd.DataFrame, names: list[str]) -> Figure:
     """Draw the learning curves of all candidates on one axis of epochs."""
     return draw_stage_curves(_name_histories(histories, names))
 
 
-def draw_learning_size_curve(learning_sizes: dict[str, Any]) -> Figure:
+def draw_learning_curve_figure(learning_curve: dict[str, Any]) -> Figure:
     """Draw accuracy on dev against the number of training pictures."""
-    return draw_learning_sizes(learning_sizes)
+    return draw_learning_curve(learning_curve)
 
 
 def _compare_levels(champion_right: np.ndarray, refit_right: np.ndarray) -> str:

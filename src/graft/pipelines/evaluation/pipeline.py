@@ -7,8 +7,8 @@ from graft.pipelines.evaluation.comparing import compare_models
 from graft.pipelines.evaluation.nodes import (
     compare_with_random_split,
     draw_confusion_matrices,
-    draw_ladder,
-    measure_ladder,
+    draw_error_breakdown,
+    measure_error_breakdown,
     measure_predictions,
 )
 
@@ -45,7 +45,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="compare_models",
             ),
             Node(
-                measure_ladder,
+                measure_error_breakdown,
                 inputs=[
                     "predictions",
                     "chosen_predictions",
@@ -53,19 +53,19 @@ def create_pipeline(**_: object) -> Pipeline:
                     "splits",
                     "params:evaluation",
                 ],
-                outputs="ladder",
-                name="measure_ladder",
+                outputs="error_breakdown",
+                name="measure_error_breakdown",
             ),
             Node(
-                draw_ladder,
-                inputs="ladder",
-                outputs="ladder_figure",
-                name="draw_ladder",
+                draw_error_breakdown,
+                inputs="error_breakdown",
+                outputs="error_breakdown_figure",
+                name="draw_error_breakdown",
             ),
             Node(
                 compare_with_random_split,
                 inputs=["features", "splits", "params:evaluation"],
-                outputs="flattery",
+                outputs="random_split",
                 name="compare_with_random_split",
             ),
             Node(

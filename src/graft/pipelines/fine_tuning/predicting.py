@@ -23,7 +23,7 @@ def store_measured_activations(
     classifier: KerasModel,
     images: np.ndarray,
     splits: pd.DataFrame,
-    former_measured_activations: TracedRows | None,
+    previous_measured_activations: TracedRows | None,
     parameters: TrainSampleParameters,
 ) -> RowStream | np.ndarray:
     """Pass the measured pictures through the blocks that fine-tuning has left as they were.
@@ -44,22 +44,22 @@ def store_measured_activations(
         return np.zeros((0, 1), np.float32)
     origins = trace_rows(images, identify_forward(trunk, _BATCH))
     origins = [origins[row] for row in rows]
-    former = former_measured_activations or TracedRows(np.empty((0, 0)), [])
-    found = find_known(origins, former.origins)
+    previous = previous_measured_activations or TracedRows(np.empty((0, 0)), [])
+    found = find_known(origins, previous.origins)
     return RowStream(
         shape=(len(rows), *trunk.output_shape[1:]),
         dtype="float32",
-        rows=_chain_rows(trunk, images, rows, former, found),
+        rows=_chain_rows(trunk, images, rows, previous, found),
         origins=origins,
     )
 
 
 def _chain_rows(
-    trunk: KerasModel, images: np.ndarray, rows: np.ndarray, former: TracedRows, found: np.ndarray
+    trunk: KerasModel, images: np.ndarray, rows: np.ndarray, previous: TracedRows, found: np.ndarray
 ) -> Iterator[tuple[int, np.ndarray]]:
     from graft.models.inference import compile_forward
 
-    yield from copy_known(former, found)
+    yield from copy_known(previous, found)
     forward, new = compile_forward(trunk, _BATCH), np.flatnonzero(found < 0)
     starts = range(0, len(new), _BATCH)
     for start in track(starts, len(new), "predicting", "pictures", step=_BATCH):

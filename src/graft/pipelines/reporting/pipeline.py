@@ -8,24 +8,24 @@ from graft.pipelines.reporting.nodes import write_report
 FIGURES = (
     "confusion_matrix",
     "confusion_matrix_log2",
-    "ladder_figure",
+    "error_breakdown_figure",
     "reliability_diagram",
     "abstention_curve",
-    "learning_size_curve",
+    "learning_curve_figure",
     "roc_curves",
     "precision_recall_curves",
-    "all_learning_curves",
+    "all_training_curves",
 )
 _FOUND = (
     "metrics",
     "class_metrics",
     "comparison",
-    "ladder",
+    "error_breakdown",
     "calibration",
     "curves",
     "explanations",
     "heat_maps",
-    "label_doubts_section",
+    "label_issues_section",
     "champion_facts",
     "classifier_check",
     "quarantined_images",
@@ -34,7 +34,7 @@ _FOUND = (
     "splits",
     "split_check",
     "split_summary",
-    "flattery",
+    "random_split",
 )
 # What the fine-tuning alone leaves.
 _OF_FINE_TUNING = ("augmented_pictures", "recipe_race_curves", "recipe_race", "fine_tuned_recipe")
