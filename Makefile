@@ -31,8 +31,8 @@ benchmarks: .venv/.installed-test ## Measure the numbers of benchmarks/README.md
 # Who was in test, and how often test was looked at, cannot be made anew: without them, yesterday's
 # test pictures would be trained on tomorrow. The hidden files beside them are their receipts.
 MADE = -path 'data/0[2-8]_*'
-LASTING = -name splits.parquet -o -name test_looks.json
-RECEIPTS = -name '.splits.parquet.*' -o -name '.test_looks.json.*'
+LASTING = -name splits.parquet -o -name test_evaluations.json
+RECEIPTS = -name '.splits.parquet.*' -o -name '.test_evaluations.json.*'
 
 clean: ## Remove what can be made anew, the environment included; splits, looks at test and data/01_raw stay
 	rm -rf $(TOOLS)

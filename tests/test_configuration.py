@@ -67,7 +67,7 @@ def test_every_parameter_is_used_by_a_pipeline(environment: str, registered: dic
 # Logs are handed to a training and lie where people look for reports; the champion is chosen by
 # metrics, and lies with the models; features of the last run are read before the backbone is
 # built. In the drawing all stand where the data flows.
-ELSEWHERE = {"champion": "models", "former_features": "feature"}
+ELSEWHERE = {"champion": "models", "previous_features": "feature"}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -108,11 +108,11 @@ def test_everything_but_raw_data_is_saved_atomically(environment: str) -> None:
         for name, entry in _load(environment, "catalog").items()
         if entry["metadata"]["kedro-viz"]["layer"] != "raw"
     }
-    former = {name for name in types if name.startswith("former_")}
-    assert all(types[name] == "graft.datasets.FormerDataset" for name in former)
+    previous = {name for name in types if name.startswith("previous_")}
+    assert all(types[name] == "graft.datasets.PreviousDataset" for name in previous)
     # These two are written by the training while it goes on, each file in one step.
     folders = {"graft.datasets.LogFolderDataset", "graft.datasets.TrainingBackupDataset"}
-    saved = {types[name] for name in types.keys() - former}
+    saved = {types[name] for name in types.keys() - previous}
     assert saved - folders == {"graft.datasets.AtomicDataset"}
 
 
@@ -133,8 +133,8 @@ def test_no_csv_file_for_people_can_hold_a_formula(environment: str) -> None:
         ("unlabelled_images", "image_id"),
         ("duplicates", "label"),
         ("label_conflicts", "other_label"),
-        ("applied_verdicts", "new_label"),
-        ("label_doubts", "suggested_label"),
+        ("applied_reviews", "new_label"),
+        ("label_issues", "suggested_label"),
         ("split_summary", "label"),
         ("class_summary", "label"),
         ("outliers", "label"),

@@ -232,7 +232,7 @@ def tell_after_run(caplog, tmp_path, outputs, env=None):
         {
             "metrics": MemoryDataset(make_metrics()),
             "comparison": MemoryDataset({"chosen": "frozen"}),
-            "ladder": MemoryDataset({"models": {"frozen": {"baseline": make_baseline()}}}),
+            "error_breakdown": MemoryDataset({"models": {"frozen": {"baseline": make_baseline()}}}),
             "report": AtomicDataset(
                 filepath=tmp_path / "report.html", dataset="graft.datasets.HTMLDataset"
             ),
@@ -245,7 +245,7 @@ def tell_after_run(caplog, tmp_path, outputs, env=None):
 
 
 def test_a_whole_run_tells_result_report_and_next_steps(caplog, tmp_path):
-    text = tell_after_run(caplog, tmp_path, ["metrics", "comparison", "ladder", "report"])
+    text = tell_after_run(caplog, tmp_path, ["metrics", "comparison", "error_breakdown", "report"])
     assert "12,360 pictures of test" in text
     assert f"Report       {tmp_path / 'report.html'}" in text
     assert "Next" in text

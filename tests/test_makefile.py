@@ -41,8 +41,8 @@ def outputs(tmp_path: Path) -> dict[str, dict]:
                 for name in (path.name, f".{path.name}.receipt.json", f".{path.name}.recipe.json"):
                     path.with_name(name).touch()
                 made.setdefault(place, entry)
-                # What is read as a former self, and not to save work alone, cannot be made anew.
-                if entry["type"] == "graft.datasets.FormerDataset":
+                # What is read as a previous self, and not to save work alone, cannot be made anew.
+                if entry["type"] == "graft.datasets.PreviousDataset":
                     made[place] = entry
     return made
 
@@ -56,9 +56,9 @@ def test_a_clean_keeps_what_later_runs_depend_on_and_says_so(tmp_path, outputs):
     lasting = {
         place
         for place, entry in outputs.items()
-        if entry["type"] == "graft.datasets.FormerDataset" and not entry.get("only_saves_work")
+        if entry["type"] == "graft.datasets.PreviousDataset" and not entry.get("only_saves_work")
     }
-    assert {Path(place).name for place in lasting} == {"splits.parquet", "test_looks.json"}
+    assert {Path(place).name for place in lasting} == {"splits.parquet", "test_evaluations.json"}
     raw = {place for place in list_files(tmp_path) if place.startswith("data/01_raw/")}
     assert raw
     told = make("clean", tmp_path)

@@ -13,7 +13,7 @@ from graft.shared_values import COPIES, SharedValuesHook
 
 CONF = Path(__file__).parents[1] / "conf"
 FOLDER = Path("/somewhere/project")
-VERDICTS = "data/01_raw/digits/label_verdicts.csv"
+VERDICTS = "data/01_raw/digits/label_review.csv"
 
 
 def check(parameters=None, other=None, verdicts=VERDICTS):
@@ -24,10 +24,10 @@ def check(parameters=None, other=None, verdicts=VERDICTS):
         SimpleNamespace(project_path=FOLDER, _runtime_params=given, config_loader=loader)
     )
     values = {copy: 4 for copies in COPIES.values() for copy in copies}
-    values |= {"compare_runs.other": other, "label_doubts.verdicts_file": VERDICTS}
+    values |= {"compare_runs.other": other, "label_issues.review_file": VERDICTS}
     values |= parameters or {}
     hook.after_catalog_created(
-        {"label_verdicts": {"filepath": str(FOLDER / verdicts)}},
+        {"label_review": {"filepath": str(FOLDER / verdicts)}},
         {f"params:{name}": value for name, value in values.items()},
     )
 
@@ -63,9 +63,9 @@ def test_the_run_to_compare_with_is_the_one_whose_files_are_read():
 
 
 def test_people_are_told_to_fill_the_file_that_is_read():
-    check({"label_doubts.verdicts_file": str(FOLDER / VERDICTS)})
+    check({"label_issues.review_file": str(FOLDER / VERDICTS)})
     with pytest.raises(GraftError, match=r"change both or none; got 'mine\.csv' beside '/some"):
-        check({"label_doubts.verdicts_file": "mine.csv"})
+        check({"label_issues.review_file": "mine.csv"})
 
 
 def test_every_global_value_that_two_stages_copy_is_compared():

@@ -82,9 +82,9 @@ class RunSummaryHook:
         if is_plan_only(run_params):
             return
         made = pipeline.all_outputs()
-        if {"metrics", "comparison", "ladder"} <= made:
+        if {"metrics", "comparison", "error_breakdown"} <= made:
             chosen = catalog.load("comparison")["chosen"]
-            baseline = catalog.load("ladder")["models"][chosen]["baseline"]
+            baseline = catalog.load("error_breakdown")["models"][chosen]["baseline"]
             for line in format_result(catalog.load("metrics"), chosen, baseline):
                 logger.info(line)
         if "quarantined_images" in made and len(quarantined := catalog.load("quarantined_images")):

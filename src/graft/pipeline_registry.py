@@ -26,7 +26,7 @@ STAGES = (
     "calibration",
     "curves",
     "explanation",
-    "label_doubts",
+    "label_issues",
     "champion",
     "reporting",
 )
@@ -63,7 +63,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return pipelines
 
 
-def add_makers(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline:
+def add_upstream(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline:
     """A pipeline with all nodes of the stages before it that make what it reads.
 
     Args:

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from graft.caching import CachingHook, FreshCatalog, ManifestHook
 from graft.datasets.keras_model import SharedModelsHook
 from graft.hooks import CommandCheckHook, RunSummaryHook
-from graft.pipeline_registry import add_makers
+from graft.pipeline_registry import add_upstream
 from graft.shared_values import SharedValuesHook
 
 DATA_CATALOG_CLASS = FreshCatalog
@@ -14,7 +14,7 @@ HOOKS: tuple[object, ...] = (
     SharedValuesHook(),
     RunSummaryHook(),
     ManifestHook(),
-    CachingHook(add_makers),
+    CachingHook(add_upstream),
     SharedModelsHook(),
 )
 if find_spec("mlflow"):

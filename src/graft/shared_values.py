@@ -57,14 +57,14 @@ class SharedValuesHook:
         run = "compare_runs.other"
         # The catalog takes the name of the folder from the global value.
         _refuse_two("other", {run: parameters[f"params:{run}"], "other": self._other})
-        self._refuse_other_verdicts(conf_catalog, parameters["params:label_doubts.verdicts_file"])
+        self._refuse_other_review(conf_catalog, parameters["params:label_issues.review_file"])
 
-    def _refuse_other_verdicts(self, conf_catalog: dict[str, Any], told: str) -> None:
-        read = conf_catalog.get("label_verdicts", {}).get("filepath")
+    def _refuse_other_review(self, conf_catalog: dict[str, Any], told: str) -> None:
+        read = conf_catalog.get("label_review", {}).get("filepath")
         if read is not None and Path(read) != self._folder / Path(told).expanduser():
             raise GraftError(
-                "label_doubts.verdicts_file is the file that people are told to fill, and must be "
-                "that which the catalog reads as label_verdicts; change both or none; "
+                "label_issues.review_file is the file that people are told to fill, and must be "
+                "that which the catalog reads as label_review; change both or none; "
                 f"got '{told}' beside '{read}'"
             )
 

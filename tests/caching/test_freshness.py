@@ -153,13 +153,15 @@ def test_force_makes_all_again(tiny, plan_text):
 
 
 def test_forced_what_only_saves_work_is_forgotten(tiny, monkeypatch):
-    from graft.datasets import FormerDataset
+    from graft.datasets import PreviousDataset
 
     forgotten = []
-    monkeypatch.setattr(FormerDataset, "forget", lambda self: forgotten.append(self.filepath.name))
-    tiny.write_code("pipeline", CODE["pipeline"].replace('["sizes",', '["sizes", "former_sum",'))
+    monkeypatch.setattr(
+        PreviousDataset, "forget", lambda self: forgotten.append(self.filepath.name)
+    )
+    tiny.write_code("pipeline", CODE["pipeline"].replace('["sizes",', '["sizes", "previous_sum",'))
     tiny.write_code(
-        "nodes", CODE["nodes"].replace("sizes: dict, bias", "sizes: dict, former, bias")
+        "nodes", CODE["nodes"].replace("sizes: dict, bias", "sizes: dict, previous, bias")
     )
     tiny.run()
     assert forgotten == []

@@ -57,7 +57,7 @@ def test_how_the_work_is_done_counts_only_where_it_may_change_an_output(
 
 @pytest.mark.parametrize("model", [DecodingParameters, IngestionParameters])
 def test_mere_effort_is_the_name_of_a_parameter(model) -> None:
-    assert model.effort <= set(model.model_fields)
+    assert model.not_fingerprinted <= set(model.model_fields)
 
 
 @pytest.fixture

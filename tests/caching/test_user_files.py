@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from graft.caching.ledger import Ledger
-from graft.datasets import LabelVerdictsDataset, TableFileDataset, TokenTablesDataset
+from graft.datasets import LabelReviewDataset, TableFileDataset, TokenTablesDataset
 
 
 def describe(path: Path) -> str | None:
-    return Ledger().describe_content(LabelVerdictsDataset(filepath=str(path)))
+    return Ledger().describe_content(LabelReviewDataset(filepath=str(path)))
 
 
 def test_a_file_that_is_not_there_is_nothing_and_coming_or_going_is_a_change(
     tmp_path: Path,
 ) -> None:
-    path = tmp_path / "label_verdicts.csv"
+    path = tmp_path / "label_review.csv"
     assert describe(path) is None
     path.write_text("a")
     first = describe(path)
@@ -30,10 +30,8 @@ def test_a_file_that_is_not_there_is_nothing_and_coming_or_going_is_a_change(
 def test_the_same_content_elsewhere_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     for folder in (tmp_path, tmp_path / "other"):
-        (folder / "label_verdicts.csv").write_text("a")
-    assert describe(tmp_path / "label_verdicts.csv") == describe(
-        tmp_path / "other/label_verdicts.csv"
-    )
+        (folder / "label_review.csv").write_text("a")
+    assert describe(tmp_path / "label_review.csv") == describe(tmp_path / "other/label_review.csv")
 
 
 @pytest.mark.parametrize("kind", ["table", "texts"])

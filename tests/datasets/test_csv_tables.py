@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from graft.datasets import CSVDataset, LabelVerdictsDataset
+from graft.datasets import CSVDataset, LabelReviewDataset
 from graft.spreadsheets import escape_formula, unescape_formula
 
 SIGNS = "=+-@\t\r\n＝＋－＠"
@@ -95,10 +95,10 @@ def test_a_review_of_labels_comes_back_from_a_spreadsheet(
     if not keeps_apostrophes:
         # LibreOffice takes an apostrophe before a formula for its own mark and drops it.
         names = [name for name in names if unescape_formula(name) == name]
-    path = tmp_path / "label_verdicts.csv"
+    path = tmp_path / "label_review.csv"
     doubts = {"image_id": names, "image_sha256": "ab", "verdict": "relabel", "new_label": "=cat"}
     make_dataset(path).save(pd.DataFrame(doubts))
     save_again(path, delimiter, keeps_apostrophes)
-    verdicts = LabelVerdictsDataset(filepath=str(path)).load()
+    verdicts = LabelReviewDataset(filepath=str(path)).load()
     assert verdicts["image_id"].tolist() == names
     assert set(verdicts["new_label"]) <= {"=cat"}

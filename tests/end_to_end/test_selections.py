@@ -12,7 +12,7 @@ LEAVE_NOTHING = {
     "--from-inputs=raw_image": "--from-inputs takes raw_images, ",
     "--to-outputs=metric": "--to-outputs takes metrics, ",
     "--namespaces=ingest": "--namespaces takes calibration, champion, ",
-    "--pipelines=ingestion --to-outputs=metrics": "--to-outputs takes applied_verdicts, ",
+    "--pipelines=ingestion --to-outputs=metrics": "--to-outputs takes applied_reviews, ",
     "--pipelines=verify --tags=never": "takes always; got --tags=never of --pipelines=verify",
     "--from-nodes=reporting.write_report --to-nodes=ingestion.check_images": (
         "no node is in all that is selected together"

@@ -29,7 +29,7 @@ def test_the_test_environment_goes_from_pictures_to_report(
     comparison = json.loads((project / "data/08_reporting/test/comparison.json").read_text())
     # Of test the chosen model alone is shown, and this is the one look.
     assert [model for model in metrics if "test" in metrics[model]] == [comparison["chosen"]]
-    looks = json.loads((project / "data/08_reporting/test/test_looks.json").read_text())
+    looks = json.loads((project / "data/08_reporting/test/test_evaluations.json").read_text())
     assert [look["model"] for look in looks] == [comparison["chosen"]]
     test = metrics[comparison["chosen"]]["test"]
     assert test["n"] == (splits["split"] == "test").sum() == 40

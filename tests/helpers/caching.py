@@ -98,8 +98,8 @@ class TinyProject:
                     "type": "graft.datasets.ClassFoldersDataset",
                     "filepath": str(self.pictures),
                 },
-                "former_sum": {
-                    "type": "graft.datasets.FormerDataset",
+                "previous_sum": {
+                    "type": "graft.datasets.PreviousDataset",
                     "filepath": str(self.file("sum", data)),
                     "dataset": {"type": "json.JSONDataset"},
                     "only_saves_work": True,

@@ -76,7 +76,7 @@ def keep_memory(project: Path, other: Path) -> None:
 
     The sides that pictures have, and how often test was looked at.
     """
-    for name in ("03_primary/*/*splits.parquet*", "08_reporting/*/*test_looks.json*"):
+    for name in ("03_primary/*/*splits.parquet*", "08_reporting/*/*test_evaluations.json*"):
         for file in project.glob(f"data/{name}"):
             copy = other / file.relative_to(project)
             copy.parent.mkdir(parents=True, exist_ok=True)

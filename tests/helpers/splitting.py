@@ -47,13 +47,13 @@ def regroup(index):
     return index.assign(cluster=find_clusters(index, find_links(index, radius=4)))
 
 
-def split(index, former=None, **changes):
+def split(index, previous=None, **changes):
     """Splits and class names of an index."""
-    splits, class_names, _ = split_and_check(index, former, **changes)
+    splits, class_names, _ = split_and_check(index, previous, **changes)
     return splits, class_names
 
 
-def split_and_check(index, former=None, **changes):
+def split_and_check(index, previous=None, **changes):
     """All that the node gives, of an index whose links are those that ingestion would find."""
     links = name_links(index, find_links(index, radius=4))
-    return split_images(index, links, former, PARAMETERS.model_copy(update=changes))
+    return split_images(index, links, previous, PARAMETERS.model_copy(update=changes))

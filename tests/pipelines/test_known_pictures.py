@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft.compute.workers import Failure
-from graft.datasets import AtomicDataset, FormerDataset
+from graft.datasets import AtomicDataset, PreviousDataset
 from graft.images.decoding import PictureError
 from graft.models import inference
 from graft.parameters.base import BackboneParameters
@@ -106,9 +106,9 @@ def make_source(pictures: Pictures) -> ImageSource:
     return ImageSource(make_records(records), lambda name: CONTENTS[pictures[name].content])
 
 
-def _load_former(folder: Path, name: str) -> Any:
+def _load_previous(folder: Path, name: str) -> Any:
     traced = {"images.npy": {"type": "graft.datasets.TracedArrayDataset"}}
-    return FormerDataset(filepath=folder / name, dataset={**KINDS, **traced}[name]).load()
+    return PreviousDataset(filepath=folder / name, dataset={**KINDS, **traced}[name]).load()
 
 
 def _save(folder: Path, name: str, data: Any) -> Any:
@@ -120,16 +120,20 @@ def _save(folder: Path, name: str, data: Any) -> Any:
 def run(folder: Path, pictures: Pictures, backbone: Any = None, **changed: Any) -> pd.DataFrame:
     """One run over a source; the usable pictures, in the order of the source."""
     source = make_source(pictures)
-    former = None if changed else _load_former(folder, "checked.parquet")
-    checked = ingestion.check_images(source, former, CHECKING)
+    previous = None if changed else _load_previous(folder, "checked.parquet")
+    checked = ingestion.check_images(source, previous, CHECKING)
     checked = _save(folder, "checked.parquet", checked)
     splits = checked.loc[checked["status"] == "ok", ["image_id", "sha256"]].reset_index(drop=True)
-    former = _load_former(folder, "images.npy")
+    previous = _load_previous(folder, "images.npy")
     parameters = DECODING.model_copy(update=changed)
-    images = _save(folder, "images.npy", decoding.decode_images(source, splits, former, parameters))
+    images = _save(
+        folder, "images.npy", decoding.decode_images(source, splits, previous, parameters)
+    )
     if backbone is not None:
-        former = _load_former(folder, "features")
-        blocks = extraction.extract_features(backbone, images, splits, checked, former, EXTRACTION)
+        previous = _load_previous(folder, "features")
+        blocks = extraction.extract_features(
+            backbone, images, splits, checked, previous, EXTRACTION
+        )
         _save(folder, "features", blocks)
     return checked
 
@@ -204,8 +208,8 @@ def test_only_new_content_is_decoded_and_passed_through_the_backbone(
 def test_a_picture_that_is_gone_leaves_no_trace(tmp_path, backbone):
     run(tmp_path, FIRST, backbone)
     gone = run(tmp_path, {"a.png": File(0)}, backbone)
-    table = _load_former(tmp_path, "features")
-    pixels = _load_former(tmp_path, "images.npy")
+    table = _load_previous(tmp_path, "features")
+    pixels = _load_previous(tmp_path, "images.npy")
     assert gone["image_id"].tolist() == table.keys["image_id"].tolist() == ["a.png"]
     assert len(table.read_origins()) == len(pixels.origins) == len(pixels.rows) == 1
     assert len(table.read_block(0)) == 1
@@ -216,7 +220,7 @@ def test_pixels_of_another_size_are_made_anew(tmp_path, decoded):
     decoded.clear()
     run(tmp_path, FIRST, image_size=9)
     assert len(decoded) == 6
-    assert _load_former(tmp_path, "images.npy").rows.shape == (3, 9, 9, 3)
+    assert _load_previous(tmp_path, "images.npy").rows.shape == (3, 9, 9, 3)
 
 
 LIMITS_OF_ALL = [

@@ -29,7 +29,7 @@ def grow(verdict: str) -> dict:
     forecast = {"times": 4, "pictures": 400, "error": 0.02, "low": 0.01, "high": 0.05}
     now = {"error": 0.04}
     sizes = {"verdict": verdict, "forecasts": [forecast], "now": now, "withheld": ""}
-    return {"learning_sizes": sizes}
+    return {"learning_curve": sizes}
 
 
 LADDER = {
@@ -62,7 +62,7 @@ def test_fine_tuning_is_judged_by_dev_and_never_by_test(verdict, begins):
 
 
 def test_the_first_answer_is_whether_it_is_better_than_one_class_always():
-    assert answer("no classifier", ladder=LADDER) == "The classifier is better."
+    assert answer("no classifier", error_breakdown=LADDER) == "The classifier is better."
 
 
 def test_without_fine_tuning_nobody_asks_about_it():
@@ -83,15 +83,15 @@ def test_the_most_confused_pair_is_named():
 
 
 def test_what_is_said_of_labels_is_said_of_each_part():
-    assert answer("labels", label_doubts={"parts": [{"sentence": ""}, {"sentence": ""}]}) == ""
+    assert answer("labels", label_issues={"parts": [{"sentence": ""}, {"sentence": ""}]}) == ""
     parts = [{"sentence": "About 2 of 9."}, {"sentence": "Train cannot be judged."}]
-    told = answer("labels", label_doubts={"parts": parts})
+    told = answer("labels", label_issues={"parts": parts})
     assert told == "About 2 of 9. Train cannot be judged."
 
 
 @pytest.mark.parametrize(("looks", "begins"), [(1, "Once"), (3, "3 times")])
 def test_looks_at_test_are_counted(looks, begins):
-    assert answer("How often", champion={"test_looks": {"now": looks}}).startswith(begins)
+    assert answer("How often", champion={"test_evaluations": {"now": looks}}).startswith(begins)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_looks_at_test_are_counted(looks, begins):
     [("helps", "would help;"), ("does_not_help", "would not help"), ("open", "is open")],
 )
 def test_the_remedy_is_the_largest_step_and_what_more_pictures_would_do(verdict, says):
-    told = answer("help most", ladder=LADDER, curves=grow(verdict))
+    told = answer("help most", error_breakdown=LADDER, curves=grow(verdict))
     assert told.startswith("It is variance. ")
     assert says in told
     assert "an error of 2.0 % (1.0 to 5.0) instead of 4.0 % on dev" in told
@@ -107,5 +107,5 @@ def test_the_remedy_is_the_largest_step_and_what_more_pictures_would_do(verdict,
 
 def test_a_curve_that_is_withheld_is_no_advice():
     sizes = {"verdict": "withheld", "forecasts": [], "withheld": "the champion is fine-tuned"}
-    told = answer("help most", curves={"learning_sizes": sizes})
+    told = answer("help most", curves={"learning_curve": sizes})
     assert told == ("Whether more pictures would help cannot be said: the champion is fine-tuned.")

@@ -27,7 +27,7 @@ from graft.analysis.thresholds import (
 )
 from graft.reporting.calibration_figures import draw_abstention, draw_reliability
 from graft.reporting.class_curve_figures import draw_precision_recall, draw_roc
-from graft.reporting.learning_curve_figures import draw_learning_sizes
+from graft.reporting.learning_curve_figures import draw_learning_curve
 from graft.reporting.report import render_page
 from graft.reporting.training_figures import draw_stage_curves
 
@@ -91,7 +91,7 @@ def make_abstention_threshold(value=0.4):
     return kind | {"wanted_precision": 0.9, "dev": found, "test": found}
 
 
-def make_learning_sizes(errors=(0.5, 0.4, 0.3, 0.2), dev=500, **changes):
+def make_learning_curve(errors=(0.5, 0.4, 0.3, 0.2), dev=500, **changes):
     hardness = np.random.default_rng(0).random((1, 4, dev))
     sizes = 25 * 2.0 ** np.arange(len(errors))
     refits = Refits(sizes, hardness >= np.array(errors)[:, None, None])
@@ -127,7 +127,7 @@ DRAWN = {
     "roc": lambda: draw_roc(trace(12), name_classes(12)),
     "precision recall": lambda: draw_precision_recall(trace(12), name_classes(12)),
     "stages": lambda: draw_stage_curves({"head": make_history(8), "fine-tuning": make_history(3)}),
-    "learning sizes": lambda: draw_learning_sizes(make_learning_sizes()),
+    "learning sizes": lambda: draw_learning_curve(make_learning_curve()),
 }
 
 
@@ -237,17 +237,17 @@ def test_a_stage_of_one_epoch_and_no_stage_at_all_can_be_drawn():
 
 
 @pytest.mark.parametrize("errors", [(0.3,), (0.3, 0.2), (0.1, 0.0, 0.0), (1.0, 1.0, 1.0)])
-def test_learning_sizes_without_a_curve_can_be_drawn(errors):
-    save(draw_learning_sizes(make_learning_sizes(errors)))
+def test_learning_curve_without_a_curve_can_be_drawn(errors):
+    save(draw_learning_curve(make_learning_curve(errors)))
 
 
 FIGURES = {
     "calibration": ["reliability_diagram", "abstention_curve"],
     "curves": [
-        "learning_size_curve",
+        "learning_curve_figure",
         "roc_curves",
         "precision_recall_curves",
-        "all_learning_curves",
+        "all_training_curves",
     ],
 }
 
@@ -263,7 +263,7 @@ def make_curves(name="cat", **changes):
     stage = {"name": "head", "epochs": 3, "kept": 2, "dev_loss": 0.5, "dev_accuracy": 0.75}
     return {
         "model": "frozen", "classes": [row], "class_count": 1, "left_out": 2, "roc_auc": 0.9,
-        "average_precision": 0.8, "stages": [stage], "learning_sizes": make_learning_sizes(),
+        "average_precision": 0.8, "stages": [stage], "learning_curve": make_learning_curve(),
     } | changes  # fmt: skip
 
 
@@ -347,7 +347,7 @@ def test_the_verdict_on_calibration_weighs_chance(mean, error, sentence):
     ],
 )
 def test_the_section_on_curves_says_whether_more_pictures_would_help(changes, sentence):
-    page = render("curves", make_curves(learning_sizes=make_learning_sizes(**changes)))
+    page = render("curves", make_curves(learning_curve=make_learning_curve(**changes)))
     assert sentence in page
 
 
@@ -355,11 +355,11 @@ def test_a_curve_that_is_withheld_is_told_by_its_reason_alone():
     reason = "the champion is fine-tuned"
     facts = {"train": 0, "repeats": 4, "confidence": 0.95}
     sizes = withhold_forecast(500, 2000, 0.01, reason) | facts
-    page = render("curves", make_curves(learning_sizes=sizes))
+    page = render("curves", make_curves(learning_curve=sizes))
     assert f"<b>That cannot be said:</b> {reason}." in page
     assert "Training pictures" not in page
     assert "would help" not in page
-    (text,) = draw_learning_sizes(sizes).axes[0].texts
+    (text,) = draw_learning_curve(sizes).axes[0].texts
     assert "No curve" in text.get_text()
 
 

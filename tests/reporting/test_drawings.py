@@ -74,7 +74,7 @@ def make_few_shot():
 DRAWN = {
     "confusion": lambda: draw_confusion(count_confusions(["cat", "dog", "owl"])),
     "confusion log2": lambda: draw_confusion(count_confusions(["cat", "dog"]), log2=True),
-    "ladder": lambda: draw_steps(
+    "error_breakdown": lambda: draw_steps(
         make_errors(), {"guessing": 0.9, "commonest class": 0.12}, 0.01, 0.95
     ),
     "history": lambda: draw_history(make_history(), "Head on frozen features"),

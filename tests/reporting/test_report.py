@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from graft.analysis.error_breakdown import compare_with_baseline, name_largest, read_ladder
+from graft.analysis.error_breakdown import compare_with_baseline, name_largest, read_error_breakdown
 from graft.analysis.metrics import METRICS
 from graft.reporting.report import METRIC_TITLES, ReportContent, embed_thumbnail, render_report
 from helpers.pages import Page
@@ -46,7 +46,7 @@ def make_content(**changes):
         split_summary=pd.DataFrame(
             {"label": ["cat", "dog"], "split": ["train", "dev"], "deviation": [0.1, -1.27]}
         ),
-        flattery={"clusters": 0, "together": 0, "measured": None},
+        random_split={"clusters": 0, "together": 0, "measured": None},
         wrong_count=31,
         quarantined=pd.DataFrame({"image_id": ["bad.png"], "reason": ["empty file (0 bytes)"]}),
         file_count=1241,
@@ -96,13 +96,13 @@ def make_comparison(test=None, **changes):
     }
 
 
-def make_ladder(label="cat", train_pictures=1200):
-    """A ladder with one step that is shown."""
+def make_error_breakdown(label="cat", train_pictures=1200):
+    """A error_breakdown with one step that is shown."""
     errors = {
         split: {"n": 1000, "clusters": 1000, "value": value, "low": value / 2, "high": 2 * value}
         for split, value in {"train": 0.01, "dev": 0.08, "test": 0.09}.items()
     }
-    readings = read_ladder(errors, None)
+    readings = read_error_breakdown(errors, None)
     model = {
         "errors": errors, "readings": readings, "headline": name_largest(readings),
         "baseline": compare_with_baseline(
@@ -110,13 +110,13 @@ def make_ladder(label="cat", train_pictures=1200):
             label, np.arange(1000), 0.95,
         ),
     }  # fmt: skip
-    ladder = {
+    error_breakdown = {
         "confidence": 0.95, "chosen": "frozen", "human_error": None,
         "train_pictures": train_pictures, "chance": 0.5,
         "majority": {"label": label, "errors": dict.fromkeys(errors, 0.25)},
         "models": {"frozen": model},
     }  # fmt: skip
-    return {"sections": {"ladder": ladder}}
+    return {"sections": {"error_breakdown": error_breakdown}}
 
 
 VARIANTS = {
@@ -130,7 +130,7 @@ VARIANTS = {
     },
     "small pictures": {"image_size": 8},
     "fine-tuned": make_comparison(),
-    "ladder": make_ladder(),
+    "error_breakdown": make_error_breakdown(),
 }
 
 
@@ -212,7 +212,7 @@ def test_one_mistake_is_told_in_the_singular():
 
 
 def test_the_questions_of_a_reader_come_before_the_figures():
-    text = read_page(**make_ladder()).text
+    text = read_page(**make_error_breakdown()).text
     assert text.index("Is it better than no classifier at all?") < text.index("Accuracy")
 
 
@@ -273,7 +273,7 @@ def test_a_small_thumbnail_keeps_its_pixels():
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), pixels)
 
 
-def make_flattery(low, high):
+def make_random_split(low, high):
     measured = {
         "together": {"value": 0.54, "low": low, "high": high},
         "random": {"value": 0.84, "low": 0.82, "high": 0.86},
@@ -283,13 +283,13 @@ def make_flattery(low, high):
 
 
 def test_the_page_says_how_much_a_random_split_would_flatter():
-    text = read_page(flattery=make_flattery(0.44, 0.64)).text
+    text = read_page(random_split=make_random_split(0.44, 0.64)).text
     assert "1,290 pictures in 258 clusters kept together" in text
     assert "A random split would have flattered by 30.0 percentage points" in text
 
 
 def test_where_the_intervals_meet_the_page_claims_no_flattery():
-    text = read_page(flattery=make_flattery(0.44, 0.83)).text
+    text = read_page(random_split=make_random_split(0.44, 0.83)).text
     assert "no evidence that a random split would have flattered" in text
 
 
@@ -362,16 +362,16 @@ def test_without_fine_tuning_nothing_is_said_about_it():
 
 
 def test_the_ladder_names_the_largest_step_and_what_helps():
-    text = read_page(**make_ladder()).text
+    text = read_page(**make_error_breakdown()).text
     assert "The largest step is variance, +7.0 points" in text
     assert "more pictures to train on" in text
     assert "Frozen 1.0 (0.5 – 2.0) 8.0 (4.0 – 16.0) 9.0 (4.5 – 18.0)" in text
     assert "1,000 drawn at random of 1,200" in text
-    assert "drawn at random" not in read_page(**make_ladder(train_pictures=1000)).text
+    assert "drawn at random" not in read_page(**make_error_breakdown(train_pictures=1000)).text
 
 
 def test_a_class_name_in_the_ladder_is_text_and_nothing_else():
-    page = read_page(**make_ladder(label=SCRIPT))
+    page = read_page(**make_error_breakdown(label=SCRIPT))
     assert page.find("script") == []
     assert SCRIPT in page.text
 

@@ -75,7 +75,9 @@ REMEDIES = {
 }
 
 
-def read_ladder(errors: Mapping[str, Figure], human_error: float | None) -> list[dict[str, Any]]:
+def read_error_breakdown(
+    errors: Mapping[str, Figure], human_error: float | None
+) -> list[dict[str, Any]]:
     """What each step says, from the first to the last.
 
     Args:

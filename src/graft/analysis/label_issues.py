@@ -67,7 +67,7 @@ def predict_out_of_fold(
     return found
 
 
-def score_doubts(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def score_labels(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How doubtful every label is, and what the class would be otherwise.
 
     The doubt is 1 less the normalised margin: half of one and the probability of the label less

@@ -15,7 +15,7 @@ from graft.analysis.intervals import mean_interval
 _BOOTSTRAP_DRAWS = 2000
 
 
-def measure_flattery(
+def measure_optimism(
     features: np.ndarray,
     labels: np.ndarray,
     clusters: np.ndarray,

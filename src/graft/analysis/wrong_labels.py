@@ -12,7 +12,7 @@ probability at some temperature (Guo et al., ICML 2017):
 ρ and T are those of the highest likelihood. The interval of ρ is that of its profile likelihood,
 T free (Wilks 1938), so that it is wide where both explanations fit; for pictures that belong
 together it is widened by the design effect of the score (Rotnitzky and Jewell, Biometrika 77,
-1990). ``benchmarks/label_doubts.py`` holds it against simulated classifiers.
+1990). ``benchmarks/label_issues.py`` holds it against simulated classifiers.
 """
 
 from __future__ import annotations

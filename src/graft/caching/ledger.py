@@ -12,7 +12,7 @@ from kedro.io import AbstractDataset
 
 from graft.caching.recipes import Recipe
 from graft.caching.snapshots import Snapshot, take_snapshot
-from graft.datasets.atomic import AtomicDataset, FormerDataset
+from graft.datasets.atomic import AtomicDataset, PreviousDataset
 from graft.datasets.image_sources import ImageSourceDataset, UserFileDataset
 from graft.datasets.receipts import describe_state, forget, remember, sync
 from graft.fingerprints import hash_parts
@@ -47,7 +47,7 @@ class Ledger:
         if isinstance(dataset, UserFileDataset):
             held = [(file.name, self.hashes.hash(file)) for file in dataset.list_files()]
             return hash_parts(json.dumps(held)) if held else None
-        if not isinstance(dataset, AtomicDataset) or isinstance(dataset, FormerDataset):
+        if not isinstance(dataset, AtomicDataset) or isinstance(dataset, PreviousDataset):
             return None
         for file in _list_files(dataset.filepath):
             known = self.hashes.find(file)
@@ -74,7 +74,7 @@ class Ledger:
             self._keep_snapshot(digest)
 
     def read_snapshot(self, digest: str) -> Snapshot | None:
-        """The snapshot of a digest of this or of a former run; None if it was not kept."""
+        """The snapshot of a digest of this or of a previous run; None if it was not kept."""
         if digest in self._snapshots or self._folder is None:
             return self._snapshots.get(digest)
         try:

@@ -60,10 +60,10 @@ class ManifestHook:
             filepath=metrics.filepath.with_name("manifest.json"),
             dataset={"type": "json.JSONDataset", "save_args": {"indent": 1, "ensure_ascii": False}},
         )
-        former = place.load() if place.exists() else {}
-        if former and not seconds:
+        previous = place.load() if place.exists() else {}
+        if previous and not seconds:
             return
-        stages = dict(former.get("seconds", {}))
+        stages = dict(previous.get("seconds", {}))
         fresh: dict[str, float] = {}
         for node in pipeline.nodes:
             if node.name in seconds:

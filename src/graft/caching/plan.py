@@ -20,7 +20,7 @@ from graft.caching.recipes import (
     find_models,
 )
 from graft.caching.snapshots import Snapshot, count_changes
-from graft.datasets.atomic import AtomicDataset, FormerDataset
+from graft.datasets.atomic import AtomicDataset, PreviousDataset
 from graft.datasets.image_sources import ImageSourceDataset
 
 WIDTH = 80
@@ -228,7 +228,7 @@ class Plan:
         return {name: sha256 for name, sha256 in found.items() if sha256}
 
     def close(self) -> None:
-        """Keep for the next run what it need not read again, and no name of a former picture."""
+        """Keep for the next run what it need not read again, and no name of a previous picture."""
         self._ledger.close(set().union(*self._made_from.values()))
 
     def _get(self, name: str) -> AbstractDataset | None:
@@ -236,7 +236,7 @@ class Plan:
 
     def _list_inputs(self, node: Node) -> list[str]:
         names = [name for name in node.inputs if not is_parameter(name)]
-        return sorted({n for n in names if not isinstance(self._get(n), FormerDataset)})
+        return sorted({n for n in names if not isinstance(self._get(n), PreviousDataset)})
 
     def _judge(self, node: Node) -> Verdict:
         inputs = self._list_inputs(node)

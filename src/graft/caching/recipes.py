@@ -14,7 +14,7 @@ A recipe has sections, each a mapping of a name to a short text or a number:
 * ``catalog``: the entries of inputs and outputs, their place and their metadata left out;
 * ``python``: its version.
 
-Inputs of type :class:`~graft.datasets.FormerDataset` are in no recipe. Such an input is what
+Inputs of type :class:`~graft.datasets.PreviousDataset` are in no recipe. Such an input is what
 the node itself left last time. Where it saves work (pictures decoded before), the result is the
 same without it. Where it steadies a result (pictures keep their side of the split), any result
 that it led to is a right one for the same other inputs, and the file written is the record of
@@ -175,7 +175,7 @@ def find_models(node: Node) -> dict[str, type[BaseModel]]:
 def _flatten(name: str, value: Any) -> dict[str, Any]:
     """Nested values under dotted names, each plain enough for JSON."""
     if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json", exclude=set(getattr(value, "effort", ())))
+        value = value.model_dump(mode="json", exclude=set(getattr(value, "not_fingerprinted", ())))
     if isinstance(value, dict) and value:
         parts = [_flatten(f"{name}.{key}", part) for key, part in value.items()]
         return {key: part for flat in parts for key, part in flat.items()}

@@ -17,7 +17,7 @@ from graft.caching.ledger import Ledger
 from graft.caching.lock import WAITS, RunLock
 from graft.caching.plan import NEVER_MADE, Plan, format_plan, name_stage
 from graft.caching.runner import FreshCatalog, is_plan_only
-from graft.datasets.atomic import AtomicDataset, FormerDataset
+from graft.datasets.atomic import AtomicDataset, PreviousDataset
 from graft.datasets.training_folders import TrainingBackupDataset
 from graft.errors import GraftError
 
@@ -28,12 +28,12 @@ class CachingHook:
     """Plans each run, so that ``--only-missing-outputs`` rebuilds what is stale.
 
     Args:
-        add_makers: Gives a pipeline with all nodes before it that make what it reads, for these
+        add_upstream: Gives a pipeline with all nodes before it that make what it reads, for these
             datasets decide whether it reads what it should.
     """
 
-    def __init__(self, add_makers: Callable[[Pipeline, Callable[[str], bool]], Pipeline]) -> None:
-        self._add_makers = add_makers
+    def __init__(self, add_upstream: Callable[[Pipeline, Callable[[str], bool]], Pipeline]) -> None:
+        self._add_upstream = add_upstream
         self._lock: RunLock | None = None
         self._place = Path("data")
         self._dataset = "default"
@@ -67,7 +67,7 @@ class CachingHook:
             self._lock.acquire(_list_folders(pipeline, catalog), WAITS.get())
         try:
             ledger = Ledger(self._place / "02_intermediate" / self._dataset / ".state")
-            whole = self._add_makers(pipeline, lambda name: _is_made(catalog, name))
+            whole = self._add_upstream(pipeline, lambda name: _is_made(catalog, name))
             plan = Plan(whole, catalog, ledger)
             for line in _show(plan, pipeline, force):
                 logger.info(line)
@@ -78,7 +78,7 @@ class CachingHook:
         if force and not plan_only:
             # All is to be made again, and not taken over from what there is.
             for dataset in map(catalog.get, pipeline.inputs()):
-                if isinstance(dataset, (FormerDataset, TrainingBackupDataset)):
+                if isinstance(dataset, (PreviousDataset, TrainingBackupDataset)):
                     dataset.forget()
         catalog.follow(plan)
 
@@ -118,7 +118,7 @@ def _read_globals(context: KedroContext) -> dict[str, Any]:
 
 def _is_made(catalog: DataCatalog, name: str) -> bool:
     dataset = catalog.get(name)
-    return isinstance(dataset, AtomicDataset) and not isinstance(dataset, FormerDataset)
+    return isinstance(dataset, AtomicDataset) and not isinstance(dataset, PreviousDataset)
 
 
 def _list_folders(pipeline: Pipeline, catalog: DataCatalog) -> set[Path]:

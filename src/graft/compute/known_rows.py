@@ -46,23 +46,23 @@ def find_known(origins: Sequence[str], known: Sequence[str]) -> np.ndarray:
     return np.fromiter(found, dtype=np.int64, count=len(origins))
 
 
-def copy_known(former: TracedRows, found: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """The known rows of a new array, taken over from the former one.
+def copy_known(previous: TracedRows, found: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """The known rows of a new array, taken over from the previous one.
 
     Args:
-        former: What the last run left.
+        previous: What the last run left.
         found: Of :func:`find_known`.
 
     Yields:
-        Row number in the new array and its values, in the order of the former array; a block
+        Row number in the new array and its values, in the order of the previous array; a block
         of a few megabytes is in memory at a time.
     """
     rows = np.flatnonzero(found >= 0)
     rows = rows[np.argsort(found[rows], kind="stable")]
-    step = _count_rows_a_block(former.rows)
+    step = _count_rows_a_block(previous.rows)
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
-        yield from zip(some.tolist(), copy_rows(former.rows, found[some]), strict=True)
+        yield from zip(some.tolist(), copy_rows(previous.rows, found[some]), strict=True)
 
 
 def trace_rows(array: np.ndarray, recipe: str) -> list[str]:

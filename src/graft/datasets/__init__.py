@@ -4,7 +4,7 @@ In a catalog they are named by this package: ``type: graft.datasets.AtomicDatase
 """
 
 from graft.datasets.arrays import NumpyArrayDataset, TracedArrayDataset, WeightsDataset
-from graft.datasets.atomic import AtomicDataset, FormerDataset
+from graft.datasets.atomic import AtomicDataset, PreviousDataset
 from graft.datasets.champion import ChampionDataset
 from graft.datasets.csv_tables import CSVDataset
 from graft.datasets.features import FeatureShardsDataset
@@ -16,8 +16,8 @@ from graft.datasets.image_sources import (
     KerasImagesDataset,
     LabelledFileNamesDataset,
     LabelLineDataset,
+    LabelReviewDataset,
     LabelTableDataset,
-    LabelVerdictsDataset,
     TrackFoldersDataset,
 )
 from graft.datasets.keras_model import KerasModelDataset
@@ -32,17 +32,17 @@ __all__ = [
     "FeatureShardsDataset",
     "FigureDataset",
     "FigureFolderDataset",
-    "FormerDataset",
     "HTMLDataset",
     "IdxDataset",
     "KerasImagesDataset",
     "KerasModelDataset",
     "LabelLineDataset",
+    "LabelReviewDataset",
     "LabelTableDataset",
-    "LabelVerdictsDataset",
     "LabelledFileNamesDataset",
     "LogFolderDataset",
     "NumpyArrayDataset",
+    "PreviousDataset",
     "TracedArrayDataset",
     "TrackFoldersDataset",
     "TrainingBackupDataset",

@@ -186,10 +186,10 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-class FormerDataset(AtomicDataset):
+class PreviousDataset(AtomicDataset):
     """Another entry's file, read before it is written anew; None before the first run.
 
-    Kedro's graph has no way back, so an output that depends on its former self is read under a
+    Kedro's graph has no way back, so an output that depends on its previous self is read under a
     second name. A file that was cut short or altered counts as absent.
 
     Args:

@@ -16,7 +16,7 @@ from graft.sources.class_folders import read_class_folders, read_track_folders
 from graft.sources.idx import read_idx
 from graft.sources.keras_downloads import CLASS_NAMES, download_arrays
 from graft.sources.label_lines import read_label_line
-from graft.sources.label_review import read_label_verdicts
+from graft.sources.label_review import read_label_review
 from graft.sources.label_tables import read_label_table
 from graft.sources.labelled_file_names import read_labelled_file_names
 from graft.sources.pixel_arrays import check_limit, read_digits, serve_arrays
@@ -303,12 +303,12 @@ class UserFileDataset(AbstractDataset[Any, Any]):
         return {"filepath": self._filepath}
 
 
-class LabelVerdictsDataset(UserFileDataset):
-    """A filled copy of ``label_doubts.csv``; loads as None while there is none.
+class LabelReviewDataset(UserFileDataset):
+    """A filled copy of ``label_issues.csv``; loads as None while there is none.
 
-    The table is described at :func:`graft.sources.label_review.read_label_verdicts`.
+    The table is described at :func:`graft.sources.label_review.read_label_review`.
     """
 
     def load(self) -> pd.DataFrame | None:
         found = self.list_files()
-        return read_label_verdicts(found[0]) if found else None
+        return read_label_review(found[0]) if found else None

@@ -15,11 +15,11 @@ class StageParameters(BaseModel):
     """Base of every stage's parameters: unknown names are refused, values never change.
 
     Attributes:
-        effort: Names of parameters that say how the work is done and cannot change what comes
+        not_fingerprinted: Names of parameters that say how the work is done and cannot change what comes
             out of it, such as the number of processes. Changing them makes nothing stale.
     """
 
-    effort: ClassVar[frozenset[str]] = frozenset()
+    not_fingerprinted: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

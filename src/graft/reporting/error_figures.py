@@ -73,7 +73,7 @@ def draw_steps(
     """Draw the error on each split with its interval, and what it is to be compared with.
 
     Args:
-        errors: Split to ``n``, ``value``, ``low``, ``high``, in the order of the ladder.
+        errors: Split to ``n``, ``value``, ``low``, ``high``, in the order of the error breakdown.
         baselines: Name to error of classifiers that have learnt nothing.
         human_error: Error of people; None if unknown.
         confidence: Coverage of the intervals.

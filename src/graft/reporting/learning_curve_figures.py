@@ -16,17 +16,17 @@ from graft.reporting.style import BLUE, GREY, ORANGE, clean_axes, draw_note, mak
 _MOST_TICKS = 9
 
 
-def draw_learning_sizes(learning_sizes: Mapping[str, Any]) -> Figure:
+def draw_learning_curve(learning_curve: Mapping[str, Any]) -> Figure:
     """Draw the measured accuracies with intervals, and how the fitted law goes on.
 
     Args:
-        learning_sizes: As of :func:`graft.analysis.learning_curve.forecast_errors`, and
+        learning_curve: As of :func:`graft.analysis.learning_curve.forecast_errors`, and
             ``confidence``.
     """
-    if learning_sizes["withheld"]:
+    if learning_curve["withheld"]:
         return draw_note("No curve can be drawn of a classifier like the champion.")
     figure, (axes,) = make_figure(7, 4.4)
-    points = learning_sizes["points"]
+    points = learning_curve["points"]
     values = {name: np.array([row[name] for row in points]) for name in points[0]}
     accuracies = 1 - values["error"]
     reach = [
@@ -43,10 +43,10 @@ def draw_learning_sizes(learning_sizes: Mapping[str, Any]) -> Figure:
         capsize=4,
         label="measured by refits",
     )
-    if learning_sizes["curve"]:
-        _draw_law(axes, learning_sizes)
-    _scale(axes, values["pictures"], [row["pictures"] for row in learning_sizes["forecasts"]])
-    level = f"{100 * learning_sizes['confidence']:g} %"
+    if learning_curve["curve"]:
+        _draw_law(axes, learning_curve)
+    _scale(axes, values["pictures"], [row["pictures"] for row in learning_curve["forecasts"]])
+    level = f"{100 * learning_curve['confidence']:g} %"
     axes.set_title("How many more pictures? A simple classifier on the features")
     axes.set_xlabel("training pictures (log scale)")
     axes.set_ylabel(f"accuracy on dev (share), {level} interval")
@@ -55,14 +55,14 @@ def draw_learning_sizes(learning_sizes: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _draw_law(axes: Axes, learning_sizes: Mapping[str, Any]) -> None:
-    curve = learning_sizes["curve"]
+def _draw_law(axes: Axes, learning_curve: Mapping[str, Any]) -> None:
+    curve = learning_curve["curve"]
     pictures = [row["pictures"] for row in curve]
     lows, highs = ([1 - row[name] for row in curve] for name in ("low", "high"))
     axes.plot(pictures, [1 - row["error"] for row in curve], color=ORANGE, label="power law")
     axes.fill_between(pictures, lows, highs, color=ORANGE, alpha=0.15, linewidth=0)
     axes.axvline(
-        learning_sizes["whole"], color=GREY, linestyle=":", label="training pictures there are"
+        learning_curve["whole"], color=GREY, linestyle=":", label="training pictures there are"
     )
 
 

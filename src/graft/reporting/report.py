@@ -51,19 +51,19 @@ def answer_questions(sections: Sections) -> list[Answer]:
     """Answer what can be answered from these sections of the report.
 
     Args:
-        sections: Name to what the stages found: ``comparison``, ``ladder``, ``calibration``,
-            ``curves``, ``explanation``, ``label_doubts``, ``champion``; any may be missing.
+        sections: Name to what the stages found: ``comparison``, ``error_breakdown``, ``calibration``,
+            ``curves``, ``explanation``, ``label_issues``, ``champion``; any may be missing.
     """
     found = [(question, function(sections), anchor) for question, anchor, function in _QUESTIONS]
     return [Answer(question, text, anchor) for question, text, anchor in found if text]
 
 
-@answers("Is it better than no classifier at all?", "ladder")
+@answers("Is it better than no classifier at all?", "error_breakdown")
 def compare_with_baseline(sections: Sections) -> str:
     """Against always naming the commonest class."""
-    if (ladder := sections.get("ladder")) is None:
+    if (error_breakdown := sections.get("error_breakdown")) is None:
         return ""
-    return str(ladder["models"][ladder["chosen"]]["baseline"]["sentence"])
+    return str(error_breakdown["models"][error_breakdown["chosen"]]["baseline"]["sentence"])
 
 
 @answers("Is fine-tuning worth it?", "comparison")
@@ -117,32 +117,32 @@ def name_mistakes(sections: Sections) -> str:
     return f"{told}. Each is shown with what spoke for the mistake."
 
 
-@answers("Are the labels right?", "label_doubts")
+@answers("Are the labels right?", "label_issues")
 def judge_labels(sections: Sections) -> str:
     """How many labels look wrong, as far as that can be judged."""
-    parts = sections.get("label_doubts", {}).get("parts", [])
+    parts = sections.get("label_issues", {}).get("parts", [])
     return " ".join(part["sentence"] for part in parts if part["sentence"])
 
 
 @answers("How often was test looked at?", "champion")
-def count_looks(sections: Sections) -> str:
+def count_evaluations(sections: Sections) -> str:
     """A test split that chooses is no test."""
     if (found := sections.get("champion")) is None:
         return ""
-    looks = found["test_looks"]["now"]
+    looks = found["test_evaluations"]["now"]
     if looks == 1:
         return "Once, with this model."
     return f"{looks:,} times, with as many models: whoever keeps the best of them is flattered."
 
 
-@answers("What would help most?", "ladder")
+@answers("What would help most?", "error_breakdown")
 def find_remedy(sections: Sections) -> str:
-    """The largest step of the ladder, more pictures, better labels."""
+    """The largest step of the error breakdown, more pictures, better labels."""
     told = []
-    if (ladder := sections.get("ladder")) is not None:
-        told.append(str(ladder["models"][ladder["chosen"]]["headline"]))
+    if (error_breakdown := sections.get("error_breakdown")) is not None:
+        told.append(str(error_breakdown["models"][error_breakdown["chosen"]]["headline"]))
     if (curves := sections.get("curves")) is not None:
-        told.append(_judge_more_pictures(curves["learning_sizes"]))
+        told.append(_judge_more_pictures(curves["learning_curve"]))
     return " ".join(told)
 
 
@@ -190,7 +190,7 @@ class ReportContent:
         splits: Columns ``label`` and ``split``.
         split_check: What the gate found: ``pairs``, ``set_aside``, ``moved``.
         split_summary: Columns ``label``, ``split``, ``deviation`` (percentage points).
-        flattery: How a random split compares: ``clusters``, ``together``, ``measured``.
+        random_split: How a random split compares: ``clusters``, ``together``, ``measured``.
         wrong_count: Number of wrong pictures of test.
         quarantined: Columns ``image_id`` and ``reason``.
         file_count: Files found in the source.
@@ -209,7 +209,7 @@ class ReportContent:
     splits: pd.DataFrame
     split_check: Mapping[str, Any]
     split_summary: pd.DataFrame
-    flattery: Mapping[str, Any]
+    random_split: Mapping[str, Any]
     wrong_count: int
     quarantined: pd.DataFrame
     file_count: int

@@ -47,7 +47,7 @@ def draw_stage_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     if not shown:
         return draw_note("Nothing was trained.")
     figure, panels = make_figure(10, 3.8, columns=2)
-    figure.suptitle("Learning curves of all stages")
+    figure.suptitle("Training curves of all candidates")
     for axes, name, unit in zip(panels, ["loss", "accuracy"], ["nats", "share"], strict=True):
         start = 0
         for number, (stage, history) in enumerate(shown.items()):

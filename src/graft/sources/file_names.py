@@ -15,7 +15,7 @@ from graft.images.decoding import PictureError
 # A single picture file above this is an accident or an attack (a zip bomb), not a picture.
 MAX_FILE_BYTES = 256 * 1024**2
 # What a person has decided about labels lies among the pictures and is none of them.
-VERDICTS_FILE = "label_verdicts.csv"
+VERDICTS_FILE = "label_review.csv"
 _LITTER = {"Thumbs.db", "desktop.ini", "__MACOSX", VERDICTS_FILE}
 
 

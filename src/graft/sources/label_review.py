@@ -1,4 +1,4 @@
-"""What a person has decided about doubtful labels: a table of verdicts, strictly read."""
+"""What a person has decided about doubtful labels: a table of reviews, strictly read."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from graft.sources.table_rows import Row, decode_text, parse_rows, read_bytes, s
 from graft.spreadsheets import unescape_formula
 
 KEEP, RELABEL, DROP = VERDICTS = ("keep", "relabel", "drop")
-_NEEDED = ["image_id", "image_sha256", "verdict", "new_label"]
+_NEEDED = ["image_id", "image_sha256", "action", "new_label"]
 
 
-def read_label_verdicts(path: Path) -> pd.DataFrame:
-    """Read a filled copy of ``label_doubts.csv`` (CSV, ``;`` or tabs, with or without BOM).
+def read_label_review(path: Path) -> pd.DataFrame:
+    """Read a filled copy of ``label_issues.csv`` (CSV, ``;`` or tabs, with or without BOM).
 
-    Rows whose verdict is empty are undecided and left out; capitals and spaces around a verdict
+    Rows whose action is empty are undecided and left out; capitals and spaces around a action
     do not matter.
 
     Returns:
-        A row a verdict, all text: ``place`` (file and row, for messages), ``image_id``,
-        ``image_sha256``, ``verdict`` (``keep``, ``relabel`` or ``drop``), ``new_label``.
+        A row a action, all text: ``place`` (file and row, for messages), ``image_id``,
+        ``image_sha256``, ``action`` (``keep``, ``relabel`` or ``drop``), ``new_label``.
 
     Raises:
-        GraftError: If a column is missing, a verdict is another word, a relabelled picture has
+        GraftError: If a column is missing, a action is another word, a relabelled picture has
             no new label, or a picture stands in two rows; names file and row.
     """
-    text = decode_text(read_bytes(path, "a table of verdicts"), path.name)
+    text = decode_text(read_bytes(path, "a table of reviews"), path.name)
     places: dict[str, str] = {}
     rows = []
     for written in parse_rows(text, path.name, _NEEDED, separator=None):
@@ -37,25 +37,25 @@ def read_label_verdicts(path: Path) -> pd.DataFrame:
         image_id = row.cells["image_id"]
         if image_id in places:
             raise GraftError(
-                f"a picture has one verdict; keep one of {places[image_id]} and {row.place}; "
+                f"a picture has one action; keep one of {places[image_id]} and {row.place}; "
                 f"got {show(image_id)} twice"
             )
         places[image_id] = row.place
-        if row.cells["verdict"].strip():
+        if row.cells["action"].strip():
             rows.append({"place": row.place, **_check(row)})
     return pd.DataFrame(rows, columns=["place", *_NEEDED], dtype="str")
 
 
 def _check(row: Row) -> dict[str, str]:
-    verdict = row.cells["verdict"].strip().lower()
+    action = row.cells["action"].strip().lower()
     new_label = row.cells["new_label"].strip()
-    if verdict not in VERDICTS:
+    if action not in VERDICTS:
         raise GraftError(
-            f"{row.place}: a verdict is keep, relabel, drop, or empty while it is open; "
-            f"got {show(row.cells['verdict'])}"
+            f"{row.place}: a action is keep, relabel, drop, or empty while it is open; "
+            f"got {show(row.cells['action'])}"
         )
-    if verdict == RELABEL and not new_label:
+    if action == RELABEL and not new_label:
         raise GraftError(
             f"{row.place}: relabel needs the right label in the column new_label; got an empty cell"
         )
-    return {**row.cells, "verdict": verdict, "new_label": new_label}
+    return {**row.cells, "action": action, "new_label": new_label}

@@ -144,7 +144,7 @@ def stream_activations(
     plan: BoundaryPlan,
     images: np.ndarray,
     splits: pd.DataFrame,
-    former: TracedRows | None,
+    previous: TracedRows | None,
     parameters: FineTuningParameters,
     tell: Tell | None = None,
 ) -> RowStream:
@@ -155,7 +155,7 @@ def stream_activations(
         plan: Which pictures and views.
         images: All pictures.
         splits: A row a picture.
-        former: Activations stored before, of whatever plan; rows of the same pixels and blocks
+        previous: Activations stored before, of whatever plan; rows of the same pixels and blocks
             are taken over.
         parameters: Of augmentation, type and batches.
         tell: Called with what is to be done before it is.
@@ -177,7 +177,7 @@ def stream_activations(
     )
     shape = (len(plan), *trunk.output_shape[1:])
     origins = trace_views(plan, trunk, images, parameters)
-    known = former or TracedRows(np.empty((0, 0)), [])
+    known = previous or TracedRows(np.empty((0, 0)), [])
     found = find_known(origins, known.origins)
     new = np.flatnonzero(found < 0)
     if tell is not None:

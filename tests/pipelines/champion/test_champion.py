@@ -19,8 +19,8 @@ from graft.datasets import AtomicDataset
 from graft.models.networks.registry import build_undecided
 from graft.parameters.base import BackboneParameters
 from graft.pipelines.champion import create_pipeline
-from graft.pipelines.champion.facts import add_look, count_looks, hash_data, simplify
-from graft.pipelines.champion.nodes import count_test_looks, describe_champion, pack_champion
+from graft.pipelines.champion.facts import add_evaluation, count_evaluations, hash_data, simplify
+from graft.pipelines.champion.nodes import count_test_evaluations, describe_champion, pack_champion
 from graft.pipelines.champion.parameters import ChampionParameters
 from graft.reporting.model_card import render_model_card
 from graft.reporting.report import render_page
@@ -60,7 +60,7 @@ def make_class_metrics(models: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def make_ladder(**changes) -> dict:
+def make_error_breakdown(**changes) -> dict:
     models = ("frozen", "fine_tuned", "from_scratch")
     return {"models": {model: {"baseline": BASELINE | changes} for model in models}}
 
@@ -74,9 +74,9 @@ def describe(splits, model="fine_tuned", looks=None, **changes) -> dict:
         "splits": splits,
         "class_names": CLASSES,
         "calibration": CALIBRATION,
-        "label_doubts_counts": LABELS,
-        "ladder": make_ladder(),
-        "test_looks": looks or add_look(None, make_predictions(splits), splits),
+        "label_issues_counts": LABELS,
+        "error_breakdown": make_error_breakdown(),
+        "test_evaluations": looks or add_evaluation(None, make_predictions(splits), splits),
         "backbone": BACKBONE,
         "decoding": DECODING,
         "parameters": PARAMETERS,
@@ -146,13 +146,13 @@ def test_the_hash_of_the_data_changes_with_any_picture_label_and_side_but_not_wi
 
 
 def test_a_look_is_counted_once_for_each_model_and_never_forgotten(splits) -> None:
-    first = add_look(None, make_predictions(splits, 0.6), splits)
-    assert count_looks(first, splits) == {"now": 1, "all": 1}
-    assert add_look(first, make_predictions(splits, 0.6), splits) == first
-    second = add_look(first, make_predictions(splits, 0.7), splits)
-    assert count_looks(second, splits) == {"now": 2, "all": 2}
-    # Going back to a former model shows nothing that was not seen.
-    assert add_look(second, make_predictions(splits, 0.6), splits) == second
+    first = add_evaluation(None, make_predictions(splits, 0.6), splits)
+    assert count_evaluations(first, splits) == {"now": 1, "all": 1}
+    assert add_evaluation(first, make_predictions(splits, 0.6), splits) == first
+    second = add_evaluation(first, make_predictions(splits, 0.7), splits)
+    assert count_evaluations(second, splits) == {"now": 2, "all": 2}
+    # Going back to a previous model shows nothing that was not seen.
+    assert add_evaluation(second, make_predictions(splits, 0.6), splits) == second
 
 
 def test_what_is_shown_of_test_is_counted_and_nothing_else(splits) -> None:
@@ -160,32 +160,32 @@ def test_what_is_shown_of_test_is_counted_and_nothing_else(splits) -> None:
         [make_predictions(splits), make_predictions(splits, 0.7, "fine_tuned")], ignore_index=True
     )
     metrics = make_metrics({"frozen": 0.5, "fine_tuned": 0.25})
-    both = count_test_looks(predictions, metrics, splits, None)
+    both = count_test_evaluations(predictions, metrics, splits, None)
     assert [look["model"] for look in both] == ["frozen", "fine_tuned"]
     del metrics["frozen"]["test"]
-    one = count_test_looks(predictions, metrics, splits, None)
+    one = count_test_evaluations(predictions, metrics, splits, None)
     assert [look["model"] for look in one] == ["fine_tuned"]
     assert one[0] == both[1]
     # Showing the other one later adds its look, and no second one of the first.
-    assert count_test_looks(predictions, make_metrics(dict.fromkeys(metrics, 1)), splits, one) == [
+    assert count_test_evaluations(predictions, make_metrics(dict.fromkeys(metrics, 1)), splits, one) == [
         both[1], both[0]
     ]  # fmt: skip
 
 
 def test_looks_at_a_former_test_split_count_apart(splits) -> None:
-    first = add_look(None, make_predictions(splits), splits)
+    first = add_evaluation(None, make_predictions(splits), splits)
     changed = splits[splits["image_id"] != "17.png"]
-    second = add_look(first, make_predictions(changed), changed)
-    assert count_looks(second, changed) == {"now": 1, "all": 2}
+    second = add_evaluation(first, make_predictions(changed), changed)
+    assert count_evaluations(second, changed) == {"now": 1, "all": 2}
 
 
 def test_renaming_pictures_and_looking_at_dev_is_no_look(splits) -> None:
-    first = add_look(None, make_predictions(splits), splits)
+    first = add_evaluation(None, make_predictions(splits), splits)
     renamed = splits.assign(image_id=[f"x{99 - n}.png" for n in range(len(splits))])
-    assert add_look(first, make_predictions(renamed), renamed) == first
+    assert add_evaluation(first, make_predictions(renamed), renamed) == first
     predictions = make_predictions(splits)
     predictions.loc[predictions["split"] == "dev", "probability_dark"] = 0.123
-    assert add_look(first, predictions, splits) == first
+    assert add_evaluation(first, predictions, splits) == first
 
 
 def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(splits, tmp_path) -> None:
@@ -199,18 +199,18 @@ def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(splits, tmp
     metrics = make_metrics({"frozen": 0.5})
     given = {
         "chosen_predictions": make_predictions(splits), "predictions": make_predictions(splits),
-        "metrics": metrics, "splits": splits, "ladder": make_ladder(),
+        "metrics": metrics, "splits": splits, "error_breakdown": make_error_breakdown(),
         "class_metrics": make_class_metrics(["frozen"]), "class_names": CLASSES,
-        "calibration": CALIBRATION, "label_doubts_counts": LABELS,
+        "calibration": CALIBRATION, "label_issues_counts": LABELS,
         "params:backbone": BACKBONE, "params:decoding": DECODING,
         "params:champion": PARAMETERS, **models,
         **{f"params:{name}": {} for name in STAGES},
     }  # fmt: skip
     made = []
     for _ in range(2):
-        former = looks.load() if looks.exists() else None
+        previous = looks.load() if looks.exists() else None
         entries = {name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()}
-        entries |= {"former_test_looks": MemoryDataset(former), "test_looks": looks}
+        entries |= {"previous_test_evaluations": MemoryDataset(previous), "test_evaluations": looks}
         result = SequentialRunner().run(create_pipeline(), DataCatalog(entries))
         made.append(result["champion"].load())
     assert made[0].facts == made[1].facts
@@ -264,7 +264,9 @@ def test_no_better_than_one_class_always_stands_in_the_card(splits) -> None:
     assert "Always saying “dark\\_” is right for 50.0 % of test." in card
     assert warning not in card
     for verdict in ("no evidence of a difference", "worse"):
-        card = render_model_card(describe(splits, ladder=make_ladder(verdict=verdict)), {})
+        card = render_model_card(
+            describe(splits, error_breakdown=make_error_breakdown(verdict=verdict)), {}
+        )
         assert card.index(warning) < card.index("Always saying") < card.index("## How to use it")
 
 
@@ -285,7 +287,7 @@ def test_names_cannot_break_the_card_or_the_page(splits) -> None:
 def test_many_looks_are_warned_of_in_card_and_report(splits) -> None:
     looks = None
     for light in (0.6, 0.7, 0.8):
-        looks = add_look(looks, make_predictions(splits, light), splits)
+        looks = add_evaluation(looks, make_predictions(splits, light), splits)
     facts = describe(splits, looks=looks)
     assert "looked at 3 times" in render_model_card(facts, {})
     page = render_section(facts)

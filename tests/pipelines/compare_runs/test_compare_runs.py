@@ -12,7 +12,7 @@ from graft.errors import GraftError
 from graft.pipelines.compare_runs.nodes import compare_runs
 from graft.pipelines.compare_runs.parameters import CompareRunsParameters
 
-PARAMETERS = CompareRunsParameters(other="former", confidence=0.95, bootstrap_draws=100, seed=0)
+PARAMETERS = CompareRunsParameters(other="previous", confidence=0.95, bootstrap_draws=100, seed=0)
 
 
 def make_run(right=1.0, count=60, prefix="", model="frozen", seed=0):
@@ -47,7 +47,7 @@ def test_a_better_run_is_told_in_a_table(caplog):
     assert found["models"] == {"other": "fine_tuned", "this": "frozen"}
     assert found["dev"]["values"]["this"]["accuracy"] == 57 / 58
     assert found["dev"]["accuracy"]["value"] == pytest.approx((57 - 36) / 58)
-    assert "other  former (fine-tuned)" in caplog.text
+    assert "other  previous (fine-tuned)" in caplog.text
     assert "accuracy       0.621   0.983   +0.362" in caplog.text
     assert max(len(line.getMessage()) for line in caplog.records) <= 80
 
@@ -90,14 +90,16 @@ def test_copies_of_one_file_are_told_apart_by_their_names():
 def test_other_pictures_are_refused(changed, split):
     predictions, splits = make_run()
     changed = splits.assign(sha256=splits["sha256"].replace(changed, "new bytes"))
-    with pytest.raises(GraftError, match=f"of {split} .*1 only in this run and 1 only in 'former"):
+    with pytest.raises(
+        GraftError, match=f"of {split} .*1 only in this run and 1 only in 'previous"
+    ):
         compare_runs(predictions, splits, predictions, changed, PARAMETERS)
 
 
 def test_changed_labels_are_refused():
     predictions, splits = make_run()
     changed = predictions.assign(label=predictions["label"].replace("cat", "dog"))
-    with pytest.raises(GraftError, match="got 29 pictures with another label in 'former'"):
+    with pytest.raises(GraftError, match="got 29 pictures with another label in 'previous'"):
         compare_runs(predictions, splits, changed, splits, PARAMETERS)
 
 

@@ -192,7 +192,7 @@ def test_what_the_fine_tuning_stage_has_stored_is_taken_over(
     NumpyArrayDataset(filepath=path).save(
         store_boundary_activations(backbone, images, with_folds, None, TUNING)
     )
-    former = TracedArrayDataset(filepath=path).load()
+    previous = TracedArrayDataset(filepath=path).load()
     computed = []
     compute = BoundaryRun._compute
 
@@ -203,7 +203,7 @@ def test_what_the_fine_tuning_stage_has_stored_is_taken_over(
     monkeypatch.setattr(BoundaryRun, "_compute", note)
     parameters = PARAMETERS.model_copy(update={"fine_tuning": True})
     arguments = (backbone, images, with_folds, CLASSES)
-    some = store_fold_activations(*arguments, former, TUNING, parameters)
+    some = store_fold_activations(*arguments, previous, TUNING, parameters)
     taken_over = dict(some.rows)
     assert computed == [(row, 1) for row in range(10, 14)]  # the views of dev
     anew = store_fold_activations(*arguments, None, TUNING, parameters)

@@ -10,7 +10,7 @@ import pytest
 
 from graft.datasets.features import FeatureBlock, FeatureShardsDataset
 from graft.errors import GraftError
-from graft.pipelines.curves.nodes import measure_learning_sizes, summarise_curves
+from graft.pipelines.curves.nodes import measure_learning_curve, summarise_curves
 from graft.pipelines.curves.parameters import CurvesParameters
 
 LIKE_THE_REFIT = 0.16
@@ -84,7 +84,7 @@ def choose(splits, model="frozen", error=None):
 
 def measure(features, splits, parameters=None, **champion):
     chosen = choose(splits, **champion)
-    return measure_learning_sizes(features, chosen, splits, parameters or make_parameters())
+    return measure_learning_curve(features, chosen, splits, parameters or make_parameters())
 
 
 @pytest.mark.parametrize("model", ["fine_tuned", "from_scratch"])

@@ -39,7 +39,7 @@ def test_the_pipeline_makes_one_array_of_all_pictures(
         {
             "raw_images": MemoryDataset(source, copy_mode="assign"),
             "splits": MemoryDataset(splits),
-            "former_images": MemoryDataset(None),
+            "previous_images": MemoryDataset(None),
             "params:decoding": MemoryDataset(PARAMETERS),
             "images": NumpyArrayDataset(filepath=str(tmp_path / "images.npy")),
         }

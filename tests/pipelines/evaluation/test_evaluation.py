@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
-from graft.analysis.random_split import measure_flattery
+from graft.analysis.random_split import measure_optimism
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.pipelines.evaluation.comparing import compare_models, measure_costs
 from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     compare_with_random_split,
-    measure_ladder,
+    measure_error_breakdown,
     measure_predictions,
     predict_from_features,
 )
@@ -34,8 +34,8 @@ PARAMETERS = EvaluationParameters(
     confidence=0.95,
     bootstrap_draws=50,
     checked_pictures=3,
-    flattery_pictures=100,
-    flattery_draws=2,
+    random_split_pictures=100,
+    random_split_draws=2,
     seed=0,
 )
 SHOW_ALL = PARAMETERS.model_copy(update={"show_all_candidates": True})
@@ -129,12 +129,12 @@ def test_the_ladder_sets_all_splits_beside_each_other(
     everything: pd.DataFrame, splits: pd.DataFrame
 ) -> None:
     predictions, chosen, train = collect_predictions(everything, NO_ROWS, NO_ROWS)
-    ladder = measure_ladder(predictions, chosen, train, splits, PARAMETERS)
-    errors = ladder["models"]["frozen"]["errors"]
+    error_breakdown = measure_error_breakdown(predictions, chosen, train, splits, PARAMETERS)
+    errors = error_breakdown["models"]["frozen"]["errors"]
     assert list(errors) == ["train", "dev", "test"]
     assert [part["n"] for part in errors.values()] == [6, 4, 4]
-    assert ladder["train_pictures"] == 10
-    assert ladder["chance"] == ladder["majority"]["errors"]["test"] == 0.5
+    assert error_breakdown["train_pictures"] == 10
+    assert error_breakdown["chance"] == error_breakdown["majority"]["errors"]["test"] == 0.5
     test = predictions[predictions["split"] == "test"]
     assert errors["test"]["value"] == np.mean(test["label"] != test["predicted"])
 
@@ -182,7 +182,7 @@ def test_with_clusters_a_random_split_of_the_same_pictures_is_measured(
     rows = np.r_[0:10, 14:18]
     vectors = np.concatenate([block for _, block in features.read_blocks()])[rows]
     labels = splits["label_index"].to_numpy()[rows]
-    assert found["measured"] == measure_flattery(
+    assert found["measured"] == measure_optimism(
         vectors, labels, rows // 2, rows >= 14, draws=2, confidence=0.95, seed=0
     )
 
@@ -318,11 +318,11 @@ def test_figures_on_test_of_models_that_were_not_chosen_are_shown_only_on_reques
         metrics, classes = measure_predictions(predictions, chosen, splits, CLASSES, parameters)
         costs = dict.fromkeys(metrics)
         compared = compare_models(predictions, chosen, metrics, costs, splits, CLASSES, parameters)
-        ladder = measure_ladder(predictions, chosen, train, splits, parameters)
+        error_breakdown = measure_error_breakdown(predictions, chosen, train, splits, parameters)
         assert set(classes.loc[classes["split"] == "test", "model"]) == shown
         assert set(classes.loc[classes["split"] == "dev", "model"]) == {"frozen", "fine_tuned"}
         for model in ("frozen", "fine_tuned"):
-            given = [metrics[model], compared["models"][model], ladder["models"][model]]
+            given = [metrics[model], compared["models"][model], error_breakdown["models"][model]]
             assert [bool(_list_numbers_of_test(part)) for part in given] == [model in shown] * 3
         (pair,) = compared["pairs"]
         assert pair["dev"]["n"] == 4
@@ -401,8 +401,8 @@ def test_a_class_that_is_missing_from_test_is_survived(
     assert metrics["frozen"]["test"]["n"] == 2
     assert np.isnan(metrics["frozen"]["test"]["roc_auc"]["value"])
     assert classes.query("split == 'test' and `class` == 'dark'")["support"].tolist() == [0]
-    ladder = measure_ladder(predictions, chosen, train, splits, PARAMETERS)
-    assert ladder["models"]["frozen"]["errors"]["test"]["n"] == 2
+    error_breakdown = measure_error_breakdown(predictions, chosen, train, splits, PARAMETERS)
+    assert error_breakdown["models"]["frozen"]["errors"]["test"]["n"] == 2
     both = pd.concat([predictions, predictions.assign(model="fine_tuned")])
     assert _compare(both, splits)["pairs"][0]["test"]["smallest"] is None
 

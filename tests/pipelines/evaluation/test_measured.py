@@ -63,8 +63,8 @@ def predict(tmp_path: Path, splits: pd.DataFrame, monkeypatch: pytest.MonkeyPatc
     def predict(classifier, images, splits=splits, clean=False):
         passed[0] = 0
         path = tmp_path / "measured.npy"
-        former = file.load() if path.exists() and not clean else None
-        made = store_measured_activations(classifier, HISTORY, images, splits, former, SAMPLE)
+        previous = file.load() if path.exists() and not clean else None
+        made = store_measured_activations(classifier, HISTORY, images, splits, previous, SAMPLE)
         draft = TracedArrayDataset(filepath=str(tmp_path / "draft.npy"))
         draft.save(made)
         (tmp_path / "draft.npy").replace(path)

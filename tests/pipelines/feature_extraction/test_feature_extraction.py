@@ -36,7 +36,7 @@ def test_the_pipeline_makes_backbone_and_features(
             "images": MemoryDataset(images),
             "image_index": MemoryDataset(index),
             "splits": MemoryDataset(splits),
-            "former_features": MemoryDataset(None),
+            "previous_features": MemoryDataset(None),
             "params:backbone": MemoryDataset(BACKBONE),
             "params:feature_extraction": MemoryDataset(FeatureExtractionParameters(batch_size=4)),
             "backbone": MemoryDataset(copy_mode="assign"),

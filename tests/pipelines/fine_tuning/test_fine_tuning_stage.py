@@ -81,7 +81,7 @@ def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_pa
         "backbone": backbone, "head": head, "images": images, "splits": splits,
         "class_names": CLASSES, "params:fine_tuning": PARAMETERS,
         "fine_tuning_backup": TrainingBackup(tmp_path / "backup"), "fine_tuning_logs": tmp_path,
-        "former_boundary_activations": None,
+        "previous_boundary_activations": None,
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
@@ -130,8 +130,8 @@ class Boundary:
     def store(self, images, splits, parameters=PARAMETERS) -> bytes:
         """What a run leaves in the file, with or without one of a run before it."""
         entry, self.computed = TracedArrayDataset(filepath=str(self.file)), 0
-        former = entry.load() if self.file.exists() else None
-        made = store_boundary_activations(make_models()[0], images, splits, former, parameters)
+        previous = entry.load() if self.file.exists() else None
+        made = store_boundary_activations(make_models()[0], images, splits, previous, parameters)
         draft = TracedArrayDataset(filepath=str(self.file.with_name("draft.npy")))
         draft.save(made)
         return self.file.with_name("draft.npy").replace(self.file).read_bytes()

@@ -53,8 +53,8 @@ def ingest(source: ImageSource) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_the_pipeline_makes_the_index_and_the_quarantine(source: ImageSource) -> None:
     catalog = DataCatalog(
         {"raw_images": MemoryDataset(source, copy_mode="assign"),
-         "former_checked_images": MemoryDataset(None),
-         "label_verdicts": MemoryDataset(None),
+         "previous_checked_images": MemoryDataset(None),
+         "label_review": MemoryDataset(None),
          "params:ingestion": MemoryDataset(PARAMETERS)}
     )  # fmt: skip
     outputs = SequentialRunner().run(create_pipeline(), catalog)

@@ -1,4 +1,4 @@
-"""Verdicts on labels: read strictly, applied to the very pictures that they were given on."""
+"""Reviews on labels: read strictly, applied to the very pictures that they were given on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from graft.datasets import LabelVerdictsDataset
+from graft.datasets import LabelReviewDataset
 from graft.errors import GraftError
 from graft.images.checking import OK
-from graft.pipelines.ingestion.labels import COLUMNS, apply_verdicts, check_label_verdicts
-from graft.sources.label_review import read_label_verdicts
+from graft.pipelines.ingestion.labels import COLUMNS, apply_reviews, check_label_review
+from graft.sources.label_review import read_label_review
 
 PICTURES = pd.DataFrame(
     {
@@ -22,30 +22,30 @@ PICTURES = pd.DataFrame(
         "reason": pd.Series([None] * 4, dtype="str"),
     }
 )
-HEADER = "rank,image_id,image_sha256,label,verdict,new_label"
+HEADER = "rank,image_id,image_sha256,label,action,new_label"
 
 
 @pytest.fixture
 def read(tmp_path: Path):
-    """Writes the rows of a table of verdicts and reads it."""
+    """Writes the rows of a table of reviews and reads it."""
 
     def read_rows(*rows: str, header: str = HEADER, encoding: str = "utf-8"):
-        path = tmp_path / "label_verdicts.csv"
+        path = tmp_path / "label_review.csv"
         path.write_text("\n".join([header, *rows]), encoding=encoding)
-        return read_label_verdicts(path)
+        return read_label_review(path)
 
     return read_rows
 
 
-def apply(verdicts: pd.DataFrame | None) -> pd.DataFrame:
-    return apply_verdicts(PICTURES, check_label_verdicts(PICTURES, verdicts)).set_index("image_id")
+def apply(reviews: pd.DataFrame | None) -> pd.DataFrame:
+    return apply_reviews(PICTURES, check_label_review(PICTURES, reviews)).set_index("image_id")
 
 
 def test_without_a_file_there_are_no_verdicts_and_nothing_changes(tmp_path: Path) -> None:
-    verdicts = LabelVerdictsDataset(filepath=str(tmp_path / "label_verdicts.csv")).load()
-    assert verdicts is None
-    assert check_label_verdicts(PICTURES, verdicts).columns.tolist() == COLUMNS
-    pd.testing.assert_frame_equal(apply(verdicts).reset_index(), PICTURES)
+    reviews = LabelReviewDataset(filepath=str(tmp_path / "label_review.csv")).load()
+    assert reviews is None
+    assert check_label_review(PICTURES, reviews).columns.tolist() == COLUMNS
+    pd.testing.assert_frame_equal(apply(reviews).reset_index(), PICTURES)
 
 
 def test_relabel_changes_drop_quarantines_and_keep_keeps(read) -> None:
@@ -54,7 +54,7 @@ def test_relabel_changes_drop_quarantines_and_keep_keeps(read) -> None:
     )
     assert found["label"].tolist() == ["dog", "dog", "dog", "cat"]
     assert found["status"].tolist() == [OK, "quarantined", OK, OK]
-    assert found.loc["b.png", "reason"] == "dropped by a verdict on its label"
+    assert found.loc["b.png", "reason"] == "dropped by a action on its label"
     assert found["reason"].notna().sum() == 1
 
 
@@ -73,43 +73,41 @@ def test_names_that_look_like_numbers_stay_names(read) -> None:
 
 
 def test_verdicts_on_other_pixels_or_on_none_are_ignored_with_one_warning(read, caplog) -> None:
-    verdicts = read(
-        "1,a.png,99,cat,relabel,dog", "2,gone.png,5,dog,drop,cat", "3,c.png,3,dog,drop,"
-    )
+    reviews = read("1,a.png,99,cat,relabel,dog", "2,gone.png,5,dog,drop,cat", "3,c.png,3,dog,drop,")
     with caplog.at_level("INFO"):
-        applied = check_label_verdicts(PICTURES, verdicts)
+        applied = check_label_review(PICTURES, reviews)
     assert applied["image_id"].tolist() == ["c.png"]
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1
     assert "2 ignored" in warnings[0]
-    assert "row 2 of 'label_verdicts.csv' ('a.png')" in warnings[0]
-    assert "Verdicts     1 dropped" in caplog.text
+    assert "row 2 of 'label_review.csv' ('a.png')" in warnings[0]
+    assert "Reviews     1 dropped" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["1,a.png,1,cat,maybe,"], r"row 2 of 'label_verdicts.csv': a verdict is .*; got 'maybe'$"),
+        (["1,a.png,1,cat,maybe,"], r"row 2 of 'label_review.csv': a action is .*; got 'maybe'$"),
         (["1,a.png,1,cat,relabel,"], r"row 2 of .*relabel needs the right label.*empty cell$"),
         (
             ["1,a.png,1,cat,keep,", "2,a.png,1,cat,,"],
             r"keep one of row 2 .* and row 3 .*'a.png' tw",
         ),
         (["1,a.png,1,cat,relabel,dgo"], r"row 2 of .*did you mean 'dog'\? .* cat, dog; got 'dgo'$"),
-        (["1,a.png"], r"row 2 of 'label_verdicts.csv' begins with '1'; got 2 cells"),
+        (["1,a.png"], r"row 2 of 'label_review.csv' begins with '1'; got 2 cells"),
     ],
 )
 def test_a_mistake_is_refused_in_one_line_with_file_and_row(read, rows, message) -> None:
     with pytest.raises(GraftError, match=message):
-        check_label_verdicts(PICTURES, read(*rows))
+        check_label_review(PICTURES, read(*rows))
 
 
 def test_a_table_without_the_needed_columns_is_refused(read) -> None:
-    with pytest.raises(GraftError, match=r"'label_verdicts.csv' has no column 'image_sha256'"):
-        read("a.png,keep,", header="image_id,verdict,new_label")
+    with pytest.raises(GraftError, match=r"'label_review.csv' has no column 'image_sha256'"):
+        read("a.png,keep,", header="image_id,action,new_label")
 
 
 def test_a_picture_that_is_broken_anyway_keeps_its_own_reason(read) -> None:
     broken = PICTURES.assign(status="quarantined", reason="truncated")
-    applied = check_label_verdicts(PICTURES, read("1,a.png,1,cat,drop,"))
-    assert apply_verdicts(broken, applied)["reason"].tolist() == ["truncated"] * 4
+    applied = check_label_review(PICTURES, read("1,a.png,1,cat,drop,"))
+    assert apply_reviews(broken, applied)["reason"].tolist() == ["truncated"] * 4

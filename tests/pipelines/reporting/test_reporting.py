@@ -31,7 +31,7 @@ HISTORY = pd.DataFrame(
      "dev_accuracy": [0.5, 1]}
 )  # fmt: skip
 SECTIONS = [
-    "figures", "comparison", "ladder", "wrong", "classes", "confusion", "label_doubts",
+    "figures", "comparison", "error_breakdown", "wrong", "classes", "confusion", "label_issues",
     "calibration", "curves", "training", "split", "champion", "sources",
 ]  # fmt: skip
 
@@ -74,8 +74,8 @@ def catalog(features: FeatureTable, splits: pd.DataFrame, tmp_path: Path) -> Dat
         "quarantined_images": pd.DataFrame({"image_id": ["x"], "reason": ["empty"]}),
         "split_check": {"pairs": 0, "leaking": 0, "set_aside": [], "moved": []},
         "split_summary": pd.DataFrame({"label": ["dark"], "split": ["train"], "deviation": [0.0]}),
-        "applied_verdicts": pd.DataFrame({"image_id": pd.Series([], dtype="str")}),
-        "former_test_looks": None, "former_measured_activations": None,
+        "applied_reviews": pd.DataFrame({"image_id": pd.Series([], dtype="str")}),
+        "previous_test_evaluations": None, "previous_measured_activations": None,
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}

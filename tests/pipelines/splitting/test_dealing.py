@@ -86,14 +86,14 @@ def test_groups_of_equal_size_are_shared_out_as_well_as_any_way_could():
     assert np.abs(np.array([108, 36, 36]) - count(sizes, placed)).sum() == best
 
 
-def make_units(labels, sizes, former=None):
-    former = [None] * len(labels) if former is None else former
+def make_units(labels, sizes, previous=None):
+    previous = [None] * len(labels) if previous is None else previous
     return pd.DataFrame(
         {
             "label": labels,
             "size": sizes,
             "key": [f"unit {n}" for n in range(len(labels))],
-            "former": pd.Series(former, dtype="object"),
+            "previous": pd.Series(previous, dtype="object"),
         }
     )
 

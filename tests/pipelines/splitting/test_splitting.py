@@ -270,7 +270,7 @@ def test_the_pipeline_goes_from_the_index_to_the_splits():
         {
             "image_index": MemoryDataset(index),
             "image_links": MemoryDataset(name_links(index, find_links(index, 4))),
-            "former_splits": MemoryDataset(None),
+            "previous_splits": MemoryDataset(None),
             "params:splitting": MemoryDataset(PARAMETERS),
             **{name: MemoryDataset() for name in ("splits", "class_names", "split_summary")},
             "split_check": MemoryDataset(),

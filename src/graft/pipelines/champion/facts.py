@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from graft import __version__
 
 
-def add_look(
-    former: list[dict[str, str]] | None, predictions: pd.DataFrame, splits: pd.DataFrame
+def add_evaluation(
+    previous: list[dict[str, str]] | None, predictions: pd.DataFrame, splits: pd.DataFrame
 ) -> list[dict[str, str]]:
     """The looks at test of all runs, this one included.
 
@@ -24,7 +24,7 @@ def add_look(
     the same model again tells nothing new and is no look.
 
     Args:
-        former: Looks until now; None before the first.
+        previous: Looks until now; None before the first.
         predictions: Those of the model whose figures on test are shown.
         splits: Columns ``image_id``, ``sha256``, ``label``, ``split``.
 
@@ -42,14 +42,16 @@ def add_look(
         "predictions": hashlib.sha256(probabilities.tobytes()).hexdigest(),
         "model": str(shown["model"].iloc[0]),
     }
-    return [*(former or []), *([] if look in (former or []) else [look])]
+    return [*(previous or []), *([] if look in (previous or []) else [look])]
 
 
-def count_looks(test_looks: list[dict[str, str]], splits: pd.DataFrame) -> dict[str, int]:
+def count_evaluations(
+    test_evaluations: list[dict[str, str]], splits: pd.DataFrame
+) -> dict[str, int]:
     """How many looks there were: ``now``, at today's test split, and ``all`` in all."""
     today = hash_test(splits)
-    now = sum(look["split"] == today for look in test_looks)
-    return {"now": now, "all": len(test_looks)}
+    now = sum(look["split"] == today for look in test_evaluations)
+    return {"now": now, "all": len(test_evaluations)}
 
 
 def hash_test(splits: pd.DataFrame) -> str:

@@ -10,9 +10,9 @@ import pandas as pd
 from graft.datasets.champion import Champion
 from graft.parameters.base import BackboneParameters
 from graft.pipelines.champion.facts import (
-    add_look,
+    add_evaluation,
     compare_on_dev,
-    count_looks,
+    count_evaluations,
     describe_data,
     describe_preprocessing,
     list_versions,
@@ -26,21 +26,21 @@ from graft.types import KerasModel
 logger = logging.getLogger(__name__)
 
 
-def count_test_looks(
+def count_test_evaluations(
     predictions: pd.DataFrame,
     metrics: dict[str, Any],
     splits: pd.DataFrame,
-    former_test_looks: list[dict[str, str]] | None,
+    previous_test_evaluations: list[dict[str, str]] | None,
 ) -> list[dict[str, str]]:
     """Count how often test was looked at, over all runs: what is shown is counted.
 
     Returns:
-        ``test_looks``: a look for every model of which ``metrics`` has figures on test, see
-        :func:`~graft.pipelines.champion.facts.add_look`.
+        ``test_evaluations``: a look for every model of which ``metrics`` has figures on test, see
+        :func:`~graft.pipelines.champion.facts.add_evaluation`.
     """
-    looks = former_test_looks or []
+    looks = previous_test_evaluations or []
     for model in (model for model, figures in metrics.items() if "test" in figures):
-        looks = add_look(looks, predictions[predictions["model"] == model], splits)
+        looks = add_evaluation(looks, predictions[predictions["model"] == model], splits)
     return looks
 
 
@@ -51,9 +51,9 @@ def describe_champion(
     splits: pd.DataFrame,
     class_names: list[str],
     calibration: dict[str, Any],
-    label_doubts_counts: dict[str, Any],
-    ladder: dict[str, Any],
-    test_looks: list[dict[str, str]],
+    label_issues_counts: dict[str, Any],
+    error_breakdown: dict[str, Any],
+    test_evaluations: list[dict[str, str]],
     backbone: BackboneParameters,
     decoding: dict[str, Any],
     parameters: ChampionParameters,
@@ -65,13 +65,13 @@ def describe_champion(
         ``metrics`` of the chosen one, ``baseline`` (how it compares with saying one class
         always), ``class_metrics`` (rows, on test), ``class_names``, ``backbone``, ``picture``
         (``image_size``, ``colour``, ``max_pixels``, ``preprocessing``),
-        ``temperature``, ``threshold``, ``labels`` (sentences on wrong ones), ``test_looks``
+        ``temperature``, ``threshold``, ``labels`` (sentences on wrong ones), ``test_evaluations``
         (``now`` and ``all``), ``data`` and ``intended_use``.
     """
     model = str(chosen_predictions["model"].iloc[0])
     pictures = simplify(decoding)
     on_test = class_metrics.query("split == 'test' and model == @model")
-    looks = count_looks(test_looks, splits)
+    looks = count_evaluations(test_evaluations, splits)
     logger.info(
         "Champion     %s, best on dev; test was looked at %d×",
         model.replace("_", "-"),
@@ -82,7 +82,7 @@ def describe_champion(
         "model": model,
         "models": compare_on_dev(metrics, model),
         "metrics": metrics[model],
-        "baseline": ladder["models"][model]["baseline"],
+        "baseline": error_breakdown["models"][model]["baseline"],
         "class_metrics": round_table(on_test.drop(columns=["model", "split"])),
         "class_names": class_names,
         "backbone": f"{backbone.name}, weights {backbone.weights.rpartition('/')[2]}",
@@ -92,8 +92,8 @@ def describe_champion(
         },
         "temperature": calibration["temperature"],
         "threshold": calibration["threshold"],
-        "labels": [part["sentence"] for part in label_doubts_counts["parts"] if part["sentence"]],
-        "test_looks": looks,
+        "labels": [part["sentence"] for part in label_issues_counts["parts"] if part["sentence"]],
+        "test_evaluations": looks,
         "data": describe_data(splits, class_names),
         "intended_use": parameters.intended_use,
     }
@@ -136,7 +136,7 @@ def pack_champion(
         "temperature": champion_facts["temperature"],
         "threshold": champion_facts["threshold"],
         "data": champion_facts["data"],
-        "test_looks": champion_facts["test_looks"],
+        "test_evaluations": champion_facts["test_evaluations"],
         "versions": list_versions(),
         "parameters": {name: simplify(values) for name, values in stages.items()},
     }

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.champion.nodes import count_test_looks, describe_champion, pack_champion
+from graft.pipelines.champion.nodes import count_test_evaluations, describe_champion, pack_champion
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -10,10 +10,10 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             Node(
-                count_test_looks,
-                inputs=["predictions", "metrics", "splits", "former_test_looks"],
-                outputs="test_looks",
-                name="count_test_looks",
+                count_test_evaluations,
+                inputs=["predictions", "metrics", "splits", "previous_test_evaluations"],
+                outputs="test_evaluations",
+                name="count_test_evaluations",
             ),
             Node(
                 describe_champion,
@@ -24,9 +24,9 @@ def create_pipeline(**_: object) -> Pipeline:
                     "splits",
                     "class_names",
                     "calibration",
-                    "label_doubts_counts",
-                    "ladder",
-                    "test_looks",
+                    "label_issues_counts",
+                    "error_breakdown",
+                    "test_evaluations",
                     "params:backbone",
                     "params:decoding",
                     "params:champion",

@@ -1,4 +1,4 @@
-"""Compare runs, on request: is this run really better than a former one?"""
+"""Compare runs, on request: is this run really better than a previous one?"""
 
 from graft.pipelines.compare_runs.pipeline import create_pipeline
 

@@ -46,7 +46,7 @@ def store_fold_activations(
     images: np.ndarray,
     splits: pd.DataFrame,
     class_names: list[str],
-    former_boundary_activations: TracedRows | None,
+    previous_boundary_activations: TracedRows | None,
     fine_tuning: FineTuningParameters,
     parameters: CrossValidationParameters,
 ) -> RowStream | np.ndarray:
@@ -76,8 +76,8 @@ def store_fold_activations(
     if cut.trunk is None or not fine_tuning.activation_cache:
         return np.zeros((0, 1), fine_tuning.activation_dtype)
     plan = BoundaryPlan(find_used(splits), np.arange(0), fine_tuning.views)
-    former = former_boundary_activations
-    return stream_activations(cut.trunk, plan, images, splits, former, fine_tuning)
+    previous = previous_boundary_activations
+    return stream_activations(cut.trunk, plan, images, splits, previous, fine_tuning)
 
 
 def cross_validate(

@@ -22,7 +22,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "images",
                     "splits",
                     "class_names",
-                    "former_boundary_activations",
+                    "previous_boundary_activations",
                     "params:fine_tuning",
                     "params:cross_validation",
                 ],

@@ -21,7 +21,7 @@ from graft.analysis.refits import Pictures, refit_on_parts
 from graft.datasets.features import FeatureTable
 from graft.pipelines.curves.parameters import CurvesParameters
 from graft.reporting.class_curve_figures import draw_precision_recall, draw_roc
-from graft.reporting.learning_curve_figures import draw_learning_sizes
+from graft.reporting.learning_curve_figures import draw_learning_curve
 from graft.reporting.training_figures import draw_stage_curves
 
 FROZEN = "frozen"
@@ -35,7 +35,7 @@ _MOST_CLASSES = 10
 logger = logging.getLogger(__name__)
 
 
-def measure_learning_sizes(
+def measure_learning_curve(
     features: FeatureTable,
     chosen_predictions: pd.DataFrame,
     splits: pd.DataFrame,
@@ -48,7 +48,7 @@ def measure_learning_sizes(
     is not read.
 
     Returns:
-        ``learning_sizes``: what :func:`~graft.analysis.learning_curve.forecast_errors` gives,
+        ``learning_curve``: what :func:`~graft.analysis.learning_curve.forecast_errors` gives,
         ``model`` (the champion), ``train``: pictures of train that took part, ``repeats`` and
         ``confidence``.
     """
@@ -88,7 +88,7 @@ def summarise_curves(
     head_history: pd.DataFrame,
     fine_tuning_history: pd.DataFrame,
     training_history: pd.DataFrame,
-    learning_sizes: dict[str, Any],
+    learning_curve: dict[str, Any],
 ) -> dict[str, Any]:
     """Put together what the section of the report on curves says.
 
@@ -97,12 +97,12 @@ def summarise_curves(
         ``average_precision`` on test, the worst ten by area; ``class_count``: how many have
         curves; ``left_out``: number of classes without a picture in test; ``roc_auc`` and
         ``average_precision``: means over the classes, None without one; ``stages``: ``name``,
-        ``epochs``, ``kept`` (epoch), ``dev_loss`` and ``dev_accuracy``; ``learning_sizes``.
+        ``epochs``, ``kept`` (epoch), ``dev_loss`` and ``dev_accuracy``; ``learning_curve``.
     """
     labels, probabilities = read_split(chosen_predictions, class_names, "test")
     curves = sorted(trace_class_curves(labels, probabilities), key=lambda curve: curve.area)
     named = _name_histories(head_history, fine_tuning_history, training_history)
-    _log_outcome(learning_sizes)
+    _log_outcome(learning_curve)
     return {
         "model": str(chosen_predictions["model"].iloc[0]),
         "classes": [
@@ -119,7 +119,7 @@ def summarise_curves(
         "roc_auc": _take_mean([curve.area for curve in curves]),
         "average_precision": _take_mean([curve.average_precision for curve in curves]),
         "stages": [_describe_stage(*item) for item in named.items() if len(item[1])],
-        "learning_sizes": learning_sizes,
+        "learning_curve": learning_curve,
     }
 
 
@@ -131,7 +131,7 @@ def draw_class_curves(
     return draw_roc(curves, class_names), draw_precision_recall(curves, class_names)
 
 
-def draw_all_learning_curves(
+def draw_all_training_curves(
     head_history: pd.DataFrame, fine_tuning_history: pd.DataFrame, training_history: pd.DataFrame
 ) -> Figure:
     """Draw the learning curves of all stages on one axis of epochs."""
@@ -139,9 +139,9 @@ def draw_all_learning_curves(
     return draw_stage_curves(named)
 
 
-def draw_learning_size_curve(learning_sizes: dict[str, Any]) -> Figure:
+def draw_learning_curve_figure(learning_curve: dict[str, Any]) -> Figure:
     """Draw accuracy on dev against the number of training pictures."""
-    return draw_learning_sizes(learning_sizes)
+    return draw_learning_curve(learning_curve)
 
 
 def _compare_levels(champion_right: np.ndarray, refit_right: np.ndarray) -> str:

@@ -3,10 +3,10 @@
 from kedro.pipeline import Node, Pipeline
 
 from graft.pipelines.curves.nodes import (
-    draw_all_learning_curves,
+    draw_all_training_curves,
     draw_class_curves,
-    draw_learning_size_curve,
-    measure_learning_sizes,
+    draw_learning_curve_figure,
+    measure_learning_curve,
     summarise_curves,
 )
 
@@ -18,14 +18,14 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             Node(
-                measure_learning_sizes,
+                measure_learning_curve,
                 inputs=["features", "chosen_predictions", "splits", "params:curves"],
-                outputs="learning_sizes",
-                name="measure_learning_sizes",
+                outputs="learning_curve",
+                name="measure_learning_curve",
             ),
             Node(
                 summarise_curves,
-                inputs=["chosen_predictions", "class_names", *_HISTORIES, "learning_sizes"],
+                inputs=["chosen_predictions", "class_names", *_HISTORIES, "learning_curve"],
                 outputs="curves",
                 name="summarise_curves",
             ),
@@ -36,16 +36,16 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="draw_class_curves",
             ),
             Node(
-                draw_all_learning_curves,
+                draw_all_training_curves,
                 inputs=_HISTORIES,
-                outputs="all_learning_curves",
-                name="draw_all_learning_curves",
+                outputs="all_training_curves",
+                name="draw_all_training_curves",
             ),
             Node(
-                draw_learning_size_curve,
-                inputs="learning_sizes",
-                outputs="learning_size_curve",
-                name="draw_learning_size_curve",
+                draw_learning_curve_figure,
+                inputs="learning_curve",
+                outputs="learning_curve_figure",
+                name="draw_learning_curve_figure",
             ),
         ],
         namespace="curves",

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 def decode_images(
     raw_images: ImageSource,
     splits: pd.DataFrame,
-    former_images: TracedRows | None,
+    previous_images: TracedRows | None,
     parameters: DecodingParameters,
 ) -> RowStream:
     """Decode the pictures of ``splits``, as a stream that holds a few of them at a time.
@@ -39,7 +39,7 @@ def decode_images(
     Args:
         raw_images: The source.
         splits: Columns ``image_id`` and ``sha256``, the content that was checked.
-        former_images: What the last run decoded; None before the first.
+        previous_images: What the last run decoded; None before the first.
         parameters: Size and limits.
 
     Returns:
@@ -54,10 +54,10 @@ def decode_images(
     """
     pictures = _trace_pictures(raw_images.records, splits, parameters)
     origins = pictures.sort_values("row")["origin"].tolist()
-    former = former_images or TracedRows(np.empty((0, 0), np.uint8), [])
-    found = find_known(origins, former.origins)
+    previous = previous_images or TracedRows(np.empty((0, 0), np.uint8), [])
+    found = find_known(origins, previous.origins)
     unknown = pictures[found[pictures["row"]] < 0]
-    if former_images is not None:
+    if previous_images is not None:
         logger.info(
             "Pixels       %s pictures decoded, %s known",
             f"{unknown['origin'].nunique():,}", f"{(found >= 0).sum():,}",
@@ -66,7 +66,7 @@ def decode_images(
     return RowStream(
         shape=(len(splits), size, size, count_channels(parameters.colour)),
         dtype="uint8",
-        rows=_chain_rows(raw_images, former, found, unknown, parameters),
+        rows=_chain_rows(raw_images, previous, found, unknown, parameters),
         origins=origins,
     )
 
@@ -93,12 +93,12 @@ def _trace_pictures(
 
 def _chain_rows(
     source: ImageSource,
-    former: TracedRows,
+    previous: TracedRows,
     found: np.ndarray,
     unknown: pd.DataFrame,
     parameters: DecodingParameters,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    yield from copy_known(former, found)
+    yield from copy_known(previous, found)
     rows_of = unknown.groupby("origin")["row"].agg(list)
     firsts = unknown.drop_duplicates("origin")
     decode = partial(

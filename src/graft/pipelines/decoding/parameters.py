@@ -21,7 +21,9 @@ class DecodingParameters(StageParameters):
     """
 
     # A picture that breaks a limit ends the run: no limit changes the pixels of one that does not.
-    effort: ClassVar[frozenset[str]] = frozenset({"seconds_per_picture", "memory_mb", "workers"})
+    not_fingerprinted: ClassVar[frozenset[str]] = frozenset(
+        {"seconds_per_picture", "memory_mb", "workers"}
+    )
 
     image_size: PositiveInt
     max_pixels: int = Field(gt=0, le=89_478_485)

@@ -6,12 +6,12 @@ from graft.pipelines.decoding.nodes import decode_images
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``raw_images``, ``splits``, ``former_images`` → ``images``."""
+    """``raw_images``, ``splits``, ``previous_images`` → ``images``."""
     return Pipeline(
         [
             Node(
                 decode_images,
-                inputs=["raw_images", "splits", "former_images", "params:decoding"],
+                inputs=["raw_images", "splits", "previous_images", "params:decoding"],
                 outputs="images",
                 name="decode_images",
             )

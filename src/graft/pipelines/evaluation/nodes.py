@@ -15,11 +15,11 @@ from graft.analysis.error_breakdown import (
     compare_with_baseline,
     measure_error_rate,
     name_largest,
-    read_ladder,
+    read_error_breakdown,
 )
 from graft.analysis.intervals import measure_with_intervals
 from graft.analysis.metrics import count_confusions, tabulate_classes
-from graft.analysis.random_split import measure_flattery
+from graft.analysis.random_split import measure_optimism
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
@@ -153,7 +153,7 @@ def get_probabilities(predictions: pd.DataFrame) -> np.ndarray:
     return predictions.filter(regex="^probability_").to_numpy(np.float64)
 
 
-def measure_ladder(
+def measure_error_breakdown(
     predictions: pd.DataFrame,
     chosen_predictions: pd.DataFrame,
     train_predictions: pd.DataFrame,
@@ -163,12 +163,12 @@ def measure_ladder(
     """Measure the errors on train, train_dev, dev and test, and read what their steps say.
 
     Returns:
-        ``ladder``: ``confidence``, ``chosen`` (model), ``human_error``, ``train_pictures`` (of
+        ``error_breakdown``: ``confidence``, ``chosen`` (model), ``human_error``, ``train_pictures`` (of
         which ``errors`` measures a sample), ``chance`` (error of guessing), ``majority``: the
         commonest ``label`` of train and the ``errors`` of always naming it; ``models``: model →
         ``errors`` (split → ``n``, ``clusters``, ``value``, ``low``, ``high``; of ``test`` see
         :func:`graft.pipelines.evaluation.shown.select_shown`); of the chosen one also ``readings``
-        (see :func:`graft.analysis.error_breakdown.read_ladder`), ``headline``, a sentence, and ``baseline``
+        (see :func:`graft.analysis.error_breakdown.read_error_breakdown`), ``headline``, a sentence, and ``baseline``
         (see :func:`graft.analysis.error_breakdown.compare_with_baseline`), on test.
     """
     train = splits.loc[splits["split"] == "train", "label"]
@@ -186,7 +186,7 @@ def measure_ladder(
         models[str(model)] = {"errors": errors}
     chosen = str(chosen_predictions["model"].iloc[0])
     errors = models[chosen]["errors"]
-    readings = read_ladder(errors, parameters.human_error)
+    readings = read_error_breakdown(errors, parameters.human_error)
     test = chosen_predictions[chosen_predictions["split"] == "test"]
     models[chosen] |= {
         "readings": readings,
@@ -199,7 +199,7 @@ def measure_ladder(
             parameters.confidence,
         ),
     }
-    logger.info("Ladder       %s", _describe(errors))
+    logger.info("Errors       %s", _describe(errors))
     return {
         "confidence": parameters.confidence,
         "chosen": chosen,
@@ -211,13 +211,16 @@ def measure_ladder(
     }
 
 
-def draw_ladder(ladder: dict[str, Any]) -> Figure:
+def draw_error_breakdown(error_breakdown: dict[str, Any]) -> Figure:
     """Draw the errors of the chosen model on all splits with their intervals."""
     return draw_steps(
-        ladder["models"][ladder["chosen"]]["errors"],
-        {"guessing": ladder["chance"], "commonest class": ladder["majority"]["errors"]["test"]},
-        ladder["human_error"],
-        ladder["confidence"],
+        error_breakdown["models"][error_breakdown["chosen"]]["errors"],
+        {
+            "guessing": error_breakdown["chance"],
+            "commonest class": error_breakdown["majority"]["errors"]["test"],
+        },
+        error_breakdown["human_error"],
+        error_breakdown["confidence"],
     )
 
 
@@ -250,10 +253,10 @@ def compare_with_random_split(
     """Measure how much a plain random split would have flattered the result.
 
     Returns:
-        ``flattery``: ``clusters`` and ``together``: how many clusters of more than one picture,
+        ``random_split``: ``clusters`` and ``together``: how many clusters of more than one picture,
         and pictures in them, are in train and test. If they are one picture in a hundred or
-        more, ``measured``: see :func:`~graft.analysis.random_split.measure_flattery`; at most
-        ``flattery_pictures`` pictures, in whole clusters.
+        more, ``measured``: see :func:`~graft.analysis.random_split.measure_optimism`; at most
+        ``random_split_pictures`` pictures, in whole clusters.
     """
     pictures = splits[splits["split"].isin(["train", "test"])]
     sizes = pictures["cluster"].map(pictures["cluster"].value_counts())
@@ -264,18 +267,18 @@ def compare_with_random_split(
     }
     if found["together"] < _LEAST_SHARE * len(pictures) or not found["clusters"]:
         return found
-    pictures = _sample_clusters(pictures, parameters.flattery_pictures, parameters.seed)
-    found["measured"] = measured = measure_flattery(
+    pictures = _sample_clusters(pictures, parameters.random_split_pictures, parameters.seed)
+    found["measured"] = measured = measure_optimism(
         _read_features(features, pictures["image_id"]),
         pictures["label_index"].to_numpy(),
         pictures["cluster"].to_numpy(),
         (pictures["split"] == "test").to_numpy(),
-        parameters.flattery_draws,
+        parameters.random_split_draws,
         parameters.confidence,
         parameters.seed,
     )
     logger.info(
-        "Flattery     a random split would show %.3f, this one shows %.3f (same features)",
+        "Optimism     a random split would show %.3f, this one shows %.3f (same features)",
         measured["random"]["value"],
         measured["together"]["value"],
     )

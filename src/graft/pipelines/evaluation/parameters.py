@@ -13,11 +13,11 @@ class EvaluationParameters(StageParameters):
         bootstrap_draws: Resamples behind an interval.
         checked_pictures: Pictures of dev that go through the saved classifier too, to prove
             that it gives what was measured.
-        flattery_pictures: Pictures on which splits are compared, about.
-        flattery_draws: Random splits that the real one is compared with.
+        random_split_pictures: Pictures on which splits are compared, about.
+        random_split_draws: Random splits that the real one is compared with.
         show_all_candidates: Whether the figures on test of models that were not chosen are shown
             too; each of them then counts as a look at test.
-        human_error: Share of such pictures that people get wrong, for the ladder of errors; null
+        human_error: Share of such pictures that people get wrong, for the error breakdown; null
             if unknown.
         seed: Seed of the bootstrap and of the random splits.
     """
@@ -25,15 +25,15 @@ class EvaluationParameters(StageParameters):
     confidence: float = Field(gt=0, lt=1)
     bootstrap_draws: PositiveInt
     checked_pictures: PositiveInt
-    flattery_pictures: int = Field(ge=100)
-    flattery_draws: int = Field(ge=2)
+    random_split_pictures: int = Field(ge=100)
+    random_split_draws: int = Field(ge=2)
     show_all_candidates: bool = False
     human_error: float | None = Field(default=None, ge=0, lt=1)
     seed: int = Field(ge=0)
 
 
 class TrainSampleParameters(StageParameters):
-    """Which pictures of train are measured beside the held-out ones, for the ladder of errors.
+    """Which pictures of train are measured beside the held-out ones, for the error breakdown.
 
     They stand apart from the other parameters: what is predicted depends on nothing else.
 

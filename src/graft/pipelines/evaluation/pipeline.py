@@ -7,9 +7,9 @@ from graft.pipelines.evaluation.nodes import (
     check_frozen_classifier,
     compare_with_random_split,
     draw_confusion_matrices,
-    draw_ladder,
+    draw_error_breakdown,
     draw_learning_curves,
-    measure_ladder,
+    measure_error_breakdown,
     measure_predictions,
     predict_from_features,
 )
@@ -38,7 +38,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "fine_tuning_history",
                     "images",
                     "splits",
-                    "former_measured_activations",
+                    "previous_measured_activations",
                     "params:train_sample",
                 ],
                 outputs="measured_activations",
@@ -108,7 +108,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="compare_models",
             ),
             Node(
-                measure_ladder,
+                measure_error_breakdown,
                 inputs=[
                     "predictions",
                     "chosen_predictions",
@@ -116,14 +116,14 @@ def create_pipeline(**_: object) -> Pipeline:
                     "splits",
                     "params:evaluation",
                 ],
-                outputs="ladder",
-                name="measure_ladder",
+                outputs="error_breakdown",
+                name="measure_error_breakdown",
             ),
             Node(
-                draw_ladder,
-                inputs="ladder",
-                outputs="ladder_figure",
-                name="draw_ladder",
+                draw_error_breakdown,
+                inputs="error_breakdown",
+                outputs="error_breakdown_figure",
+                name="draw_error_breakdown",
             ),
             Node(
                 check_frozen_classifier,
@@ -140,7 +140,7 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(
                 compare_with_random_split,
                 inputs=["features", "splits", "params:evaluation"],
-                outputs="flattery",
+                outputs="random_split",
                 name="compare_with_random_split",
             ),
             Node(

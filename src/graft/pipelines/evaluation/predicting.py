@@ -22,7 +22,7 @@ from graft.types import KerasModel
 def list_measured(splits: pd.DataFrame, parameters: TrainSampleParameters) -> np.ndarray:
     """Rows of train_dev, dev and test and of a random sample of train, in order, int (n,).
 
-    The error on train is one step of a ladder and needs no more pictures than the others; a pass
+    The error on train is one step of a error_breakdown and needs no more pictures than the others; a pass
     of all pictures of train through a fine-tuned network may cost as much as an epoch. Drawn are
     those with the smallest salted hash: a few new pictures change the sample by a few.
     """
@@ -50,7 +50,7 @@ def store_measured_activations(
     fine_tuning_history: pd.DataFrame,
     images: np.ndarray,
     splits: pd.DataFrame,
-    former_measured_activations: TracedRows | None,
+    previous_measured_activations: TracedRows | None,
     parameters: TrainSampleParameters,
 ) -> RowStream | np.ndarray:
     """Pass the measured pictures through the blocks that fine-tuning has left as they were.
@@ -71,22 +71,22 @@ def store_measured_activations(
         return np.zeros((0, 1), np.float32)
     origins = trace_rows(images, identify_forward(trunk, _BATCH))
     origins = [origins[row] for row in rows]
-    former = former_measured_activations or TracedRows(np.empty((0, 0)), [])
-    found = find_known(origins, former.origins)
+    previous = previous_measured_activations or TracedRows(np.empty((0, 0)), [])
+    found = find_known(origins, previous.origins)
     return RowStream(
         shape=(len(rows), *trunk.output_shape[1:]),
         dtype="float32",
-        rows=_chain_rows(trunk, images, rows, former, found),
+        rows=_chain_rows(trunk, images, rows, previous, found),
         origins=origins,
     )
 
 
 def _chain_rows(
-    trunk: KerasModel, images: np.ndarray, rows: np.ndarray, former: TracedRows, found: np.ndarray
+    trunk: KerasModel, images: np.ndarray, rows: np.ndarray, previous: TracedRows, found: np.ndarray
 ) -> Iterator[tuple[int, np.ndarray]]:
     from graft.models.inference import compile_forward
 
-    yield from copy_known(former, found)
+    yield from copy_known(previous, found)
     forward, new = compile_forward(trunk, _BATCH), np.flatnonzero(found < 0)
     starts = range(0, len(new), _BATCH)
     for start in track(starts, len(new), "predicting", "pictures", step=_BATCH):

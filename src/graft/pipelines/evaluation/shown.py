@@ -13,7 +13,7 @@ def select_shown(
     """Predictions without those on test of models that were not chosen, unless they are asked for.
 
     Whoever sees how all candidates do on test can choose by test, and then has none any more. What
-    is left here is what :func:`graft.pipelines.champion.nodes.count_test_looks` counts.
+    is left here is what :func:`graft.pipelines.champion.nodes.count_test_evaluations` counts.
 
     Args:
         predictions: Of all models; columns ``model`` and ``split``.

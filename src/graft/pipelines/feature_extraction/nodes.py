@@ -57,7 +57,7 @@ def extract_features(
     images: np.ndarray,
     splits: pd.DataFrame,
     image_index: pd.DataFrame,
-    former_features: FeatureTable | None,
+    previous_features: FeatureTable | None,
     parameters: FeatureExtractionParameters,
 ) -> Iterator[FeatureBlock]:
     """Pass every picture through the backbone, as a stream that holds a few of them at a time.
@@ -70,7 +70,7 @@ def extract_features(
         images: Of the decoding stage.
         splits: Names the rows of ``images``.
         image_index: Columns ``image_id`` and ``sha256``.
-        former_features: What the last run made; None before the first.
+        previous_features: What the last run made; None before the first.
         parameters: Size of a batch.
 
     Returns:
@@ -87,20 +87,20 @@ def extract_features(
         }
     )
     origins = trace_rows(images, identify_forward(backbone, parameters.batch_size))
-    found = find_known(origins, former_features.read_origins() if former_features else [])
-    if former_features is not None:
+    found = find_known(origins, previous_features.read_origins() if previous_features else [])
+    if previous_features is not None:
         logger.info(
             "Features     %s pictures computed, %s known",
             f"{(found < 0).sum():,}", f"{(found >= 0).sum():,}",
         )  # fmt: skip
-    blocks = _extract_blocks(backbone, images, former_features, found, parameters.batch_size)
+    blocks = _extract_blocks(backbone, images, previous_features, found, parameters.batch_size)
     return (FeatureBlock(keys[rows], features, origins[rows]) for rows, features in blocks)
 
 
 def _extract_blocks(
     backbone: KerasModel,
     images: np.ndarray,
-    former: FeatureTable | None,
+    previous: FeatureTable | None,
     found: np.ndarray,
     batch_size: int,
 ) -> Iterator[tuple[slice, np.ndarray]]:
@@ -110,8 +110,8 @@ def _extract_blocks(
     for rows, batches in _plan_batches(found, batch_size):
         features = np.empty((rows.stop - rows.start, backbone.output_shape[-1]), np.float32)
         known = found[rows] >= 0
-        if former is not None and known.any():
-            features[known] = former.read_rows(found[rows][known])
+        if previous is not None and known.any():
+            features[known] = previous.read_rows(found[rows][known])
         for batch in batches:
             features[batch - rows.start] = forward(copy_pictures(images, batch))
         yield rows, features

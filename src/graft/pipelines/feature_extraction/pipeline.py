@@ -6,7 +6,7 @@ from graft.pipelines.feature_extraction.nodes import build_backbone, extract_fea
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``images``, ``splits``, ``image_index``, ``former_features`` → ``backbone``, ``features``.
+    """``images``, ``splits``, ``image_index``, ``previous_features`` → ``backbone``, ``features``.
 
     ``build_backbone`` needs no picture: in a whole run it comes first, so that missing weights
     are known before hours of other work.
@@ -26,7 +26,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "images",
                     "splits",
                     "image_index",
-                    "former_features",
+                    "previous_features",
                     "params:feature_extraction",
                 ],
                 outputs="features",

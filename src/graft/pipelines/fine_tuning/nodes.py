@@ -102,7 +102,7 @@ def store_boundary_activations(
     backbone: KerasModel,
     images: np.ndarray,
     splits: pd.DataFrame,
-    former_boundary_activations: TracedRows | None,
+    previous_boundary_activations: TracedRows | None,
     parameters: FineTuningParameters,
 ) -> RowStream | np.ndarray:
     """Compute once what the frozen blocks give for every picture of train and dev.
@@ -129,8 +129,8 @@ def store_boundary_activations(
     if cut.trunk is None or not is_stored(cut, parameters):
         return np.zeros((0, 1), parameters.activation_dtype)
     plan = make_plan(splits, parameters)
-    former = former_boundary_activations
-    return stream_activations(cut.trunk, plan, images, splits, former, parameters, tell_preview)
+    previous = previous_boundary_activations
+    return stream_activations(cut.trunk, plan, images, splits, previous, parameters, tell_preview)
 
 
 def fine_tune(

@@ -20,7 +20,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "backbone",
                     "images",
                     "splits",
-                    "former_boundary_activations",
+                    "previous_boundary_activations",
                     "params:fine_tuning",
                 ],
                 outputs="boundary_activations",

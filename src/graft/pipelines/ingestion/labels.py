@@ -96,58 +96,56 @@ def settle_conflicts(index: pd.DataFrame, conflicts: pd.DataFrame, policy: str) 
     return index
 
 
-COLUMNS = ["image_id", "image_sha256", "label", "verdict", "new_label"]
-_DROPPED = "dropped by a verdict on its label"
+COLUMNS = ["image_id", "image_sha256", "label", "action", "new_label"]
+_DROPPED = "dropped by a action on its label"
 _DONE = {"keep": "kept", "relabel": "relabelled", "drop": "dropped"}
 
 
-def check_label_verdicts(
-    checked_images: pd.DataFrame, label_verdicts: pd.DataFrame | None
+def check_label_review(
+    checked_images: pd.DataFrame, label_review: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Match the verdicts with the pictures; those on other pictures than today's are ignored.
+    """Match the reviews with the pictures; those on other pictures than today's are ignored.
 
     Args:
         checked_images: Of :func:`~graft.pipelines.ingestion.nodes.check_images`.
-        label_verdicts: Of :func:`~graft.sources.label_review.read_label_verdicts`; None if
+        label_review: Of :func:`~graft.sources.label_review.read_label_review`; None if
             nobody has given any.
 
     Returns:
-        ``applied_verdicts``, in the order of the pictures: ``image_id``, ``image_sha256``,
-        ``label`` (of the source), ``verdict`` and ``new_label`` (missing unless relabelled).
+        ``applied_reviews``, in the order of the pictures: ``image_id``, ``image_sha256``,
+        ``label`` (of the source), ``action`` and ``new_label`` (missing unless relabelled).
 
     Raises:
         GraftError: If a new label is not one that the source has; names file and row.
     """
-    if label_verdicts is None:
+    if label_review is None:
         return pd.DataFrame(columns=COLUMNS, dtype="str")
-    _refuse_unknown_labels(label_verdicts, checked_images["label"])
+    _refuse_unknown_labels(label_review, checked_images["label"])
     pictures = checked_images[["image_id", "sha256", "label"]]
-    found = pictures.merge(label_verdicts, on="image_id", validate="one_to_one")
+    found = pictures.merge(label_review, on="image_id", validate="one_to_one")
     applied = found[found["sha256"] == found["image_sha256"]]
-    _warn_of_ignored(label_verdicts, applied)
-    given = applied["verdict"].value_counts()
+    _warn_of_ignored(label_review, applied)
+    given = applied["action"].value_counts()
     told = [f"{given[word]:,} {_DONE[word]}" for word in VERDICTS if word in given]
     if told:
-        logger.info("Verdicts     %s", ", ".join(told))
-    is_relabelled = applied["verdict"] == RELABEL
+        logger.info("Reviews     %s", ", ".join(told))
+    is_relabelled = applied["action"] == RELABEL
     applied = applied.assign(new_label=applied["new_label"].where(is_relabelled))
     return applied[COLUMNS].reset_index(drop=True).astype("str")
 
 
-def apply_verdicts(pictures: pd.DataFrame, applied_verdicts: pd.DataFrame) -> pd.DataFrame:
+def apply_reviews(pictures: pd.DataFrame, applied_reviews: pd.DataFrame) -> pd.DataFrame:
     """Give relabelled pictures their new label, and put dropped ones into quarantine.
 
     Args:
         pictures: Columns ``image_id``, ``label``, ``status`` and ``reason``, among others.
-        applied_verdicts: Of :func:`check_label_verdicts`.
+        applied_reviews: Of :func:`check_label_review`.
     """
-    if applied_verdicts.empty:
+    if applied_reviews.empty:
         return pictures
-    verdicts = applied_verdicts.set_index("image_id")
-    new_labels = pictures["image_id"].map(verdicts["new_label"])
-    is_dropped = (pictures["image_id"].map(verdicts["verdict"]) == DROP) & (
-        pictures["status"] == OK
-    )
+    reviews = applied_reviews.set_index("image_id")
+    new_labels = pictures["image_id"].map(reviews["new_label"])
+    is_dropped = (pictures["image_id"].map(reviews["action"]) == DROP) & (pictures["status"] == OK)
     return pictures.assign(
         label=new_labels.where(new_labels.notna(), pictures["label"]),
         status=pictures["status"].mask(is_dropped, QUARANTINED),
@@ -155,9 +153,9 @@ def apply_verdicts(pictures: pd.DataFrame, applied_verdicts: pd.DataFrame) -> pd
     ).astype({name: pictures[name].dtype for name in ("label", "status", "reason")})
 
 
-def _refuse_unknown_labels(verdicts: pd.DataFrame, labels: pd.Series) -> None:
+def _refuse_unknown_labels(reviews: pd.DataFrame, labels: pd.Series) -> None:
     known = sorted(labels.dropna().unique())
-    relabelled = verdicts[verdicts["verdict"] == RELABEL]
+    relabelled = reviews[reviews["action"] == RELABEL]
     wrong = relabelled[~relabelled["new_label"].isin(known)]
     if wrong.empty:
         return
@@ -171,11 +169,11 @@ def _refuse_unknown_labels(verdicts: pd.DataFrame, labels: pd.Series) -> None:
     )
 
 
-def _warn_of_ignored(verdicts: pd.DataFrame, applied: pd.DataFrame) -> None:
-    ignored = verdicts[~verdicts["image_id"].isin(applied["image_id"])]
+def _warn_of_ignored(reviews: pd.DataFrame, applied: pd.DataFrame) -> None:
+    ignored = reviews[~reviews["image_id"].isin(applied["image_id"])]
     if len(ignored):
         first = ignored.iloc[0]
         logger.warning(
-            "Verdicts     %s ignored: the picture has changed since or is gone; first %s ('%s')",
+            "Reviews     %s ignored: the picture has changed since or is gone; first %s ('%s')",
             f"{len(ignored):,}", first["place"], first["image_id"],
         )  # fmt: skip

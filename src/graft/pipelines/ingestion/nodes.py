@@ -20,7 +20,7 @@ from graft.images.checking import OK, QUARANTINED, PictureFacts, check_picture, 
 from graft.images.crops import parse_crop
 from graft.images.decoding import PictureError
 from graft.images.duplicates import SAME_PIXELS
-from graft.pipelines.ingestion.labels import apply_verdicts, cluster_pictures, settle_conflicts
+from graft.pipelines.ingestion.labels import apply_reviews, cluster_pictures, settle_conflicts
 from graft.pipelines.ingestion.parameters import IngestionParameters
 from graft.progress import track
 from graft.sources.source import ImageSource
@@ -35,7 +35,7 @@ _TYPES |= dict.fromkeys(["brightness", "contrast", "red", "green", "blue"], "flo
 
 def collect_facts(
     source: ImageSource,
-    former: pd.DataFrame | None,
+    previous: pd.DataFrame | None,
     check: Callable[..., PictureFacts],
     recipe: str,
     parameters: IngestionParameters,
@@ -47,7 +47,7 @@ def collect_facts(
 
     Args:
         source: The pictures.
-        former: ``checked_images`` of the last run; None before the first.
+        previous: ``checked_images`` of the last run; None before the first.
         check: Bytes and crop to facts.
         recipe: Digest of all that the facts are made of, but the content.
         parameters: Limits and workers.
@@ -56,7 +56,7 @@ def collect_facts(
         The records with the columns of :class:`~graft.images.checking.PictureFacts` and
         ``origin``; and how many pictures were decoded.
     """
-    known = former if former is not None and "origin" in former else _make_table([])
+    known = previous if previous is not None and "origin" in previous else _make_table([])
     reading = _Reading(source, recipe, known)
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
     workers = parameters.workers or count_workers()
@@ -72,20 +72,20 @@ class _Reading:
     """One pass over the source.
 
     Attributes:
-        rows: For every record so far, the row of the facts about it: in the former table, or
+        rows: For every record so far, the row of the facts about it: in the previous table, or
             behind it among the new ones.
         origins_of_new: Of every new content so far; None of what cannot be read.
     """
 
     source: ImageSource
     recipe: str
-    former: pd.DataFrame
+    previous: pd.DataFrame
     rows: list[int] = field(default_factory=list)
     origins_of_new: list[str | None] = field(default_factory=list)
 
     def read_new(self) -> Iterator[Item | Failure]:
         """Read all files; yield each content that is in no row yet, once."""
-        origins = enumerate(self.former["origin"])
+        origins = enumerate(self.previous["origin"])
         row_of = {origin: row for row, origin in origins if isinstance(origin, str)}
         records = zip(self.source.records["image_id"], self.source.records["crop"], strict=True)
         total = len(self.source.records)
@@ -94,7 +94,7 @@ class _Reading:
             if origin in row_of:
                 self.rows.append(row_of[origin])
                 continue
-            self.rows.append(len(self.former) + len(self.origins_of_new))
+            self.rows.append(len(self.previous) + len(self.origins_of_new))
             self.origins_of_new.append(origin)
             if origin is not None:
                 row_of[origin] = self.rows[-1]
@@ -124,16 +124,16 @@ def _make_table(found: list[tuple[PictureFacts, str | None]]) -> pd.DataFrame:
     return table.astype({name: _TYPES.get(name, "str") for name in table.columns})
 
 
-def describe_changes(former: pd.DataFrame, now: pd.DataFrame) -> str:
+def describe_changes(previous: pd.DataFrame, now: pd.DataFrame) -> str:
     """What has happened to the pictures since the last run, for a person.
 
     A picture of known content under a new name is renamed if the old name is gone, else new.
 
     Args:
-        former: Columns ``image_id``, ``label``, ``crop`` and ``sha256``, of the last run.
+        previous: Columns ``image_id``, ``label``, ``crop`` and ``sha256``, of the last run.
         now: The same of this run.
     """
-    before, after = (_name_contents(table) for table in (former, now))
+    before, after = (_name_contents(table) for table in (previous, now))
     same = after.merge(before, on=["image_id", "content"], suffixes=("", "_before"))
     relabelled = int((same["label"] != same["label_before"]).sum())
     gone, come = (
@@ -156,14 +156,14 @@ def _name_contents(table: pd.DataFrame) -> pd.DataFrame:
 
 def check_images(
     raw_images: ImageSource,
-    former_checked_images: pd.DataFrame | None,
+    previous_checked_images: pd.DataFrame | None,
     parameters: IngestionParameters,
 ) -> pd.DataFrame:
     """Decode every picture of the source whole and describe it; known content only once.
 
     Args:
         raw_images: The source; all files are read.
-        former_checked_images: What the last run found; None before the first.
+        previous_checked_images: What the last run found; None before the first.
         parameters: Limits.
 
     Returns:
@@ -181,25 +181,25 @@ def check_images(
         parameters.seconds_per_picture,
         parameters.memory_mb,
     )
-    checked, decoded = collect_facts(raw_images, former_checked_images, check, recipe, parameters)
-    if former_checked_images is not None:
-        changes = describe_changes(former_checked_images, checked)
+    checked, decoded = collect_facts(raw_images, previous_checked_images, check, recipe, parameters)
+    if previous_checked_images is not None:
+        changes = describe_changes(previous_checked_images, checked)
         logger.info("Pictures     %s; %s decoded", changes, f"{decoded:,}")
     return checked
 
 
 def cluster_images(
     checked_images: pd.DataFrame,
-    applied_verdicts: pd.DataFrame,
+    applied_reviews: pd.DataFrame,
     parameters: IngestionParameters,
 ) -> tuple[pd.DataFrame, ...]:
     """Find copies, look-alikes and groups, and settle which pictures can be used.
 
-    Verdicts on labels come first: a picture that was relabelled conflicts with nothing any more.
+    Reviews on labels come first: a picture that was relabelled conflicts with nothing any more.
 
     Returns:
         ``image_index``: the rows of ``checked_images`` with their ``cluster``, without ``origin``,
-        labels as the verdicts have them.
+        labels as the reviews have them.
         ``quarantined_images``: ``image_id`` and ``reason`` of those that cannot be used.
         ``unlabelled_images``: ``image_id`` of usable pictures that nobody has labelled; they are
         left out of training.
@@ -210,7 +210,7 @@ def cluster_images(
         GraftError: If not one picture can be used, or a picture has two labels and
             ``label_conflicts`` is ``error``.
     """
-    pictures = apply_verdicts(checked_images.drop(columns="origin"), applied_verdicts)
+    pictures = apply_reviews(checked_images.drop(columns="origin"), applied_reviews)
     found = cluster_pictures(pictures, parameters.near_duplicate_radius)
     index = settle_conflicts(found.index, found.conflicts, parameters.label_conflicts)
     quarantined = index.loc[index["status"] == QUARANTINED, ["image_id", "reason"]]

@@ -24,7 +24,7 @@ class IngestionParameters(StageParameters):
     """
 
     # The limits count: they decide which pictures are usable.
-    effort: ClassVar[frozenset[str]] = frozenset({"workers"})
+    not_fingerprinted: ClassVar[frozenset[str]] = frozenset({"workers"})
 
     min_side: PositiveInt
     max_pixels: int = Field(gt=0, le=89_478_485)

@@ -50,7 +50,7 @@ def deal_units(
     pictures. Units that have a split already keep it.
 
     Args:
-        units: A row a unit: ``label``, ``size`` (pictures), ``key`` (text) and ``former``, the
+        units: A row a unit: ``label``, ``size`` (pictures), ``key`` (text) and ``previous``, the
             split that it has already, or missing.
         shares: Share of each split, by its name or number; they sum to 1.
         salt: Another salt makes another order.
@@ -65,7 +65,7 @@ def deal_units(
     names = np.array(list(shares))
     wanted = np.array(list(shares.values()))
     order = pd.Series([_hash(salt, key) for key in units["key"]], index=units.index)
-    codes = pd.Index(names).get_indexer(units["former"]).astype(np.int64)
+    codes = pd.Index(names).get_indexer(units["previous"]).astype(np.int64)
     places = pd.Series(codes, index=units.index)
     carried = np.zeros(len(shares))
     for label, members in order.sort_values().groupby(units["label"], sort=True):
@@ -163,7 +163,7 @@ def assign_splits(pictures: pd.DataFrame, parameters: SplittingParameters) -> np
     share of its pictures; all others are for train, of which a part is held out as train_dev.
 
     Args:
-        pictures: Columns ``label``, ``source``, ``cluster``, ``sha256`` and ``former``.
+        pictures: Columns ``label``, ``source``, ``cluster``, ``sha256`` and ``previous``.
         parameters: Shares, target source and seed.
 
     Returns:
@@ -182,15 +182,15 @@ def assign_splits(pictures: pd.DataFrame, parameters: SplittingParameters) -> np
         )
     shares = choose_fractions(int(units.loc[eligible, "size"].sum()), parameters)
     salt = str(parameters.seed)
-    as_train = units.assign(former=units["former"].replace("train_dev", "train"))
+    as_train = units.assign(previous=units["previous"].replace("train_dev", "train"))
     split = pd.Series("train", index=units.index, dtype="str")
     split[eligible] = deal_units(as_train[eligible], shares, salt, fill_all=True)
     if parameters.target_source is not None:
         learning = split == "train"
-        former = units["former"].where(units["former"].isin(["train", "train_dev"]))
+        previous = units["previous"].where(units["previous"].isin(["train", "train_dev"]))
         parts = {"train": 1 - parameters.train_dev, "train_dev": parameters.train_dev}
         split[learning] = deal_units(
-            units.assign(former=former)[learning], parts, f"train_dev {salt}", fill_all=False
+            units.assign(previous=previous)[learning], parts, f"train_dev {salt}", fill_all=False
         )
     splits = pictures["cluster"].map(split).to_numpy()
     _refuse_missing_class(pictures[pictures["cluster"].map(eligible)]["label"], splits, pictures)
@@ -203,7 +203,7 @@ def assign_folds(
     """Give every picture outside test one of k folds, for cross-validation.
 
     Args:
-        pictures: Columns ``label``, ``source``, ``cluster``, ``sha256`` and ``former``, here the
+        pictures: Columns ``label``, ``source``, ``cluster``, ``sha256`` and ``previous``, here the
             fold that it had.
         splits: Name of the split of every picture.
         parameters: Number of folds and seed.
@@ -225,7 +225,7 @@ def summarise_clusters(pictures: pd.DataFrame, target_source: str | None) -> pd.
 
     Returns:
         Indexed by cluster: ``label``, ``size`` (pictures), ``key`` (the smallest SHA-256 in it:
-        the same under any file name), ``former`` and ``eligible`` (all of the target source).
+        the same under any file name), ``previous`` and ``eligible`` (all of the target source).
     """
     votes = pictures.groupby(["cluster", "label"]).size().rename("votes").reset_index()
     votes = votes.sort_values(["votes", "label"], ascending=[False, True])
@@ -236,7 +236,7 @@ def summarise_clusters(pictures: pd.DataFrame, target_source: str | None) -> pd.
         .agg(
             size=("label", "size"),
             key=("sha256", "min"),
-            former=("former", "first"),
+            previous=("previous", "first"),
             eligible=("eligible", "all"),
         )
     )

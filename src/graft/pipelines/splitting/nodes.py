@@ -75,7 +75,7 @@ _KEPT = ["image_id", "label", "label_index", "group", "source", "sha256", "clust
 def split_images(
     image_index: pd.DataFrame,
     image_links: pd.DataFrame,
-    former_splits: pd.DataFrame | None,
+    previous_splits: pd.DataFrame | None,
     parameters: SplittingParameters,
 ) -> tuple[pd.DataFrame, list[str], dict[str, Any]]:
     """Divide the usable, labelled pictures into train, dev and test, class by class.
@@ -86,7 +86,7 @@ def split_images(
     Args:
         image_index: As made by ingestion.
         image_links: Its copies and look-alikes in pairs, as found by ingestion.
-        former_splits: ``splits`` of the last run; None before the first.
+        previous_splits: ``splits`` of the last run; None before the first.
         parameters: Shares and seed.
 
     Returns:
@@ -103,13 +103,13 @@ def split_images(
     usable = image_index[(image_index["status"] == "ok") & image_index["label"].notna()]
     class_names = _list_classes(usable)
     pictures = usable.reset_index(drop=True)
-    pictures["former"] = recall(pictures, former_splits, "split", parameters.split_rule)
+    pictures["previous"] = recall(pictures, previous_splits, "split", parameters.split_rule)
     settled = settle_clusters(pictures, parameters.near_duplicate_radius)
     pictures = settled.pictures.reset_index(drop=True)
     codes = pd.Categorical(pictures["label"], categories=class_names).codes
     pictures["label_index"] = codes.astype("int32")
     pictures["split"] = pd.Series(assign_splits(pictures, parameters), dtype="str")
-    pictures["former"] = recall(pictures, former_splits, "fold", parameters.fold_rule)
+    pictures["previous"] = recall(pictures, previous_splits, "fold", parameters.fold_rule)
     pictures["fold"] = assign_folds(pictures, pictures["split"].to_numpy(), parameters)
     radius = parameters.near_duplicate_radius
     check = refuse_leaks(pictures, link_remaining(image_index, image_links, pictures, radius))

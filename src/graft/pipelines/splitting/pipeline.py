@@ -6,12 +6,12 @@ from graft.pipelines.splitting.nodes import split_images, summarise_splits
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``image_index``, ``image_links``, ``former_splits`` → ``splits`` and what was checked."""
+    """``image_index``, ``image_links``, ``previous_splits`` → ``splits`` and what was checked."""
     return Pipeline(
         [
             Node(
                 split_images,
-                inputs=["image_index", "image_links", "former_splits", "params:splitting"],
+                inputs=["image_index", "image_links", "previous_splits", "params:splitting"],
                 outputs=["splits", "class_names", "split_check"],
                 name="split_images",
             ),

@@ -105,7 +105,7 @@ def leave_out(part: Part, is_left_out: np.ndarray) -> Part:
 def soften(part: Part, labels: np.ndarray, coverage: float) -> np.ndarray:
     """Its probabilities (n, C) at the temperature that fits the labels.
 
-    So doubts of two judges can stand in one list: one that is too sure of itself would come
+    So issues of two judges can stand in one list: one that is too sure of itself would come
     first with every mistake.
 
     Args:
@@ -124,7 +124,7 @@ def describe_part(
 
     Returns:
         ``part``, ``judge``, ``pictures``, ``contradicted`` (labels that are not the judge's
-        class), ``verdict`` (see :class:`~graft.analysis.wrong_labels.WrongLabels`), ``estimated``,
+        class), ``action`` (see :class:`~graft.analysis.wrong_labels.WrongLabels`), ``estimated``,
         ``low`` and ``high``: numbers of wrong labels, None as far as they are not to be told;
         ``sentence``: all that in words, empty without a picture in the part.
     """
@@ -133,7 +133,7 @@ def describe_part(
         "judge": part.judge,
         "pictures": len(part.rows),
         "contradicted": 0,
-        "verdict": "withheld",
+        "action": "withheld",
         "estimated": None,
         "low": None,
         "high": None,
@@ -142,11 +142,11 @@ def describe_part(
         estimate = estimate_wrong_labels(labels, part.probabilities, clusters, coverage)
         count = len(part.rows)
         found["contradicted"] = round(estimate.contradicted * count)
-        found["verdict"] = estimate.verdict
-        if estimate.verdict == "about":
+        found["action"] = estimate.action
+        if estimate.action == "about":
             found["estimated"] = round(estimate.share * count)
             found["low"] = int(estimate.low * count)
-        if estimate.verdict != "withheld":
+        if estimate.action != "withheld":
             # Down, so that no more is said than what was found.
             found["high"] = int(estimate.high * count)
     return found | {"sentence": _tell(found, part.weak, model)}
@@ -164,12 +164,12 @@ def _tell(found: dict[str, Any], weak: dict[str, float] | None, model: str) -> s
     if not found["pictures"]:
         return ""
     of = f"of {found['pictures']:,} labels of {where}"
-    if found["verdict"] == "about":
+    if found["action"] == "about":
         return (
             f"About {found['estimated']:,} {of} look wrong to {judge} "
             f"({found['low']:,} to {found['high']:,})."
         )
-    if found["verdict"] == "at_most":
+    if found["action"] == "at_most":
         return f"At most {found['high']:,} {of} look wrong to {judge}."
     if not found["contradicted"]:
         return f"{judge.capitalize()} contradicts none {of}, too few to say that none is wrong."

@@ -1,4 +1,4 @@
-"""The ladder of errors: steps with intervals, and sentences that claim no more than these show."""
+"""The error breakdown: steps with intervals, and sentences that claim no more than these show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graft.analysis.error_breakdown import (
     compare_with_baseline,
     measure_error_rate,
     name_largest,
-    read_ladder,
+    read_error_breakdown,
     subtract_rates,
 )
 from graft.analysis.intervals import wilson_interval
@@ -30,7 +30,7 @@ def make_errors(**wrong):
 
 
 def read(human_error=None, **wrong):
-    readings = read_ladder(make_errors(**wrong), human_error)
+    readings = read_error_breakdown(make_errors(**wrong), human_error)
     return {reading["kind"]: reading for reading in readings}
 
 
@@ -112,16 +112,16 @@ def test_without_a_human_level_an_error_beside_a_much_larger_one_is_no_bias():
 
 
 def test_the_largest_step_is_what_to_work_on():
-    readings = read_ladder(make_errors(train=10, dev=80, test=140), None)
+    readings = read_error_breakdown(make_errors(train=10, dev=80, test=140), None)
     assert name_largest(readings).startswith("The largest step is variance, +7.0 points.")
-    readings = read_ladder(make_errors(train=0, dev=1, test=2), None)
+    readings = read_error_breakdown(make_errors(train=0, dev=1, test=2), None)
     assert name_largest(readings).startswith("So few pictures are wrong")
 
 
 def test_a_small_test_set_shows_nothing_that_it_does_not_show():
     errors = {split: make_rate(wrong, 10) for split, wrong in
               {"train": 0, "dev": 1, "test": 2}.items()}  # fmt: skip
-    assert {reading["state"] for reading in read_ladder(errors, None)} == {NOT_SHOWN}
+    assert {reading["state"] for reading in read_error_breakdown(errors, None)} == {NOT_SHOWN}
 
 
 @pytest.mark.parametrize(

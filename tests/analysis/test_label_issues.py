@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from graft.analysis.label_issues import predict_out_of_fold, score_doubts
+from graft.analysis.label_issues import predict_out_of_fold, score_labels
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -33,16 +33,16 @@ def test_flipped_labels_are_the_first_in_doubt() -> None:
     found = judge(features, given)
     assert found.judged.all()
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1)
-    doubts, others = score_doubts(given, found.probabilities)
-    assert len({*np.argsort(-doubts)[:30]} & {*flipped}) >= 18
+    issues, others = score_labels(given, found.probabilities)
+    assert len({*np.argsort(-issues)[:30]} & {*flipped}) >= 18
     assert (others == 1 - given).all()
 
 
 def test_the_doubt_is_one_less_the_normalised_margin() -> None:
     labels = np.array([0, 1, 2])
     probabilities = np.array([[0.7, 0.2, 0.1], [0.5, 0.1, 0.4], [0.3, 0.3, 0.4]])
-    doubts, others = score_doubts(labels, probabilities)
-    np.testing.assert_allclose(doubts, [0.25, 0.7, 0.45], atol=1e-12)
+    issues, others = score_labels(labels, probabilities)
+    np.testing.assert_allclose(issues, [0.25, 0.7, 0.45], atol=1e-12)
     assert others.tolist() == [1, 0, 0]
 
 
@@ -51,8 +51,8 @@ def test_a_copy_does_not_vouch_for_its_wrong_label() -> None:
     features[1::20] = features[0]  # two copies of a picture of class 0 …
     labels[1::20] = 1  # … under the other label
     clusters = np.where(np.isin(np.arange(40), [0, 1, 21]), 0, np.arange(40))
-    doubts, _ = score_doubts(labels, judge(features, labels, clusters).probabilities)
-    assert {*np.argsort(-doubts)[:2]} == {1, 21}
+    issues, _ = score_labels(labels, judge(features, labels, clusters).probabilities)
+    assert {*np.argsort(-issues)[:2]} == {1, 21}
 
 
 def test_a_class_without_another_independent_picture_is_not_judged() -> None:
@@ -78,12 +78,12 @@ def test_twelve_hundred_pictures_of_1280_features_take_at_most_five_seconds() ->
     features, labels = make_classes(1200, classes=10, dimension=1280)
     started = time.process_time()
     found = judge(features, labels, classes=10, folds=5)
-    score_doubts(labels, found.probabilities)
+    score_labels(labels, found.probabilities)
     assert time.process_time() - started < 5
 
 
 def test_a_thousand_classes_are_no_obstacle() -> None:
     features, labels = make_classes(2000, classes=1000, dimension=1000, distance=30)
     found = judge(features, labels, classes=1000, folds=2)
-    doubts, _ = score_doubts(labels, found.probabilities)
-    assert np.isfinite(doubts).all()
+    issues, _ = score_labels(labels, found.probabilities)
+    assert np.isfinite(issues).all()

@@ -1,4 +1,4 @@
-"""From wrong labels to right ones: the list, a person's verdicts, the next run."""
+"""From wrong labels to right ones: the list, a person's reviews, the next run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 
 
 def read_list(project: Path, dataset: str) -> pd.DataFrame:
-    path = project / f"data/08_reporting/{dataset}/label_doubts.csv"
-    return pd.read_csv(path, dtype={"label": "str", "new_label": "str", "verdict": "str"})
+    path = project / f"data/08_reporting/{dataset}/label_issues.csv"
+    return pd.read_csv(path, dtype={"label": "str", "new_label": "str", "action": "str"})
 
 
-def give_verdicts(project: Path, dataset: str, filled: pd.DataFrame) -> None:
+def give_reviews(project: Path, dataset: str, filled: pd.DataFrame) -> None:
     folder = project / "data/01_raw" / dataset
     folder.mkdir(parents=True, exist_ok=True)
-    filled.to_csv(folder / "label_verdicts.csv", index=False)
+    filled.to_csv(folder / "label_review.csv", index=False)
 
 
 def read_labels(project: Path, dataset: str) -> pd.Series:
@@ -34,13 +34,13 @@ def test_the_next_run_follows_the_verdicts_and_no_run_after_it_forgets_them(
     assert run_kedro("--env=test").code == 0
     assert "nothing to do" in run_kedro("--env=test").out
     filled = read_list(project, "test")
-    filled.loc[:2, "verdict"] = ["relabel", "drop", "keep"]
-    give_verdicts(project, "test", filled)
+    filled.loc[:2, "action"] = ["relabel", "drop", "keep"]
+    give_reviews(project, "test", filled)
     plan = run_kedro("--env=test", "--plan").out
-    assert "ingestion           stale  label_verdicts changed" in plan
+    assert "ingestion           stale  label_review changed" in plan
 
     outcome = run_kedro("--env=test")
-    assert "Verdicts     1 kept, 1 relabelled, 1 dropped" in outcome.out
+    assert "Reviews     1 kept, 1 relabelled, 1 dropped" in outcome.out
     labels = read_labels(project, "test")
     assert labels[filled.loc[0, "image_id"]] == filled.loc[0, "new_label"]
     assert filled.loc[1, "image_id"] not in labels
@@ -50,7 +50,7 @@ def test_the_next_run_follows_the_verdicts_and_no_run_after_it_forgets_them(
     open_ = now[now["rank"].notna()]
     assert set(filled["image_id"][:3]).isdisjoint(open_["image_id"])
 
-    give_verdicts(project, "test", now)  # the next list over the filled one
+    give_reviews(project, "test", now)  # the next list over the filled one
     run_kedro("--env=test")
     assert read_labels(project, "test").equals(labels)
     assert "nothing to do" in run_kedro("--env=test").out
@@ -59,16 +59,16 @@ def test_the_next_run_follows_the_verdicts_and_no_run_after_it_forgets_them(
 def test_a_mistake_in_the_verdicts_is_one_line_with_file_and_row(
     run_kedro: Callable, project: Path
 ) -> None:
-    give_verdicts(
+    give_reviews(
         project,
         "test",
         pd.DataFrame(
-            {"image_id": ["0"], "image_sha256": ["0"], "verdict": ["?"], "new_label": [""]}
+            {"image_id": ["0"], "image_sha256": ["0"], "action": ["?"], "new_label": [""]}
         ),
     )
     outcome = run_kedro("--env=test", "--pipelines=ingestion")
     assert outcome.code == 1
-    assert "row 2 of 'label_verdicts.csv': a verdict is keep, relabel, drop" in outcome.error
+    assert "row 2 of 'label_review.csv': a action is keep, relabel, drop" in outcome.error
 
 
 def test_verdicts_among_the_pictures_are_no_picture(
@@ -76,7 +76,7 @@ def test_verdicts_among_the_pictures_are_no_picture(
 ) -> None:
     arguments = ("--env=own_pictures", "--pipelines=ingestion", "--params", f"source={flowers}")
     run_kedro(*arguments)
-    (flowers / "label_verdicts.csv").write_text("image_id,image_sha256,verdict,new_label\n")
+    (flowers / "label_review.csv").write_text("image_id,image_sha256,action,new_label\n")
     assert "nothing to do" in run_kedro(*arguments).out
 
 
@@ -92,19 +92,19 @@ def test_flipped_labels_of_real_pictures_are_found_and_mended(
     arguments = ("--env=cats_vs_dogs", "--params", parameters)
     outcome = run_kedro(*arguments)
     assert outcome.code == 0, outcome.err
-    doubts = read_list(project, "cats_vs_dogs")
-    first = doubts.head(round(0.15 * len(doubts)))
+    issues = read_list(project, "cats_vs_dogs")
+    first = issues.head(round(0.15 * len(issues)))
     found = first["image_id"].isin(flips)
     assert found.sum() >= 0.8 * len(flips)
-    counts = project / "data/08_reporting/cats_vs_dogs/label_doubts_counts.json"
+    counts = project / "data/08_reporting/cats_vs_dogs/label_issues_counts.json"
     for part in json.loads(counts.read_text())["parts"]:
-        if part["verdict"] == "about":
-            of = doubts[(doubts["split"] == "train") == (part["part"] == "train")]
+        if part["action"] == "about":
+            of = issues[(issues["split"] == "train") == (part["part"] == "train")]
             assert 0.5 <= part["estimated"] / of["image_id"].isin(flips).sum() <= 2
-        assert part["verdict"] != "at_most"
+        assert part["action"] != "at_most"
 
-    doubts.loc[first.index[found], "verdict"] = "relabel"
-    give_verdicts(project, "cats_vs_dogs", doubts)
+    issues.loc[first.index[found], "action"] = "relabel"
+    give_reviews(project, "cats_vs_dogs", issues)
     assert run_kedro("--pipelines=ingestion,splitting", *arguments).code == 0
     labels = read_labels(project, "cats_vs_dogs")
     mended = first.loc[found, "image_id"]

@@ -1,5 +1,5 @@
 """List the labels that look wrong, for a person to decide."""
 
-from graft.pipelines.label_doubts.pipeline import create_pipeline
+from graft.pipelines.label_issues.pipeline import create_pipeline
 
 __all__ = ["create_pipeline"]

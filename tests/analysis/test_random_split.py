@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graft.analysis.random_split import measure_flattery
+from graft.analysis.random_split import measure_optimism
 
 
 def make_groups(spread_of_groups, groups=40, pictures=10, seed=0):
@@ -20,7 +20,7 @@ def make_groups(spread_of_groups, groups=40, pictures=10, seed=0):
 
 
 def test_a_random_split_of_groups_that_differ_flatters():
-    found = measure_flattery(*make_groups(2.0), draws=3, confidence=0.95, seed=0)
+    found = measure_optimism(*make_groups(2.0), draws=3, confidence=0.95, seed=0)
     assert found["random"]["value"] > 0.95
     assert found["together"]["value"] < 0.85
     assert found["difference"] == pytest.approx(
@@ -29,21 +29,21 @@ def test_a_random_split_of_groups_that_differ_flatters():
 
 
 def test_where_groups_do_not_differ_it_does_not():
-    found = measure_flattery(*make_groups(0.0), draws=3, confidence=0.95, seed=0)
+    found = measure_optimism(*make_groups(0.0), draws=3, confidence=0.95, seed=0)
     assert abs(found["difference"]) < 0.06
 
 
 def test_the_interval_counts_groups_not_pictures():
-    wide = measure_flattery(*make_groups(2.0), draws=2, confidence=0.95, seed=0)["together"]
+    wide = measure_optimism(*make_groups(2.0), draws=2, confidence=0.95, seed=0)["together"]
     features, labels, _, is_test = make_groups(2.0)
-    lone = measure_flattery(features, labels, np.arange(400), is_test, 2, 0.95, 0)["together"]
+    lone = measure_optimism(features, labels, np.arange(400), is_test, 2, 0.95, 0)["together"]
     assert wide["value"] == lone["value"]
     assert wide["high"] - wide["low"] > 1.5 * (lone["high"] - lone["low"])
 
 
 def test_it_says_on_how_many_pictures_it_was_measured_and_is_reproducible():
     first, again = (
-        measure_flattery(*make_groups(1.0), draws=2, confidence=0.9, seed=3) for _ in range(2)
+        measure_optimism(*make_groups(1.0), draws=2, confidence=0.9, seed=3) for _ in range(2)
     )
     assert first == again
     assert (first["train"], first["test"], first["draws"]) == (300, 100, 2)

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from graft.analysis.label_issues import score_doubts
+from graft.analysis.label_issues import score_labels
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
-from graft.pipelines.label_doubts.judging import (
+from graft.pipelines.label_issues.judging import (
     describe_part,
     judge_labels,
     leave_out,
     soften,
 )
-from graft.pipelines.label_doubts.parameters import LabelDoubtsParameters
+from graft.pipelines.label_issues.parameters import LabelDoubtsParameters
 from graft.reporting.report import embed_thumbnail
 
 COLUMNS = [
@@ -31,34 +31,34 @@ COLUMNS = [
     "probability_of_label",
     "probability_of_suggested",
     "doubt",
-    "verdict",
+    "action",
     "new_label",
 ]
 _FIGURES = ["probability_of_label", "probability_of_suggested", "doubt"]
 logger = logging.getLogger(__name__)
 
 
-def find_label_doubts(
+def find_label_issues(
     features: FeatureTable,
     chosen_predictions: pd.DataFrame,
     splits: pd.DataFrame,
     class_names: list[str],
-    applied_verdicts: pd.DataFrame,
+    applied_reviews: pd.DataFrame,
     parameters: LabelDoubtsParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Rank the labels by how little a classifier that has not learnt them would give them.
 
     Returns:
-        ``label_doubts``: the open doubts, the most doubtful first: ``rank`` (from 1),
+        ``label_issues``: the open issues, the most doubtful first: ``rank`` (from 1),
         ``image_id``, ``image_sha256``, ``split``, ``label``, ``suggested_label``,
-        ``probability_of_label``, ``probability_of_suggested``, ``doubt`` (0 to 1), ``verdict``
+        ``probability_of_label``, ``probability_of_suggested``, ``doubt`` (0 to 1), ``action``
         (empty, for a person) and ``new_label`` (the suggestion). After them, without a rank,
-        the pictures that a person has decided about, with their verdicts: the filled list may
-        replace the one filled before. ``label_doubts_counts``: ``judged`` pictures, ``unjudged``
+        the pictures that a person has decided about, with their reviews: the filled list may
+        replace the one filled before. ``label_issues_counts``: ``judged`` pictures, ``unjudged``
         ones (no other picture of their class was at hand, or no judge), those that a person has
         ``decided`` about, and ``parts``: of the held-out pictures and of train what may be said of
         the number of wrong labels, see
-        :func:`~graft.pipelines.label_doubts.judging.describe_part`.
+        :func:`~graft.pipelines.label_issues.judging.describe_part`.
 
     Raises:
         GraftError: If a feature is not a finite number.
@@ -66,7 +66,7 @@ def find_label_doubts(
     vectors = _read_features(features, splits["image_id"])
     labels = splits["label_index"].to_numpy(np.int64)
     clusters = splits["cluster"].to_numpy(np.int64)
-    decided = splits["image_id"].isin(applied_verdicts["image_id"]).to_numpy()
+    decided = splits["image_id"].isin(applied_reviews["image_id"]).to_numpy()
     found = judge_labels(
         vectors, splits, chosen_predictions, class_names, parameters.folds, parameters.seed
     )
@@ -88,16 +88,16 @@ def find_label_doubts(
     counts = {
         "judged": len(open_),
         "unjudged": int((~decided).sum()) - len(open_),
-        "decided": len(applied_verdicts),
+        "decided": len(applied_reviews),
         "parts": described,
     }
-    _log_doubts(counts)
-    return _add_decided(open_, applied_verdicts, splits), counts
+    _log_issues(counts)
+    return _add_decided(open_, applied_reviews, splits), counts
 
 
-def describe_label_doubts(
-    label_doubts: pd.DataFrame,
-    label_doubts_counts: dict[str, Any],
+def describe_label_issues(
+    label_issues: pd.DataFrame,
+    label_issues_counts: dict[str, Any],
     images: np.ndarray,
     splits: pd.DataFrame,
     parameters: LabelDoubtsParameters,
@@ -105,15 +105,15 @@ def describe_label_doubts(
     """What the report says of doubtful labels.
 
     Returns:
-        ``label_doubts_section``: the counts, ``verdicts_file``, and ``first``: the first open
-        doubts, each with its row of ``label_doubts`` and a ``thumbnail`` (a data address).
+        ``label_issues_section``: the counts, ``review_file``, and ``first``: the first open
+        issues, each with its row of ``label_issues`` and a ``thumbnail`` (a data address).
     """
-    first = label_doubts[label_doubts["rank"].notna()].head(parameters.shown)
+    first = label_issues[label_issues["rank"].notna()].head(parameters.shown)
     rows = pd.Index(splits["image_id"]).get_indexer(first["image_id"])
     shown = ["image_id", "split", "label", "suggested_label", *_FIGURES]
     return {
-        **label_doubts_counts,
-        "verdicts_file": parameters.verdicts_file,
+        **label_issues_counts,
+        "review_file": parameters.review_file,
         "first": [
             {**facts, "thumbnail": embed_thumbnail(copy_pictures(images, np.array([row]))[0])}
             for facts, row in zip(first[shown].to_dict("records"), rows, strict=True)
@@ -138,7 +138,7 @@ def _read_features(features: FeatureTable, image_ids: pd.Series) -> np.ndarray:
 def _tabulate(
     pictures: pd.DataFrame, labels: np.ndarray, probabilities: np.ndarray, class_names: list[str]
 ) -> pd.DataFrame:
-    doubts, others = score_doubts(labels, probabilities)
+    issues, others = score_labels(labels, probabilities)
     every = np.arange(len(labels))
     suggested = np.array(class_names, dtype=object)[others]
     return pd.DataFrame(
@@ -150,8 +150,8 @@ def _tabulate(
             "suggested_label": suggested,
             "probability_of_label": probabilities[every, labels].round(6),
             "probability_of_suggested": probabilities[every, others].round(6),
-            "doubt": doubts.round(6),
-            "verdict": None,
+            "doubt": issues.round(6),
+            "action": None,
             "new_label": suggested,
         }
     )
@@ -164,17 +164,17 @@ def _rank(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _add_decided(
-    open_: pd.DataFrame, applied_verdicts: pd.DataFrame, splits: pd.DataFrame
+    open_: pd.DataFrame, applied_reviews: pd.DataFrame, splits: pd.DataFrame
 ) -> pd.DataFrame:
     split = splits[["image_id", "split"]]
-    decided = applied_verdicts.merge(split, on="image_id", how="left").reindex(columns=COLUMNS)
+    decided = applied_reviews.merge(split, on="image_id", how="left").reindex(columns=COLUMNS)
     text = dict.fromkeys(set(COLUMNS) - {"rank", *_FIGURES}, "str")
     types = {"rank": "Int64", **dict.fromkeys(_FIGURES, "float64"), **text}
     tables = [table.astype(types) for table in (open_, decided)]
     return pd.concat(tables, ignore_index=True)
 
 
-def _log_doubts(counts: dict[str, Any]) -> None:
+def _log_issues(counts: dict[str, Any]) -> None:
     for part in counts["parts"]:
         if part["sentence"]:
             logger.info("Labels       %s", part["sentence"])

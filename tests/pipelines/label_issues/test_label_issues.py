@@ -10,20 +10,20 @@ import pytest
 
 from graft.datasets.features import FeatureBlock, FeatureShardsDataset, FeatureTable
 from graft.errors import GraftError
-from graft.pipelines.label_doubts.nodes import COLUMNS, describe_label_doubts, find_label_doubts
-from graft.pipelines.label_doubts.parameters import LabelDoubtsParameters
+from graft.pipelines.label_issues.nodes import COLUMNS, describe_label_issues, find_label_issues
+from graft.pipelines.label_issues.parameters import LabelDoubtsParameters
 from graft.reporting.report import render_page
-from graft.sources.label_review import read_label_verdicts
+from graft.sources.label_review import read_label_review
 
 CLASSES = ["dark", "light"]
 PARAMETERS = LabelDoubtsParameters(
     folds=3,
     confidence=0.95,
     shown=2,
-    verdicts_file="data/01_raw/tiny/label_verdicts.csv",
+    review_file="data/01_raw/tiny/label_review.csv",
     seed=0,
 )
-VERDICT_COLUMNS = ["image_id", "image_sha256", "label", "verdict", "new_label"]
+VERDICT_COLUMNS = ["image_id", "image_sha256", "label", "action", "new_label"]
 NO_VERDICTS = pd.DataFrame(columns=VERDICT_COLUMNS, dtype="str")
 
 
@@ -48,32 +48,32 @@ def predict(splits: pd.DataFrame, model: str = "frozen") -> pd.DataFrame:
 def find(
     features: FeatureTable,
     splits: pd.DataFrame,
-    verdicts: pd.DataFrame = NO_VERDICTS,
+    reviews: pd.DataFrame = NO_VERDICTS,
     chosen: pd.DataFrame | None = None,
 ):
     chosen = predict(splits) if chosen is None else chosen
-    return find_label_doubts(features, chosen, splits, CLASSES, verdicts, PARAMETERS)
+    return find_label_issues(features, chosen, splits, CLASSES, reviews, PARAMETERS)
 
 
 def test_wrong_labels_of_any_split_lead_the_list_with_the_right_suggestion(
     features: FeatureTable, flipped: pd.DataFrame
 ) -> None:
-    doubts, counts = find(features, flipped)
-    assert doubts.columns.tolist() == COLUMNS
-    assert doubts["rank"].tolist() == [*range(1, 19)]
-    assert {*doubts["image_id"].head(2)} == {"03.png", "14.png"}
-    first = doubts.set_index("image_id").loc["03.png"]
+    issues, counts = find(features, flipped)
+    assert issues.columns.tolist() == COLUMNS
+    assert issues["rank"].tolist() == [*range(1, 19)]
+    assert {*issues["image_id"].head(2)} == {"03.png", "14.png"}
+    first = issues.set_index("image_id").loc["03.png"]
     assert (first["label"], first["suggested_label"], first["new_label"]) == (
         "light",
         "dark",
         "dark",
     )
     assert first["probability_of_suggested"] > 0.5 > first["probability_of_label"]
-    assert doubts["verdict"].isna().all()
-    assert doubts["doubt"].is_monotonic_decreasing
+    assert issues["action"].isna().all()
+    assert issues["doubt"].is_monotonic_decreasing
     assert (counts["judged"], counts["unjudged"], counts["decided"]) == (18, 0, 0)
     # Eight and ten pictures are too few for a number.
-    assert [part["verdict"] for part in counts["parts"]] == ["withheld", "withheld"]
+    assert [part["action"] for part in counts["parts"]] == ["withheld", "withheld"]
     assert [part["pictures"] for part in counts["parts"]] == [8, 10]
 
 
@@ -89,15 +89,15 @@ def test_what_a_person_has_decided_leaves_the_ranks_and_stays_in_the_file(
         columns=VERDICT_COLUMNS,
         dtype="str",
     )
-    doubts, counts = find(features, flipped, decided)
+    issues, counts = find(features, flipped, decided)
     assert counts["decided"] == 3
-    assert doubts["rank"].notna().sum() == 16
-    assert {"03.png", "14.png"}.isdisjoint(doubts.loc[doubts["rank"].notna(), "image_id"])
+    assert issues["rank"].notna().sum() == 16
+    assert {"03.png", "14.png"}.isdisjoint(issues.loc[issues["rank"].notna(), "image_id"])
     # The new list may be copied over the filled one: nothing that was decided is lost.
-    doubts.to_csv(tmp_path / "label_verdicts.csv", index=False)
-    again = read_label_verdicts(tmp_path / "label_verdicts.csv")
+    issues.to_csv(tmp_path / "label_review.csv", index=False)
+    again = read_label_review(tmp_path / "label_review.csv")
     assert again["image_id"].tolist() == decided["image_id"].tolist()
-    assert again["verdict"].tolist() == ["keep", "drop", "relabel"]
+    assert again["action"].tolist() == ["keep", "drop", "relabel"]
 
 
 def test_a_feature_that_is_no_number_is_refused_with_its_picture(
@@ -121,11 +121,11 @@ def test_classes_that_nobody_has_learnt_make_an_empty_list(features: FeatureTabl
         label_index=is_light.astype(np.int32),
         cluster=is_light.astype(int),
     )
-    doubts, counts = find(features, lonely)
-    assert len(doubts) == 0
+    issues, counts = find(features, lonely)
+    assert len(issues) == 0
     assert (counts["judged"], counts["unjudged"]) == (0, 18)
     assert [part["sentence"] for part in counts["parts"]] == ["", ""]
-    assert "too few pictures" in render(describe(doubts, counts, lonely))
+    assert "too few pictures" in render(describe(issues, counts, lonely))
 
 
 class World:
@@ -171,10 +171,10 @@ class World:
 
     def judge(self) -> tuple[pd.DataFrame, dict]:
         """The list and its parts by name."""
-        doubts, counts = find_label_doubts(
+        issues, counts = find_label_issues(
             self.features, self.chosen, self.splits, self.names, NO_VERDICTS, PARAMETERS
         )
-        return doubts, {part["part"]: part for part in counts["parts"]}
+        return issues, {part["part"]: part for part in counts["parts"]}
 
 
 KNOWS, GUESSES = 6.0, 0.3
@@ -188,37 +188,37 @@ def test_the_number_of_wrong_labels_is_near_the_truth_or_not_told(
 ) -> None:
     world = World(tmp_path, features, champion, flips, "fine_tuned")
     for name, part in world.judge()[1].items():
-        if part["verdict"] == "about":
+        if part["action"] == "about":
             assert world.wrong[name] / 2 <= part["estimated"] <= 2 * world.wrong[name]
-        elif part["verdict"] == "at_most":
+        elif part["action"] == "at_most":
             assert world.wrong[name] <= part["high"] <= 0.02 * part["pictures"]
 
 
 @pytest.mark.parametrize("model", ["frozen", "fine_tuned", "from_scratch"])
 def test_where_champion_and_features_are_good_all_labels_are_judged(tmp_path, model) -> None:
-    doubts, parts = World(tmp_path, KNOWS, KNOWS, 0.1, model).judge()
-    assert [part["verdict"] for part in parts.values()] == ["about", "about"]
+    issues, parts = World(tmp_path, KNOWS, KNOWS, 0.1, model).judge()
+    assert [part["action"] for part in parts.values()] == ["about", "about"]
     assert [part["judge"] for part in parts.values()] == [model, "features"]
-    assert len(doubts) == 1200
+    assert len(issues) == 1200
 
 
 def test_bad_features_do_not_judge_beside_a_good_champion(tmp_path) -> None:
-    doubts, parts = World(tmp_path, GUESSES, KNOWS, 0.1, "fine_tuned").judge()
-    assert parts["held_out"]["verdict"] == "about"
-    assert parts["train"]["verdict"] == "withheld"
+    issues, parts = World(tmp_path, GUESSES, KNOWS, 0.1, "fine_tuned").judge()
+    assert parts["held_out"]["action"] == "about"
+    assert parts["train"]["action"] == "withheld"
     assert parts["train"]["sentence"].startswith(
         "Labels of train cannot be judged: the fine-tuned classifier has learnt them, and a simple "
         "classifier on the frozen features is wrong on "
     )
-    assert set(doubts["split"]) == {"dev", "test"}
+    assert set(issues["split"]) == {"dev", "test"}
 
 
 def test_a_champion_that_guesses_gives_a_list_and_no_number(tmp_path) -> None:
-    doubts, parts = World(tmp_path, GUESSES, GUESSES, 0.0, "frozen").judge()
+    issues, parts = World(tmp_path, GUESSES, GUESSES, 0.0, "frozen").judge()
     assert parts["held_out"]["estimated"] is None
     assert "cannot be judged" in parts["held_out"]["sentence"]
     assert "its own mistakes" in parts["held_out"]["sentence"]
-    assert {"dev", "test"} <= set(doubts["split"])
+    assert {"dev", "test"} <= set(issues["split"])
 
 
 def test_the_terminal_says_what_can_be_judged_and_what_not(tmp_path, caplog) -> None:
@@ -228,33 +228,33 @@ def test_the_terminal_says_what_can_be_judged_and_what_not(tmp_path, caplog) -> 
         assert f"Labels       {part['sentence']}" in caplog.text
 
 
-def describe(doubts: pd.DataFrame, counts: dict, splits: pd.DataFrame) -> dict:
+def describe(issues: pd.DataFrame, counts: dict, splits: pd.DataFrame) -> dict:
     images = np.arange(len(splits) * 12, dtype=np.uint8).reshape(-1, 2, 2, 3)
-    return describe_label_doubts(doubts, counts, images, splits, PARAMETERS)
+    return describe_label_issues(issues, counts, images, splits, PARAMETERS)
 
 
 def render(section: dict) -> str:
-    content = SimpleNamespace(sections={"label_doubts": section}, figures={})
-    return render_page("label_doubts.html", content=content)
+    content = SimpleNamespace(sections={"label_issues": section}, figures={})
+    return render_page("label_issues.html", content=content)
 
 
 def test_the_section_shows_the_first_doubts_and_says_what_to_do(
     features: FeatureTable, flipped: pd.DataFrame
 ) -> None:
-    doubts, counts = find(features, flipped)
-    section = describe(doubts, counts, flipped)
-    assert [picture["image_id"] for picture in section["first"]] == doubts["image_id"].tolist()[:2]
+    issues, counts = find(features, flipped)
+    section = describe(issues, counts, flipped)
+    assert [picture["image_id"] for picture in section["first"]] == issues["image_id"].tolist()[:2]
     page = render(section)
-    assert page.startswith('<h2 id="label_doubts">')
+    assert page.startswith('<h2 id="label_issues">')
     assert page.count("data:image/png;base64,") == 2
     for part in counts["parts"]:
         assert part["sentence"] in page
-    assert PARAMETERS.verdicts_file in page
+    assert PARAMETERS.review_file in page
 
 
 def test_names_from_the_data_are_escaped(features: FeatureTable, flipped: pd.DataFrame) -> None:
-    doubts, counts = find(features, flipped)
-    section = describe(doubts, counts, flipped)
+    issues, counts = find(features, flipped)
+    section = describe(issues, counts, flipped)
     section["first"][0] |= {"label": "<b>bold</b>", "image_id": '"><script>'}
     page = render(section)
     assert "<b>bold" not in page
@@ -263,4 +263,4 @@ def test_names_from_the_data_are_escaped(features: FeatureTable, flipped: pd.Dat
 
 def test_without_the_stage_the_partial_is_empty() -> None:
     content = SimpleNamespace(sections={}, figures={})
-    assert not render_page("label_doubts.html", content=content).strip()
+    assert not render_page("label_issues.html", content=content).strip()
