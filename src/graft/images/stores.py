@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import os
 import tarfile
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Protocol
 from graft.errors import GraftError
 from graft.images.archives import TarStore, ZipStore
 from graft.images.decoding import PictureError
+from graft.images.file_hashes import Identity, Stamp, identify
 from graft.images.file_names import is_litter, refuse_giant, to_path, to_text
 
 
@@ -29,6 +31,9 @@ class FileStore(Protocol):
         Raises:
             PictureError: If this one file cannot be read; the others still can.
         """
+
+    def identify(self, name: str) -> Identity | None:
+        """The state in which a file is now; None if it can tell nothing of its bytes."""
 
 
 class FolderStore:
@@ -61,8 +66,16 @@ class FolderStore:
         except RuntimeError:
             raise PictureError("symbolic link that leads to itself") from None
 
+    def identify(self, name: str) -> Identity | None:
+        path = self._paths[name]
+        try:
+            # Where a link leads must be looked at each time.
+            return identify(path) if path.is_file() and not path.is_symlink() else None
+        except OSError:
+            return None
 
-_ARCHIVES: dict[str, Callable[[Path], FileStore]] = {
+
+_ARCHIVES: dict[str, Callable[[Path], ZipStore | TarStore]] = {
     ".zip": ZipStore,
     ".tar": TarStore,
     ".tar.gz": TarStore,
@@ -84,6 +97,11 @@ _ARCHIVE_ERRORS = (
 )
 
 
+# Archives that this process has listed: to list a compressed one decompresses it whole.
+_listed: dict[str, tuple[Stamp, ZipStore | TarStore]] = {}
+_listing = threading.Lock()
+
+
 def is_archive_name(name: str) -> bool:
     """Whether a file is an archive by its name."""
     return name.lower().endswith(tuple(_ARCHIVES))
@@ -91,6 +109,8 @@ def is_archive_name(name: str) -> bool:
 
 def open_store(path: str | os.PathLike[str]) -> FileStore:
     """Open a folder or an archive of pictures.
+
+    An archive is listed once as long as it stays as it is, until :func:`close_archives`.
 
     Raises:
         GraftError: If the path does not exist, is no folder or archive, or is corrupt.
@@ -112,12 +132,21 @@ def open_store(path: str | os.PathLike[str]) -> FileStore:
             f"pictures are read from a folder or from {', '.join(_ARCHIVES)}; got '{location}'"
         )
     try:
-        return open_archive(location)
+        with _listing:
+            return _list_once(location, open_archive)
     except _ARCHIVE_ERRORS as error:
         reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
         raise GraftError(
             f"'{location}' is not a whole archive ({reason}); download or pack it again"
         ) from error
+
+
+def close_archives() -> None:
+    """Close the files of all archives and forget what is in them."""
+    with _listing:
+        for _, store in _listed.values():
+            store.close()
+        _listed.clear()
 
 
 def open_filled_store(path: str | os.PathLike[str]) -> FileStore:
@@ -129,6 +158,19 @@ def open_filled_store(path: str | os.PathLike[str]) -> FileStore:
     store = open_store(path)
     if not store.names:
         raise GraftError(f"'{path}' holds no files; put pictures there, or name another source")
+    return store
+
+
+def _list_once(
+    location: Path, open_archive: Callable[[Path], ZipStore | TarStore]
+) -> ZipStore | TarStore:
+    path, now = identify(location)
+    if path in _listed and _listed[path][0] == now:
+        return _listed[path][1]
+    if path in _listed:
+        _listed.pop(path)[1].close()
+    store = open_archive(location)
+    _listed[path] = now, store
     return store
 
 

@@ -12,16 +12,11 @@ from itertools import chain
 from queue import SimpleQueue
 from typing import Any
 
-import pandas as pd
-
 from graft.images.blocks import map_threaded
-from graft.images.crops import parse_crop
-from graft.images.decoding import PictureError
-from graft.images.sources import ImageSource
 from graft.images.worker_handle import Worker
 from graft.images.worker_process import Failure, Item, Limits
 
-__all__ = ["Failure", "Item", "Limits", "map_isolated", "read_items"]
+__all__ = ["Failure", "Item", "Limits", "map_isolated"]
 
 # Small items travel together: a worker that waits for the next one does nothing.
 _ITEMS_A_BATCH, _BYTES_A_BATCH = 32, 512 * 1024
@@ -88,15 +83,6 @@ def map_isolated(
     finally:
         for worker in crew:
             worker.end()
-
-
-def read_items(source: ImageSource, records: pd.DataFrame) -> Iterator[Item | Failure]:
-    """Read the pictures of some records of a source, as items with ``data`` and ``crop``."""
-    for image_id, crop in zip(records["image_id"], records["crop"], strict=True):
-        try:
-            yield {"data": source.read(image_id), "crop": parse_crop(crop)}
-        except PictureError as error:
-            yield Failure(str(error))
 
 
 def _batch(items: Iterable[Item | Failure]) -> Iterator[list[Item | Failure]]:

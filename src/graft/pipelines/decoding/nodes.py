@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,10 +15,10 @@ from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.blocks import RowStream, count_workers
 from graft.images.colours import count_channels
 from graft.images.crops import parse_crop
-from graft.images.decoding import decode_picture
+from graft.images.decoding import PictureError, decode_picture
 from graft.images.origins import TracedRows, copy_known, find_known
 from graft.images.sources import ImageSource
-from graft.images.workers import Failure, Item, Limits, map_isolated, read_items
+from graft.images.workers import Failure, Item, Limits, map_isolated
 from graft.pipelines.decoding.parameters import DecodingParameters
 from graft.progress import track
 
@@ -108,7 +107,7 @@ def _chain_rows(
         colour=parameters.colour,
     )
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
-    items = _check_contents(read_items(source, firsts), firsts["sha256"])
+    items = _read_checked(source, firsts)
     results = map_isolated(decode, items, parameters.workers or count_workers(), limits)
     with closing(results):
         tracked = track(results, total=len(firsts), activity="decoding", unit="pictures")
@@ -120,13 +119,20 @@ def _chain_rows(
             yield from ((row, result) for row in rows_of[origin])
 
 
-def _check_contents(
-    items: Iterator[Item | Failure], contents: pd.Series
-) -> Iterator[Item | Failure]:
-    """Put a failure in the place of every file that holds something else than was checked."""
-    for item, content in zip(items, contents, strict=True):
-        if isinstance(item, Failure) or hashlib.sha256(item["data"]).hexdigest() == content:
-            yield item
+def _read_checked(source: ImageSource, pictures: pd.DataFrame) -> Iterator[Item | Failure]:
+    """Read pictures; in the place of a file that holds something else than was checked a failure.
+
+    A file that is as it was when it was checked is not hashed again.
+    """
+    columns = (pictures[name] for name in ("image_id", "crop", "sha256"))
+    for image_id, crop, content in zip(*columns, strict=True):
+        try:
+            data, found = source.read_hashed(image_id)
+        except PictureError as error:
+            yield Failure(str(error))
+            continue
+        if found == content:
+            yield {"data": data, "crop": parse_crop(crop)}
         else:
             yield Failure("its file holds something else")
 
