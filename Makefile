@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN = .venv/bin
 TOOLS = .venv build .viz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: run test viz tensorboard lint benchmarks clean clean-all
+.PHONY: run test test-slow viz tensorboard lint benchmarks clean clean-all
 
 run: .venv/.installed ## Train and test a classifier of handwritten digits
 	@$(BIN)/kedro run
 
 test: lint ## Check style and types, run all tests
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-slow: .venv/.installed-test ## Run the tests that take minutes or the network
+	@$(BIN)/python -m pytest -m slow
 
 lint: .venv/.installed-test
 	@$(BIN)/ruff check .
@@ -52,5 +55,5 @@ clean-all: ## Remove everything that was made, splits and records of runs includ
 	@touch $@
 
 .venv/.installed-test: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,viz]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,viz,mlflow]"
 	@touch $@ .venv/.installed

@@ -1,6 +1,7 @@
-"""Kill, fill the disk, change pictures, code and files; count what does not come out right.
+"""Kill, interrupt, fill the disk, change pictures, code and files; count what goes wrong.
 
-Usage: python benchmarks/faults.py [--kills N] [--saves N] [--steps N] [--changes N] [--only PART …]
+Usage: python benchmarks/faults.py [--kills N] [--presses N] [--saves N] [--steps N] [--changes N]
+    [--only PART …]
 
 Prints a line a trial to standard error and the result as JSON in its last line of standard
 output. Root may mount the small file system on which the disk gets full; without it, this part
@@ -10,9 +11,12 @@ is left out and said so.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import pty
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -87,6 +91,77 @@ def kill_runs(folder: Path, count: int) -> dict[str, Any]:
         print(f"{killed} killed: {'right' if right else 'WRONG'}", file=sys.stderr, flush=True)
         shutil.rmtree(project / "data")
     return {"kills": killed, "wrong": wrong, "files": len(expected), "two_runs_differ": differing}
+
+
+def press_interrupts(folder: Path, count: int) -> dict[str, Any]:
+    """Press Ctrl-C once at a random moment of a run in a terminal; it must end at once, and all.
+
+    The moments are those of a run from nothing; what was finished before stays, as for a user.
+    """
+    project = make_project(folder / "interrupted")
+    dice, pressed, ignored, left_over, took = random.Random(0), 0, 0, 0, [0.0]
+    seconds = 60.0
+    while pressed < count:
+        session, terminal = pty.fork()
+        if session == 0:
+            os.chdir(project)
+            # As a shell does in a terminal.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            os.execve(sys.executable, [sys.executable, "-m", "kedro", *RUN], make_env())
+        started = time.monotonic()
+        if _read_until(terminal, started + dice.uniform(0.5, seconds)) is not None:
+            seconds = min(seconds, max(5.0, time.monotonic() - started))
+            shutil.rmtree(project / "data", ignore_errors=True)
+            os.waitpid(session, 0)
+        else:
+            started = time.monotonic()
+            os.write(terminal, b"\x03")
+            last = _read_until(terminal, started + _SECONDS_TO_END)
+            took.append(time.monotonic() - started)
+            alive = _list_session(session)
+            for process in alive:
+                os.kill(process, signal.SIGKILL)
+            code = os.waitstatus_to_exitcode(os.waitpid(session, 0)[1])
+            # A run that went on to its end has ignored it too.
+            has_ended = last is not None and code != 0
+            pressed, ignored = pressed + 1, ignored + (not has_ended)
+            left_over += bool(alive - {session})
+            print(
+                f"{pressed} pressed: {'ended' if has_ended else 'IGNORED'} after {took[-1]:.2f} s, "
+                f"exit code {code}, {len(alive - {session})} left: {last!r}",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+        os.close(terminal)
+    return {
+        "pressed": pressed, "ignored": ignored, "left_over": left_over,
+        "slowest_s": round(max(took), 2),
+    }  # fmt: skip
+
+
+_SECONDS_TO_END = 60.0
+
+
+def _read_until(terminal: int, moment: float) -> bytes | None:
+    """Read what a run prints until then; the end of it if it has ended, else None."""
+    last = b""
+    while (left := moment - time.monotonic()) > 0:
+        if select.select([terminal], [], [], left)[0]:
+            try:
+                last = (last + os.read(terminal, 65536))[-200:]
+            except OSError:  # Linux says so, instead of giving nothing
+                return last
+    return None
+
+
+def _list_session(session: int) -> set[int]:
+    """Processes of a session that are alive."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, number = stat.read_text().rpartition(")")[2].split()[:4]
+            if state != "Z" and int(number) == session:
+                found.add(int(stat.parent.name))
+    return found
 
 
 class AtomicKind:
@@ -374,6 +449,7 @@ def main() -> None:
     """Do all and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--presses", type=int, default=60, help="runs ended by Ctrl-C")
     parser.add_argument("--saves", type=int, default=25, help="kills in a save, of each kind")
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--changes", type=int, default=12, help="runs whose source changes")
@@ -389,6 +465,7 @@ PARTS: dict[str, Callable[[Path, argparse.Namespace], Any]] = {
     "disk": lambda folder, _: fill_disk(folder),
     "source": lambda folder, options: change_sources(folder, options.changes),
     "random": lambda _, options: change_at_random(options.steps),
+    "interrupts": lambda folder, options: press_interrupts(folder / "presses", options.presses),
     "runs": lambda folder, options: kill_runs(folder, options.kills),
 }
 

@@ -304,6 +304,14 @@ def faults(project: Path, shared: Path) -> Iterator[Row]:
         "0",
         not runs["wrong"],
     )
+    presses = found["interrupts"]
+    yield (
+        f"{presses['pressed']} times Ctrl-C at a random moment of a run in a terminal",
+        f"{presses['ignored']} ignored, {presses['left_over']} left a process; ended after "
+        f"{presses['slowest_s']:.1f} s at most",
+        "0",
+        not presses["ignored"] and not presses["left_over"],
+    )
     yield (
         f"two clean runs: files of {runs['files']} with another SHA-256",
         f"{runs['two_runs_differ']}",

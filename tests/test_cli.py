@@ -38,10 +38,18 @@ def test_a_mistake_is_found_behind_what_kedro_makes_of_it():
     assert explain(error) == str(MISTAKE)
 
 
-def test_a_mistake_is_found_where_another_error_was_raised_meanwhile():
-    error = KeyError("while tidying up")
-    error.__context__ = MISTAKE
-    assert explain(error) == str(MISTAKE)
+@pytest.mark.parametrize("met", [MISTAKE, OSError(errno.ENOSPC, "No space left", "place")])
+def test_a_defect_met_while_a_mistake_is_dealt_with_is_not_told_as_the_mistake(met):
+    def tidy_up_badly():
+        try:
+            raise met
+        except Exception:
+            {}["a key that is not there"]
+
+    with pytest.raises(KeyError) as raised:
+        tidy_up_badly()
+    assert explain(raised.value) is None
+    assert isinstance(run(tidy_up_badly).exception, KeyError)
 
 
 @pytest.mark.parametrize(

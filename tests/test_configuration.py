@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from graphlib import TopologicalSorter
+from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,8 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
 from kedro.io import AbstractDataset
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from graft.pipeline_registry import STAGES, create_stage
 from graft.settings import CONFIG_LOADER_ARGS
@@ -168,6 +171,29 @@ def test_only_stages_that_choose_nothing_by_it_read_the_test_split() -> None:
     assert set(readers) == {
         "calibration", "champion", "curves", "evaluation", "explanation", "reporting", "splitting"
     }  # fmt: skip
+
+
+def test_what_is_pinned_goes_together() -> None:
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if not line.startswith("#")
+    )
+    pinned = {canonicalize_name(name): version for name, version in pins.items()}
+    extras = {"", *metadata("graft").get_all("Provides-Extra", [])}
+    for library in ("graft", *pinned):
+        try:
+            requirements = map(Requirement, requires(library) or [])
+        except PackageNotFoundError:  # of an extra that is not installed here
+            continue
+        for requirement in requirements:
+            wanted = any(
+                requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+                for extra in (extras if library == "graft" else {""})
+            )
+            version = pinned.get(canonicalize_name(requirement.name))
+            if wanted and version is not None:
+                assert version in requirement.specifier, f"{library} wants {requirement}"
 
 
 def test_no_address_of_a_registry_and_no_path_of_a_machine_is_committed() -> None:

@@ -30,14 +30,16 @@ def fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 
     def write(**changed: str) -> str:
         for name, text in {**CODE, **changed}.items():
-            (folder / f"{name}.py").write_text(text)
+            path = folder / f"{name.replace('.', '/')}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
         for name, function in vars(fingerprints).items():
             if hasattr(function, "cache_clear"):
                 monkeypatch.setattr(fingerprints, name, function.__wrapped__)
         return fingerprint_code(importlib.import_module("toy.entry").run)
 
     yield write
-    for name in [name for name in sys.modules if name.partition(".")[0] == "toy"]:
+    for name in [name for name in sys.modules if name.startswith("toy")]:
         del sys.modules[name]
 
 
@@ -71,9 +73,70 @@ def test_what_cannot_decide_the_result_does_not_count(
     assert fingerprint() == fingerprint(**changed)
 
 
-def test_an_import_inside_a_function_counts(fingerprint: Callable[..., str]) -> None:
-    late = "def run(x):\n    from toy import helper\n    return helper.HALF * x\n"
-    assert fingerprint(entry=late) != fingerprint(entry=late, helper="HALF = 0.1\n")
+RETURN = "\ndef run(x):\n    return HALF * x\n"
+WAYS = {
+    "relative, of a name": "from .helper import HALF" + RETURN,
+    "relative, of everything": "from .helper import *" + RETURN,
+    "relative, of a module": "from . import helper as h\nHALF = h.HALF" + RETURN,
+    "a module from its package": "from toy import helper as h\nHALF = h.HALF" + RETURN,
+    "plain": "import toy.helper\nHALF = toy.helper.HALF" + RETURN,
+    "in a function": "def run(x):\n    from .helper import HALF\n    return HALF * x\n",
+    "where it may fail": (
+        "try:\n    from .helper import HALF\nexcept ImportError:\n    HALF = 1" + RETURN
+    ),
+    "import_module": "import importlib\nHALF = importlib.import_module('toy.helper').HALF" + RETURN,
+    "import_module, relative to the package": (
+        "from importlib import import_module as get\n"
+        "HALF = get('.helper', __package__).HALF" + RETURN
+    ),
+    "import_module, relative to a literal": (
+        "import importlib.util as u, importlib as i\n"
+        "HALF = i.import_module(name='.helper', package='toy').HALF" + RETURN
+    ),
+    "__import__": "HALF = __import__('toy.helper').helper.HALF" + RETURN,
+    "through the package": "from toy.inner import HALF" + RETURN,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", WAYS.values(), ids=WAYS)
+def test_every_way_to_import_that_stands_in_the_text_is_followed(
+    entry: str, fingerprint: Callable[..., str]
+) -> None:
+    modules = {"entry": entry, "inner.__init__": "from ..helper import HALF\n"}
+    assert fingerprint(**modules) != fingerprint(**modules, helper="HALF = 0.1\n")
+
+
+def test_the_package_around_a_module_counts_for_importing_it_runs_it(
+    fingerprint: Callable[..., str],
+) -> None:
+    entry = "from toy.inner.deep import HALF" + RETURN
+    modules = {"entry": entry, "inner.__init__": "", "inner.deep": "HALF = 0.5\n"}
+    for name in ("__init__", "inner.__init__"):
+        assert fingerprint(**modules) != fingerprint(**modules | {name: "import os\nos.nice(0)\n"})
+
+
+def test_a_module_beside_the_package_that_is_of_no_library_counts(
+    fingerprint: Callable[..., str], tmp_path: Path
+) -> None:
+    beside = tmp_path / "toy_rates.py"
+    beside.write_text("HALF = 0.5\n")
+    entry = "from toy_rates import HALF\nfrom graft.errors import GraftError" + RETURN
+    before = fingerprint(entry=entry)
+    assert {"toy_rates", "graft.errors"} <= set(list_modules("toy.entry"))
+    beside.write_text("HALF = 0.1\n")
+    assert fingerprint(entry=entry) != before
+
+
+def test_what_cannot_be_followed_is_passed_over(fingerprint: Callable[..., str]) -> None:
+    entry = (
+        "import importlib\n"
+        "def run(x, name='toy.helper'):\n"
+        "    importlib.import_module(name)\n"
+        "    importlib.import_module('....far')\n"
+        "    from .... import farther\n"
+        "    import not_installed_anywhere\n"
+    )
+    assert fingerprint(entry=entry) == fingerprint(entry=entry, helper="HALF = 0.1\n")
 
 
 def test_the_version_of_a_library_counts(

@@ -54,7 +54,8 @@ def explain(error: BaseException) -> str | None:
         if isinstance(cause, OSError) and cause.errno in _NO_WRITING:
             place = f" '{cause.filename}'" if cause.filename else ""
             return f"{_NO_WRITING[cause.errno]}; got {cause.strerror or cause}{place}"
-        cause = cause.__cause__ or cause.__context__
+        # Not the context: what goes wrong while a mistake is being dealt with is a defect.
+        cause = cause.__cause__
     return None
 
 
@@ -98,8 +99,8 @@ def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **option
     """
     if track and not find_spec("mlflow"):
         raise GraftError(
-            "--track needs MLflow; install it with `pip install '.[mlflow]'`, or run without "
-            "--track; got no module 'mlflow'"
+            "--track needs MLflow; install it with `pip install -c constraints.txt -e "
+            "'.[mlflow]'`, or run without --track; got no module 'mlflow'"
         )
     options["only_missing_outputs"] = not force
     if str(options.get("runner")).rpartition(".")[2] == "ThreadRunner":

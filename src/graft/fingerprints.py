@@ -1,7 +1,13 @@
 """Digests of code: whether what was made yesterday would be made the same way today.
 
-The code of a function is its module and all project modules that this one imports, read as
-syntax trees: comments, layout and docstrings do not count. Of libraries the version counts.
+The code of a function is its module and all modules that this one imports, read as syntax
+trees: comments, layout and docstrings do not count. Of libraries the version counts.
+
+Followed is every import that stands in the text, wherever it stands: absolute or relative, of a
+module or of a name in it, in a function, by :func:`importlib.import_module` with a literal. The
+packages around a user's module count too, for importing it runs their ``__init__``. What is put
+together while the program runs (a computed name, ``exec``, an entry point, a file that the code
+reads) cannot be seen, nor can what has no text, such as a compiled extension.
 """
 
 from __future__ import annotations
@@ -12,10 +18,12 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
+PACKAGE = __name__.partition(".")[0]
+LIBRARY_FOLDERS = {"site-packages", "dist-packages"}
 _OTHER_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
 
 
@@ -45,12 +53,27 @@ def fingerprint_code(function: Callable[..., Any]) -> str:
     Returns:
         SHA-256 in hexadecimal.
     """
-    return _fingerprint_module(function.__module__)
+    return fingerprint_module(function.__module__)
+
+
+@cache
+def fingerprint_module(name: str) -> str:
+    """Digest of a module, of what it imports and of the versions of its libraries.
+
+    Raises:
+        ValueError: If it has no text.
+    """
+    modules = [part for module in list_modules(name) for part in (module, hash_module(module))]
+    libraries = [part for pair in list_libraries(name).items() for part in pair]
+    return hash_parts(*modules, *libraries)
 
 
 @cache
 def list_modules(name: str) -> tuple[str, ...]:
-    """A module and every module of its package that it imports, directly or not, in order.
+    """A module and every module of no library that it imports, directly or not, in order.
+
+    Of a library are modules among the installed packages, unless the first one is of the same
+    package.
 
     Examples:
         >>> list_modules("graft.images.crops")
@@ -62,8 +85,8 @@ def list_modules(name: str) -> tuple[str, ...]:
         module = waiting.pop()
         if module not in found:
             found.add(module)
-            package = module.partition(".")[0]
-            waiting += [other for other in _list_imports(module) if _is_within(package, other)]
+            imported = (*_list_imports(module), *_list_packages(module))
+            waiting += [other for other in imported if _is_own(other, name)]
     return tuple(sorted(found))
 
 
@@ -77,7 +100,7 @@ def list_libraries(name: str) -> dict[str, str]:
     """
     modules = list_modules(name)
     imported = {other.partition(".")[0] for part in modules for other in _list_imports(part)}
-    packages = imported - sys.stdlib_module_names - {name.partition(".")[0]}
+    packages = imported - sys.stdlib_module_names - {part.partition(".")[0] for part in modules}
     found = {library: number for name in packages for library, number in find_libraries(name)}
     return dict(sorted(found.items()))
 
@@ -115,13 +138,6 @@ def hash_module(name: str) -> str:
 
 
 @cache
-def _fingerprint_module(name: str) -> str:
-    modules = [part for module in list_modules(name) for part in (module, hash_module(module))]
-    libraries = [part for pair in list_libraries(name).items() for part in pair]
-    return hash_parts(*modules, *libraries)
-
-
-@cache
 def _list_owners() -> dict[str, list[str]]:
     return dict(packages_distributions())
 
@@ -132,17 +148,93 @@ def _list_imports(name: str) -> tuple[str, ...]:
 
 
 def _walk_imports(name: str) -> Iterator[str]:
-    for node in ast.walk(_read_tree(name)):
+    """Names that a module imports; of ``from a import b`` both, for ``a.b`` may be a module."""
+    tree = _read_tree(name)
+    importers = _find_importers(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            # What is imported may be a module itself.
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _resolve("." * node.level + (node.module or ""), _find_package(name))
+            if base is not None:
+                yield base
+                yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and _spell(node.func) in importers:
+            named = _read_import_call(node, name)
+            if named is not None:
+                yield named
 
 
-def _is_within(package: str, name: str) -> bool:
-    return name.partition(".")[0] == package and find_file(name) is not None
+def _find_importers(tree: ast.Module) -> set[str]:
+    """How a module calls what imports by name: ``importlib.import_module`` and its aliases."""
+    importers = {"__import__"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            # `import importlib.util` binds importlib.
+            importers |= {
+                f"{alias.asname or 'importlib'}.import_module"
+                for alias in node.names
+                if alias.name == "importlib"
+                or (alias.name.startswith("importlib.") and not alias.asname)
+            }
+        elif isinstance(node, ast.ImportFrom) and node.module == "importlib":
+            importers |= {
+                alias.asname or alias.name for alias in node.names if alias.name == "import_module"
+            }
+    return importers
+
+
+def _read_import_call(call: ast.Call, name: str) -> str | None:
+    """The module that ``import_module("…", package)`` names; None if it is not a literal."""
+    given = dict(zip(("name", "package"), call.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    target, package = given.get("name"), given.get("package")
+    if not isinstance(target, ast.Constant) or not isinstance(target.value, str):
+        return None
+    around = {"__package__": _find_package(name), "__name__": name}
+    if isinstance(package, ast.Constant):
+        return _resolve(target.value, str(package.value))
+    return _resolve(target.value, around.get(_spell(package), ""))
+
+
+def _spell(node: ast.expr | None) -> str:
+    """A name, or a name and an attribute, as in the text; empty for all else."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _resolve(name: str, package: str) -> str | None:
+    """A name that may begin with dots, in full; None if it leads out of all packages."""
+    try:
+        return resolve_name(name, package)
+    except ImportError:
+        return None
+
+
+def _find_package(name: str) -> str:
+    """The package that a relative import in a module starts from."""
+    path = find_file(name)
+    is_package = path is not None and path.name == "__init__.py"
+    return name if is_package else name.rpartition(".")[0]
+
+
+def _list_packages(name: str) -> list[str]:
+    """The packages around a module, whose ``__init__`` runs before it.
+
+    Not those of this project: theirs only gather names and load Keras, and a change of one
+    dataset must not count for all.
+    """
+    top, *rest = name.split(".")
+    return [] if top == PACKAGE else [".".join([top, *rest[:end]]) for end in range(len(rest))]
+
+
+def _is_own(name: str, first: str) -> bool:
+    """Whether a module has text, and is of no library or of the package of the first one."""
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names or (path := find_file(name)) is None:
+        return False
+    return top in (PACKAGE, first.partition(".")[0]) or not LIBRARY_FOLDERS & {*path.parts}
 
 
 @cache
@@ -152,7 +244,7 @@ def find_file(name: str) -> Path | None:
     It is not imported: that may take TensorFlow's seconds.
     """
     top, *rest = name.split(".")
-    spec = find_spec(top)
+    spec = find_spec(top) if top != "__main__" else None
     if spec is not None and spec.has_location and not rest:
         origin = Path(str(spec.origin))
         return origin if origin.suffix == ".py" else None

@@ -37,6 +37,8 @@ from kedro.pipeline import Node
 from pydantic import BaseModel
 
 from graft.fingerprints import (
+    LIBRARY_FOLDERS,
+    PACKAGE,
     find_file,
     find_libraries,
     hash_module,
@@ -48,7 +50,6 @@ from graft.fingerprints import (
 Recipe = dict[str, dict[str, Any]]
 # A library that another one works through, though no module of the project may import it.
 _WORKS_THROUGH = {"keras": "tensorflow"}
-PACKAGE = __name__.partition(".")[0]
 _SHORT = 16  # hexadecimal digits; enough to tell any two versions of one module apart
 
 
@@ -122,8 +123,7 @@ def _describe_module(name: str) -> tuple[dict[str, str], dict[str, str]]:
     """Hashes of a module and of what it imports of its package, and versions of libraries."""
     parts = name.split(".")
     place = find_file(parts[0])
-    libraries = {"site-packages", "dist-packages"}
-    if place and libraries & {*place.parts} and parts[0] != PACKAGE:
+    if place and LIBRARY_FOLDERS & {*place.parts} and parts[0] != PACKAGE:
         # `kedro_datasets.pandas.parquet_dataset` is of one library and for another one.
         return {}, dict(pair for part in parts[:2] for pair in find_libraries(part))
     modules = list_modules(name)
