@@ -28,6 +28,7 @@ from graft.pipelines.evaluation.nodes import (
 from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
 from graft.scores.flattery import measure_flattery
 from helpers.classifiers import build_steep_head, look_up_classifier
+from helpers.pictures import trace_images
 
 CLASSES = ["dark", "light"]
 PARAMETERS = EvaluationParameters(
@@ -101,7 +102,9 @@ def test_the_same_pictures_of_train_are_measured_for_every_model(
     assert len(train) == 6
     assert set(train) <= set(splits.loc[splits["split"] == "train", "image_id"])
     classifier, images = look_up_classifier(features, head)
-    none = store_measured_activations(classifier, HISTORY, images, splits, None, SAMPLE)
+    none = store_measured_activations(
+        classifier, HISTORY, images, trace_images(images), splits, None, SAMPLE
+    )
     assert len(none) == 0  # nothing with weights is frozen in front
     tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES, SAMPLE)
     assert tuned.loc[tuned["split"] == "train", "image_id"].tolist() == train
@@ -194,7 +197,9 @@ def test_the_fine_tuned_classifier_is_measured_on_the_same_pictures(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
 ) -> None:
     classifier, images = look_up_classifier(features, head)
-    none = store_measured_activations(classifier, HISTORY, images, splits, None, SAMPLE)
+    none = store_measured_activations(
+        classifier, HISTORY, images, trace_images(images), splits, None, SAMPLE
+    )
     assert len(none) == 0  # nothing with weights is frozen in front
     tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES, SAMPLE)
     assert tuned.columns.tolist() == everything.columns.tolist()
@@ -208,7 +213,9 @@ def test_without_fine_tuning_there_is_one_model(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
     classifier, images = look_up_classifier(features, head)
-    none = store_measured_activations(classifier, HISTORY[:0], images, splits, None, SAMPLE)
+    none = store_measured_activations(
+        classifier, HISTORY[:0], images, trace_images(images), splits, None, SAMPLE
+    )
     tuned = predict_from_pictures(classifier, HISTORY[:0], none, images, splits, CLASSES, SAMPLE)
     assert tuned.empty
     both, chosen, _ = collect_predictions(predictions, tuned, tuned)

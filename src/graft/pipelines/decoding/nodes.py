@@ -30,7 +30,7 @@ def decode_images(
     splits: pd.DataFrame,
     former_images: TracedRows | None,
     parameters: DecodingParameters,
-) -> RowStream:
+) -> tuple[RowStream, pd.DataFrame]:
     """Decode the pictures of ``splits``, as a stream that holds a few of them at a time.
 
     Pixels of known content are taken over; of equal files one is decoded.
@@ -43,7 +43,8 @@ def decode_images(
 
     Returns:
         ``images`` (N, H, W, 3), uint8, or (N, H, W, 1) in grey, in the order of ``splits``, with
-        the origins of its rows.
+        the origins of its rows. ``image_origins``: ``image_id`` and ``origin`` of every row, by
+        which later stages know pixels again without reading them.
         New pictures are read in the source's own order, in which a compressed archive is
         unpacked once.
 
@@ -62,12 +63,14 @@ def decode_images(
             f"{unknown['origin'].nunique():,}", f"{(found >= 0).sum():,}",
         )  # fmt: skip
     size = parameters.image_size
-    return RowStream(
+    stream = RowStream(
         shape=(len(splits), size, size, count_channels(parameters.colour)),
         dtype="uint8",
         rows=_chain_rows(raw_images, former, found, unknown, parameters),
         origins=origins,
     )
+    named = {"image_id": splits["image_id"].to_numpy(), "origin": origins}
+    return stream, pd.DataFrame(named, dtype="str")
 
 
 def _trace_pictures(

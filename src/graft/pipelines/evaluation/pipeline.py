@@ -35,6 +35,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "fine_tuned_classifier",
                     "fine_tuning_history",
                     "images",
+                    "image_origins",
                     "splits",
                     "former_measured_activations",
                     "params:train_sample",
