@@ -192,6 +192,31 @@ def clustering(project: Path, shared: Path) -> Iterator[Row]:
 
 
 @measurement
+def scaling(project: Path, shared: Path) -> Iterator[Row]:
+    """What must grow no faster than the pictures: four times as many, four times the work."""
+    found = run_script("scaling.py")
+    for name, what, quantity, unit in (
+        ("rename", "renamed pictures, told by the plan", "seconds", "s"),
+        ("look_alikes", "look-alikes of one kind: clustering and splitting", "seconds", "s"),
+        ("look_alikes", "look-alikes of one kind: peak memory", "peak_mb", "MB"),
+        ("dev_loss", "dev loss of 1,000 classes: memory", "peak_mb", "MB"),
+        ("archive", "`.tar.gz` of pictures of 50 kB, loaded by four nodes", "seconds", "s"),
+    ):
+        (few, one), (many, other) = (
+            (int(count), result["now"][quantity]) for count, result in found[name].items()
+        )
+        growth = other / one
+        yield (
+            f"{few:,} / {many:,} {what}",
+            f"{one:.2g} / {other:.2g} {unit} (×{growth:.1f})",
+            "≤ ×6",
+            growth <= 6,
+        )
+    left = [result["now"]["handles_left"] for result in found["archive"].values()]
+    yield "handles of archives left open after a run", str(max(left)), "0", not max(left)
+
+
+@measurement
 def hostile(project: Path, shared: Path) -> Iterator[Row]:
     """Twenty thousand mutated pictures of eleven formats."""
     found = run_script("hostile.py")
