@@ -81,8 +81,9 @@ def _train(
     inputs = generator.normal(size=(len(labels), *shape)).astype("float16")
     inputs[..., 0] += labels.reshape(-1, *[1] * (len(shape) - 1))
     rows = np.arange(len(labels))
+    reader, weights = ArrayReader(inputs.__getitem__), np.ones(len(labels), np.float32)
     sources = [
-        RowPools(ArrayReader(inputs), part, labels[part], np.ones(len(part), np.float32), 16 << 10)
+        RowPools(reader, part, labels[part], weights[part], 16 << 10)
         for part in (rows[:160], rows[160:])
     ]
     backup = TrainingBackup(folder / "backup", seconds=0)

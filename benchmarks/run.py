@@ -38,10 +38,13 @@ def measurement(function: Callable[[Path, Path], Iterator[Row]]) -> Callable:
 
 @contextmanager
 def throw_away_project() -> Iterator[Path]:
-    """A project with this project's configuration and no data."""
+    """A project with this project's configuration, which shows all candidates, and no data."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         shutil.copytree(ROOT / "conf", project / "conf")
+        evaluation = project / "conf/base/parameters_evaluation.yml"
+        text = evaluation.read_text()
+        evaluation.write_text(text.replace("candidates: false", "candidates: true"))
         shutil.copy(ROOT / "pyproject.toml", project)
         shutil.copy(ROOT / ".telemetry", project)
         (project / "src").mkdir()

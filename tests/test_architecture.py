@@ -62,8 +62,3 @@ def test_a_module_imports_only_what_its_room_allows(path: Path) -> None:
         assert name.partition(".")[0] not in FOREIGN.get(room, set())
         if name.startswith("graft.") and name not in COMMON and not name.startswith(own):
             assert name.split(".")[1] in ALLOWED[room], name
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_module_stays_under_200_lines(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < 200

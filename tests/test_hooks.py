@@ -73,38 +73,69 @@ def make_metrics(**figures):
     return {"frozen": {"test": {"n": 12_360, **figures}, "dev": {"n": 5, **figures}}}
 
 
-def test_the_result_has_a_line_a_metric_of_test():
-    lines = format_result(make_metrics(), "frozen")
+def make_baseline(verdict="better", **changes):
+    accuracy = {"value": 0.1, "low": 0.08, "high": 0.12}
+    gain = {"value": 0.88, "low": 0.86, "high": 0.9}
+    return {"accuracy": accuracy, "gain": gain, "verdict": verdict} | changes
+
+
+def test_the_result_has_a_line_a_metric_of_test_and_one_of_the_baseline():
+    lines = format_result(make_metrics(), "frozen", make_baseline())
     assert lines[0] == ""
     assert "12,360 pictures of test" in lines[1]
-    assert len(lines) == 2 + len(METRICS)
-    assert "balanced accuracy" in lines[3]
-    assert "0.980   0.961 – 0.991" in lines[3]
+    assert len(lines) == 3 + len(METRICS)
+    assert lines[2].split() == ["accuracy", "0.980", "0.961", "–", "0.991"]
+    assert lines[3] == "  of saying one class always     0.100   0.080 – 0.120"
+    assert "balanced accuracy" in lines[4]
+    assert "0.980   0.961 – 0.991" in lines[4]
 
 
-def test_of_several_models_the_chosen_one_is_told_whole():
+@pytest.mark.parametrize(
+    ("verdict", "begins"),
+    [("no evidence of a difference", "NOT SHOWN TO BE BETTER than that"), ("worse", "WORSE than")],
+)
+def test_no_better_than_one_class_always_is_told_in_the_table(verdict, begins):
+    gain = {"value": 0.004, "low": -0.02, "high": 0.028}
+    *_, last = format_result(make_metrics(), "frozen", make_baseline(verdict, gain=gain))
+    assert last.startswith(begins)
+    assert last.endswith(": accuracy +0.4 points (-2.0 to +2.8)")
+    assert len(last) <= 80
+
+
+def test_of_models_that_were_not_chosen_no_figure_of_test_is_told():
+    metrics = make_metrics()
+    other = {"value": 0.123, "low": 0.1, "high": 0.2}
+    metrics["frozen"] = {"dev": {"n": 5, **dict.fromkeys(METRICS, other)}}
+    metrics["fine_tuned"] = make_metrics()["frozen"]
+    lines = format_result(metrics, "fine_tuned", make_baseline())
+    assert lines[-1] == "of the fine-tuned classifier, best on dev"
+    assert "0.123" not in "".join(lines)
+
+
+def test_on_request_the_accuracy_of_the_others_stands_below():
     metrics = make_metrics()
     metrics["fine_tuned"] = metrics["frozen"]
-    lines = format_result(metrics, "fine_tuned")
-    assert lines[2 + len(METRICS)] == "of the fine-tuned classifier, best on dev; accuracy of"
-    assert lines[3 + len(METRICS) :] == [lines[2].replace("accuracy", "frozen  ")]
+    lines = format_result(metrics, "fine_tuned", make_baseline())
+    assert lines[3 + len(METRICS)] == "of the fine-tuned classifier, best on dev; accuracy of"
+    assert lines[4 + len(METRICS) :] == [lines[2].replace("accuracy", "frozen  ")]
 
 
 @pytest.mark.parametrize("value", [0.5, 12.345, 123.456])
 def test_the_result_fits_into_80_columns(value):
     figure = {"value": value, "low": value, "high": value}
-    lines = format_result(make_metrics(**dict.fromkeys(METRICS, figure)), "frozen")
+    lines = format_result(make_metrics(**dict.fromkeys(METRICS, figure)), "frozen", make_baseline())
     assert max(map(len, lines)) <= 80
 
 
 def test_the_values_stand_in_one_column():
-    _, head, *rows = format_result(make_metrics(), "frozen")
-    assert {row.index("0.980") for row in rows} == {head.index("value")}
+    _, head, *rows = format_result(make_metrics(), "frozen", make_baseline())
+    places = {max(row.find("0.980"), row.find("0.100")) for row in rows}
+    assert places == {head.index("value")}
 
 
 def test_the_result_leaves_the_metrics_as_they_are():
     metrics = make_metrics()
-    format_result(metrics, "frozen")
+    format_result(metrics, "frozen", make_baseline())
     assert metrics == make_metrics()
 
 
@@ -150,6 +181,7 @@ def tell_after_run(caplog, tmp_path, outputs, env=None):
         {
             "metrics": MemoryDataset(make_metrics()),
             "comparison": MemoryDataset({"chosen": "frozen"}),
+            "ladder": MemoryDataset({"models": {"frozen": {"baseline": make_baseline()}}}),
             "report": AtomicDataset(
                 filepath=tmp_path / "report.html", dataset="graft.datasets.HTMLDataset"
             ),
@@ -162,7 +194,7 @@ def tell_after_run(caplog, tmp_path, outputs, env=None):
 
 
 def test_a_whole_run_tells_result_report_and_next_steps(caplog, tmp_path):
-    text = tell_after_run(caplog, tmp_path, ["metrics", "comparison", "report"])
+    text = tell_after_run(caplog, tmp_path, ["metrics", "comparison", "ladder", "report"])
     assert "12,360 pictures of test" in text
     assert f"Report       {tmp_path / 'report.html'}" in text
     assert "Next" in text

@@ -49,7 +49,6 @@ class FineTuningParameters(TrainingParameters):
         activation_batch_size: Pictures a pass through the frozen blocks.
         augmentation: How far the views differ from the picture.
         layer_decay: Factor of the learning rate of a block against the block after it.
-        gpu_memory: ``growth`` (as much as is needed), ``all``, or a limit in MB.
     """
 
     stage: ClassVar[str] = "fine_tuning"
@@ -61,7 +60,6 @@ class FineTuningParameters(TrainingParameters):
     activation_batch_size: PositiveInt
     augmentation: AugmentationParameters
     layer_decay: float = Field(gt=0, le=1)
-    gpu_memory: Literal["growth", "all"] | PositiveInt
 
     @field_validator("unfreeze", mode="before")
     @classmethod

@@ -84,9 +84,10 @@ class RunSummaryHook:
         if is_plan_only(run_params):
             return
         made = pipeline.all_outputs()
-        if {"metrics", "comparison"} <= made:
+        if {"metrics", "comparison", "ladder"} <= made:
             chosen = catalog.load("comparison")["chosen"]
-            for line in format_result(catalog.load("metrics"), chosen):
+            baseline = catalog.load("ladder")["models"][chosen]["baseline"]
+            for line in format_result(catalog.load("metrics"), chosen, baseline):
                 logger.info(line)
         if "quarantined_images" in made and len(quarantined := catalog.load("quarantined_images")):
             _tell_place(f"\n{len(quarantined):,} quarantined in ", catalog, "quarantined_images")
@@ -105,26 +106,44 @@ def _tell_place(title: str, catalog: DataCatalog, name: str) -> None:
         logger.info("%s%s", title, _relative(dataset.filepath))
 
 
-def format_result(metrics: dict[str, Any], chosen: str) -> list[str]:
-    r"""The result table as lines of at most 80 columns: one model whole, the others' accuracy.
+def format_result(metrics: dict[str, Any], chosen: str, baseline: dict[str, Any]) -> list[str]:
+    r"""The result table as lines of at most 80 columns, of the chosen model and a trivial one.
+
+    Args:
+        metrics: Model → split → figures; others than the chosen one have ``test`` only on request.
+        chosen: The model that was chosen on dev.
+        baseline: How it compares with saying one class always, see
+            :func:`graft.scores.ladder.compare_with_baseline`.
 
     Examples:
         >>> figure = {"value": 0.98, "low": 0.96, "high": 0.99}
         >>> metrics = {"frozen": {"test": {"n": 360, "accuracy": figure}}}
-        >>> print("\n".join(format_result(metrics, chosen="frozen")))
+        >>> gain = {"value": 0.005, "low": -0.01, "high": 0.02}
+        >>> baseline = {"accuracy": figure, "gain": gain, "verdict": "no evidence of a difference"}
+        >>> print("\n".join(format_result(metrics, "frozen", baseline)))
         <BLANKLINE>
         On 360 pictures of test          value   95 % interval
           accuracy                       0.980   0.960 – 0.990
+          of saying one class always     0.980   0.960 – 0.990
+        NOT SHOWN TO BE BETTER than that: accuracy +0.5 points (-1.0 to +2.0)
     """
     test = metrics[chosen]["test"]
     figures = {name: figure for name, figure in test.items() if isinstance(figure, dict)}
     count = f"On {test['n']:,} pictures of test"
     lines = ["", f"{count:<33}value   95 % interval"]
     lines += [_format_figure(name.replace("_", " "), figure) for name, figure in figures.items()]
-    others = [model for model in metrics if model != chosen]
-    if others:
-        lines.append(f"of the {chosen.replace('_', '-')} classifier, best on dev; accuracy of")
-    for model in others:
+    lines.insert(3, _format_figure("of saying one class always", baseline["accuracy"]))
+    if baseline["verdict"] != "better":
+        gain = (100 * baseline["gain"][name] for name in ("value", "low", "high"))
+        verdict = "WORSE" if baseline["verdict"] == "worse" else "NOT SHOWN TO BE BETTER"
+        told = "accuracy {:+.1f} points ({:+.1f} to {:+.1f})".format(*gain)
+        lines.append(f"{verdict} than that: {told}")
+    if len(metrics) > 1:
+        lines.append(f"of the {chosen.replace('_', '-')} classifier, best on dev")
+    shown = [model for model in metrics if model != chosen and "test" in metrics[model]]
+    if shown:
+        lines[-1] += "; accuracy of"
+    for model in shown:
         lines.append(_format_figure(model.replace("_", "-"), metrics[model]["test"]["accuracy"]))
     return lines
 

@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from graft.caching import CachingHook, FreshCatalog, ManifestHook
+from graft.datasets.shared_models import SharedModelsHook
 from graft.hooks import CommandCheckHook, RunSummaryHook
 from graft.pipeline_registry import add_makers
 from graft.shared_values import SharedValuesHook
@@ -14,6 +15,7 @@ HOOKS: tuple[object, ...] = (
     RunSummaryHook(),
     ManifestHook(),
     CachingHook(add_makers),
+    SharedModelsHook(),
 )
 if find_spec("mlflow"):
     from graft.tracking import TrackingHook

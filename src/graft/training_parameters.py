@@ -37,7 +37,8 @@ class TrainingParameters(StageParameters):
         reduce_after: See ``schedule``.
         batch_size: Pictures a step.
         epochs: At most so many.
-        patience: Stop after so many epochs without a lower loss on dev; the best epoch stays.
+        patience: Stop after so many epochs without a lower loss on dev; the best epoch stays. A
+            training of fewer epochs does not stop early, and its best epoch stays as well.
         weight_decay: With ``adamw`` apart from the loss (Loshchilov and Hutter 2019), otherwise
             factor of the L2 penalty; on kernels alone, not on biases and scales.
         clip_norm: Longest allowed gradient, all weights together; null for any.
@@ -111,11 +112,6 @@ class TrainingParameters(StageParameters):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if self.patience > self.epochs:
-            raise ValueError(
-                f"patience is longer than the training, so it would never end early; lower it to "
-                f"at most epochs ({self.epochs}) or raise epochs; got patience {self.patience}"
-            )
         if self.warmup_share and self.schedule not in ("constant", "cosine", "step"):
             raise ValueError(
                 "warmup_share goes with the schedules constant, cosine and step; the others set "

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graft.datasets import FeatureShardsDataset
+from graft.datasets import FeatureShardsDataset, arrays
 from graft.datasets.features import FeatureBlock
+from graft.errors import GraftError
 
 DIMENSION = 3
 
@@ -115,6 +118,38 @@ def test_rows_are_read_in_any_order(dataset, rows):
     read = dataset.load().read_rows(np.array(rows, np.int64))
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, get_features(21)[rows])
+
+
+@pytest.mark.parametrize("rows", [[], [0], [20, 0, 3, 4, 20], list(range(20, -1, -1))])
+def test_scattered_rows_are_read_in_any_order(dataset, rows):
+    dataset.save(make_blocks(21, 5))
+    table = dataset.load()
+    for _ in range(2):
+        read = table.read_scattered(np.array(rows, np.int64))
+        assert read.dtype == np.float32
+        np.testing.assert_array_equal(read, get_features(21)[rows])
+
+
+def test_scattered_rows_cost_one_pass_over_the_blocks_however_often_they_are_read(
+    dataset, folder, monkeypatch
+):
+    dataset.save(make_blocks(21, 5))
+    table, read = dataset.load(), []
+    one_block = table.read_block
+    monkeypatch.setattr(
+        table, "read_block", lambda number: read.append(number) or one_block(number)
+    )
+    for _ in range(3):
+        table.read_scattered(np.array([20, 0, 9, 3, 8]))
+    assert read == list(range(6))
+    assert [path.name for path in folder.parent.iterdir()] == ["features"]
+
+
+def test_scattered_rows_that_the_disk_has_no_room_for_are_told(dataset, monkeypatch):
+    dataset.save(make_blocks(21, 5))
+    monkeypatch.setattr(arrays.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(GraftError, match=r"too small for 'features'.* 0\.0 MB free$"):
+        dataset.load().read_scattered(np.arange(3))
 
 
 def test_every_block_is_read_once_however_its_rows_are_mixed(dataset, monkeypatch):

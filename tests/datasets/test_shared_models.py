@@ -1,20 +1,28 @@
-"""Networks that stages share: the same object while it is as its file says, never otherwise."""
+"""Networks: everybody who loads one has their own, but nodes of a run that leave it as it is."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner, ThreadRunner
 
+from graft import settings
 from graft.datasets import KerasModelDataset
+from graft.datasets.shared_models import SharedModelsHook
 from graft.models.backbones import build_backbone
 from graft.models.freezing import cut_classifier
 from graft.models.heads import build_head
 from graft.models.inference import compile_forward
 from graft.models.runtime import seed_everything
+
+Work = Callable[[keras.Model], object]
 
 
 @pytest.fixture
@@ -25,10 +33,37 @@ def dataset(tmp_path: Path) -> KerasModelDataset:
     return dataset
 
 
-def test_a_network_that_nobody_changed_is_the_same_object(dataset) -> None:
-    model = dataset.load()
+def run_nodes(dataset: KerasModelDataset, *work: Work, runner=SequentialRunner) -> list:
+    """The networks that nodes which do this work, one after the other, were given in a run."""
+    given = []
+
+    def make_node(number: int, do: Work) -> Node:
+        def node(model: keras.Model, _: int) -> int:
+            given.append(model)
+            do(model)
+            return number + 1
+
+        return Node(node, ["model", f"after_{number}"], f"after_{number + 1}", name=f"n{number}")
+
+    run(Pipeline([make_node(*pair) for pair in enumerate(work)]), dataset, runner)
+    return given
+
+
+def run(pipeline: Pipeline, dataset: KerasModelDataset, runner=SequentialRunner) -> None:
+    hooks = _create_hook_manager()
+    hooks.register(SharedModelsHook())
+    catalog = DataCatalog({"model": dataset})
+    catalog["after_0"] = 0
+    try:
+        runner().run(pipeline, catalog, hook_manager=hooks)
+    except BaseException as error:
+        hooks.hook.on_pipeline_error(error=error, run_params={}, pipeline=pipeline, catalog=catalog)
+        raise
+    hooks.hook.after_pipeline_run(run_params={}, run_result={}, pipeline=pipeline, catalog=catalog)
+
+
+def look_at(model: keras.Model) -> None:
     compile_forward(model, 4)(np.zeros((4, 8, 8, 3), np.uint8))
-    assert dataset.load() is model
 
 
 def train(model: keras.Model) -> None:
@@ -48,58 +83,156 @@ def compile_it(model: keras.Model) -> None:
     model.compile("adam", "mse")
 
 
-@pytest.mark.parametrize("change", [train, change_a_weight, freeze, compile_it])
-def test_a_network_that_a_stage_has_changed_is_read_anew(dataset, change, tmp_path) -> None:
-    model = dataset.load()
-    before = [np.array(weight) for weight in model.weights]
-    change(model)
-    again = dataset.load()
-    assert again is not model
-    for mine, other in zip(again.weights, before, strict=True):
+CHANGES = pytest.mark.parametrize("change", [train, change_a_weight, freeze, compile_it])
+
+
+@CHANGES
+def test_what_is_done_to_a_network_does_nothing_to_another_load(dataset, change) -> None:
+    mine, other = dataset.load(), dataset.load()
+    before = [np.array(weight) for weight in other.weights]
+    trainable = [layer.trainable for layer in other.layers]
+    change(mine)
+    for weight, old in zip(other.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    assert [layer.trainable for layer in other.layers] == trainable
+    assert not other.compiled
+
+
+def test_nodes_that_change_nothing_are_given_one_object(dataset, monkeypatch) -> None:
+    reads = []
+    read = KerasModelDataset._read
+    monkeypatch.setattr(
+        KerasModelDataset, "_read", lambda self: reads.append(self._filepath) or read(self)
+    )
+    first, second, third = run_nodes(dataset, look_at, look_at, look_at)
+    assert first is second is third
+    assert len(reads) == 1
+
+
+@CHANGES
+def test_a_network_that_a_node_has_changed_is_read_anew(dataset, change) -> None:
+    before = [np.array(weight) for weight in dataset.load().weights]
+    states = []
+    first, second = run_nodes(
+        dataset,
+        change,
+        lambda model: states.extend(np.array(weight) for weight in model.weights),
+    )
+    assert first is not second
+    for mine, other in zip(states, before, strict=True):
         np.testing.assert_array_equal(mine, other)
-    assert not again.compiled
+    assert not second.compiled
 
 
 def test_what_dropout_has_drawn_makes_it_another_network(tmp_path) -> None:
     dataset = KerasModelDataset(filepath=str(tmp_path / "head.keras"))
     dataset.save(build_head(4, 2, dropout=0.5, weight_decay=0.0, seed=0))
-    head = dataset.load()
-    head(np.ones((2, 4), np.float32), training=True)
-    assert dataset.load() is not head
+    draw = lambda head: head(np.ones((2, 4), np.float32), training=True)  # noqa: E731
+    first, second = run_nodes(dataset, draw, draw)
+    assert first is not second
+
+
+def test_a_node_that_asks_twice_is_given_two(dataset) -> None:
+    same = []
+    node = Node(lambda a, b: same.append(a is b) or 1, ["model", "again"], "after_1", name="n")
+    hooks = _create_hook_manager()
+    hooks.register(SharedModelsHook())
+    again = KerasModelDataset(filepath=str(dataset._filepath))
+    catalog = DataCatalog({"model": dataset, "again": again})
+    SequentialRunner().run(Pipeline([node]), catalog, hook_manager=hooks)
+    assert same == [False]
+
+
+def test_nothing_outlives_a_run(dataset) -> None:
+    [during] = run_nodes(dataset, look_at)
+    assert dataset.load() is not during
+    [later] = run_nodes(dataset, look_at)
+    assert later is not during
+
+
+def test_nothing_outlives_a_run_that_failed(dataset) -> None:
+    given = []
+
+    def fail(model: keras.Model) -> None:
+        given.append(model)
+        raise ValueError("as meant")
+
+    with pytest.raises(ValueError, match="as meant"):
+        run_nodes(dataset, look_at, fail)
+    # A load that fails leaves no sign of its end.
+    content = dataset._filepath.read_bytes()
+    dataset._filepath.write_bytes(b"broken")
+    with pytest.raises(Exception, match=r"model\.keras"):
+        run_nodes(dataset, look_at)
+    dataset._filepath.write_bytes(content)
+    first, second = dataset.load(), dataset.load()
+    assert len({id(first), id(second), *map(id, given)}) == 3
 
 
 def test_another_content_under_the_same_name_is_read(dataset) -> None:
-    model = dataset.load()
-    dataset.save(build_backbone("small_cnn", 8, "random", seed=1))
-    assert dataset.load() is not model
+    other = build_backbone("small_cnn", 8, "random", seed=1)
+    first, second = run_nodes(dataset, lambda _: dataset.save(other), look_at)
+    assert first is not second
+    for mine, expected in zip(second.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(mine, expected)
 
 
 def test_a_network_joined_to_another_is_saved_as_if_it_were_new(dataset, tmp_path) -> None:
-    def join_and_save(name: str, model: keras.Model) -> bytes:
+    def join_and_save(model: keras.Model) -> None:
         head = build_head(model.output_shape[-1], 2, dropout=0.2, weight_decay=0.0, seed=0)
         probabilities = model.output
         for layer in head.layers:
             probabilities = layer(probabilities)
-        file = KerasModelDataset(filepath=str(tmp_path / name))
+        file = KerasModelDataset(filepath=str(tmp_path / "joined.keras"))
         file.save(keras.Model(model.input, probabilities, name="classifier"))
-        return (tmp_path / name).read_bytes()
+        saved.append((tmp_path / "joined.keras").read_bytes())
 
-    model = dataset.load()
-    first = join_and_save("first.keras", model)
-    assert dataset.load() is model
-    assert join_and_save("second.keras", model) == first
+    saved = []
+    first, second = run_nodes(dataset, join_and_save, join_and_save)
+    assert first is second
+    assert saved[0] == saved[1]
 
 
 def test_threads_share_nothing(dataset) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(dataset.load).result()
-    assert dataset.load() is not other
+    given = []
+    nodes = [
+        Node(lambda model: given.append(model) or 1, "model", f"end_{number}", name=f"n{number}")
+        for number in range(2)
+    ]
+    mine = []
+
+    def load_beside(model: keras.Model) -> int:
+        mine.append(model)
+        run(Pipeline(nodes), dataset, ThreadRunner)
+        return 1
+
+    run(Pipeline([Node(load_beside, "model", "end", name="n")]), dataset)
+    assert all(model is not mine[0] for model in given)
 
 
 def test_only_a_few_are_kept(dataset, tmp_path) -> None:
-    model = dataset.load()
-    for number in range(3):
-        other = KerasModelDataset(filepath=str(tmp_path / f"{number}.keras"))
-        other.save(model)
-        other.load()
-    assert dataset.load() is not model
+    given = {}
+
+    def note(name: str) -> Callable:
+        return lambda model, _: given.setdefault(name, []).append(model) or 1
+
+    names = ["model", "a", "b", "c", "model"]
+    datasets = {"model": dataset}
+    for name in "abc":
+        datasets[name] = KerasModelDataset(filepath=str(tmp_path / f"{name}.keras"))
+        datasets[name].save(dataset.load())
+    catalog = DataCatalog(datasets)
+    catalog["after_0"] = 0
+    hooks = _create_hook_manager()
+    hooks.register(SharedModelsHook())
+    nodes = [
+        Node(note(name), [name, f"after_{number}"], f"after_{number + 1}", name=f"n{number}")
+        for number, name in enumerate(names)
+    ]
+    SequentialRunner().run(Pipeline(nodes), catalog, hook_manager=hooks)
+    first, second = given["model"]
+    assert first is not second
+
+
+def test_a_run_of_this_project_shares() -> None:
+    assert any(isinstance(hook, SharedModelsHook) for hook in settings.HOOKS)

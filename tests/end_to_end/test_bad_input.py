@@ -137,7 +137,7 @@ def test_names_that_are_not_ascii(
         ("head_training.dropout=1.5", "head_training: dropout: Input should be less than 1"),
         ("head_training.class_weights=all", "'none', 'balanced' or 'sqrt'; got 'all'"),
         ("head_training.learning_rate=0", "learning_rate: Input should be greater than 0; got 0"),
-        ("head_training.epochs=5", "patience is longer than the training"),
+        ("head_training.epochs=0", "epochs: Input should be greater than 0; got 0"),
         ("splitting.train=0.9", "must sum to 1"),
         ("image_size=0", "image_size: Input should be greater than 0; got 0"),
         ("source=flowers", "'source' has no meaning in this environment"),

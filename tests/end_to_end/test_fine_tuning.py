@@ -44,7 +44,7 @@ def run_stage(run_kedro: Callable) -> Callable:
     [
         ("views=-1", "fine_tuning: views: Input should be greater than or equal to 0; got -1"),
         ("learning_rate=0", "learning_rate: Input should be greater than 0; got 0"),
-        ("patience=9", "patience is longer than the training"),
+        ("patience=0", "patience: Input should be greater than 0; got 0"),
         ("unfreze=all", "did you mean 'unfreeze'?"),
         ("augmentation.rotate=3", "rotate"),
     ],

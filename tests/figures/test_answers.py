@@ -15,8 +15,9 @@ def answer(question: str, **sections) -> str:
 
 
 def compare(verdict: str, value: float = 0.02) -> dict:
-    test = {"verdict": verdict, "accuracy": {"value": value, "low": 0.0, "high": 0.04}}
-    return {"pairs": [{"first": "frozen", "second": "fine_tuned", "test": test}]}
+    dev = {"verdict": verdict, "accuracy": {"value": value, "low": 0.0, "high": 0.04}}
+    test = {"verdict": "better", "accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    return {"pairs": [{"first": "frozen", "second": "fine_tuned", "dev": dev, "test": test}]}
 
 
 def calibrate(error: float, chance: float = 0.05) -> dict:
@@ -26,13 +27,19 @@ def calibrate(error: float, chance: float = 0.05) -> dict:
 
 def grow(verdict: str) -> dict:
     forecast = {"times": 4, "pictures": 400, "error": 0.02, "low": 0.01, "high": 0.05}
-    sizes = {"verdict": verdict, "forecasts": [forecast], "now": {"error": 0.04}}
+    now = {"error": 0.04}
+    sizes = {"verdict": verdict, "forecasts": [forecast], "now": now, "withheld": ""}
     return {"learning_sizes": sizes}
 
 
 LADDER = {
     "chosen": "frozen",
-    "models": {"frozen": {"baseline": "The classifier is better.", "headline": "It is variance."}},
+    "models": {
+        "frozen": {
+            "baseline": {"sentence": "The classifier is better."},
+            "headline": "It is variance.",
+        }
+    },
 }
 
 
@@ -43,13 +50,19 @@ def test_without_sections_nothing_is_answered():
 @pytest.mark.parametrize(
     ("verdict", "begins"),
     [
-        ("better", "Yes: +2.0 points"),
+        ("better", "Yes: +2.0 points of accuracy on dev (+0.0 to +4.0)"),
         ("worse", "No: +2.0 points"),
         ("no evidence of a difference", "There is no evidence of it: +2.0 points"),
     ],
 )
-def test_fine_tuning_is_judged_by_the_paired_comparison(verdict, begins):
-    assert answer("fine-tuning", comparison=compare(verdict)).startswith(begins)
+def test_fine_tuning_is_judged_by_dev_and_never_by_test(verdict, begins):
+    told = answer("fine-tuning", comparison=compare(verdict))
+    assert told.startswith(begins)
+    assert "test" not in told
+
+
+def test_the_first_answer_is_whether_it_is_better_than_one_class_always():
+    assert answer("no classifier", ladder=LADDER) == "The classifier is better."
 
 
 def test_without_fine_tuning_nobody_asks_about_it():
@@ -69,10 +82,11 @@ def test_the_most_confused_pair_is_named():
     assert answer("wrong", explanation={**found, "wrong": 0}) == "None of the 1,200 of test."
 
 
-def test_labels_are_doubted_only_if_some_could_be_judged():
-    assert answer("labels", label_doubts={"judged": 0, "estimated": 0}) == ""
-    assert answer("labels", label_doubts={"judged": 9, "estimated": 0}) == "None of 9 looks wrong."
-    assert "About 2 of 9" in answer("labels", label_doubts={"judged": 9, "estimated": 2})
+def test_what_is_said_of_labels_is_said_of_each_part():
+    assert answer("labels", label_doubts={"parts": [{"sentence": ""}, {"sentence": ""}]}) == ""
+    parts = [{"sentence": "About 2 of 9."}, {"sentence": "Train cannot be judged."}]
+    told = answer("labels", label_doubts={"parts": parts})
+    assert told == "About 2 of 9. Train cannot be judged."
 
 
 @pytest.mark.parametrize(("looks", "begins"), [(1, "Once"), (3, "3 times")])
@@ -89,3 +103,9 @@ def test_the_remedy_is_the_largest_step_and_what_more_pictures_would_do(verdict,
     assert told.startswith("It is variance. ")
     assert says in told
     assert "an error of 2.0 % (1.0 to 5.0) instead of 4.0 % on dev" in told
+
+
+def test_a_curve_that_is_withheld_is_no_advice():
+    sizes = {"verdict": "withheld", "forecasts": [], "withheld": "the champion is fine-tuned"}
+    told = answer("help most", curves={"learning_sizes": sizes})
+    assert told == ("Whether more pictures would help cannot be said: the champion is fine-tuned.")

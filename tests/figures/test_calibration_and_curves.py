@@ -18,7 +18,11 @@ from graft.figures.report import render_page
 from graft.figures.stage_curves import draw_stage_curves
 from graft.scores.calibration import summarise_calibration
 from graft.scores.class_curves import trace_class_curves
-from graft.scores.learning_sizes import ForecastSettings, forecast_errors
+from graft.scores.learning_sizes import (
+    ForecastSettings,
+    forecast_errors,
+    withhold_forecast,
+)
 from graft.scores.refits import Refits
 from graft.scores.thresholds import (
     measure_answers,
@@ -66,6 +70,7 @@ def make_calibration(class_count=3, signal=1.0, threshold=None, reason="not_aske
         "test": {"before": found, "after": found},
         "threshold": threshold,
         "threshold_reason": reason,
+        "threshold_needed": None,
         "wanted_precision": 0.9,
         "abstention": abstention,
         "abstention_shown": select_shares(abstention, [1.0, 0.9, 0.5]),
@@ -287,13 +292,19 @@ def test_a_report_without_the_section_has_nothing_of_it(section):
         ({}, "makes it less sure"),
         ({}, "As 1 is in the interval too, the gain may be chance."),
         ({"temperature": 0.5}, "makes it more sure"),
-        ({"reason": "not_reached"}, "No threshold reaches a precision of 90.0 % on dev"),
+        ({"reason": "not_reached"}, "No threshold can promise a precision of 90.0 %"),
+        ({"reason": "not_reached"}, "none is right so often even on the 300 pictures of dev"),
+        ({"reason": "not_reached", "threshold_needed": 1200}, "About 1,200 like them would."),
+        (
+            {"reason": "too_small", "threshold_needed": 2900},
+            "without a mistake. At least 2,900",
+        ),
         ({}, "No threshold was asked for"),
         ({"threshold": make_abstention_threshold()}, "answers only from a confidence of"),
         ({"threshold": make_positive_threshold()}, "the lowest cost on dev"),
         (
             {"threshold": make_positive_threshold(chosen_by="precision", wanted_precision=0.9)},
-            "is right 90.0 % of the time or more on dev",
+            "is right 90.0 % of the time or more for new pictures of this kind: dev promises",
         ),
     ],
 )
@@ -338,6 +349,18 @@ def test_the_verdict_on_calibration_weighs_chance(mean, error, sentence):
 def test_the_section_on_curves_says_whether_more_pictures_would_help(changes, sentence):
     page = render("curves", make_curves(learning_sizes=make_learning_sizes(**changes)))
     assert sentence in page
+
+
+def test_a_curve_that_is_withheld_is_told_by_its_reason_alone():
+    reason = "the champion is fine-tuned"
+    facts = {"train": 0, "repeats": 4, "confidence": 0.95}
+    sizes = withhold_forecast(500, 2000, 0.01, reason) | facts
+    page = render("curves", make_curves(learning_sizes=sizes))
+    assert f"<b>That cannot be said:</b> {reason}." in page
+    assert "Training pictures" not in page
+    assert "would help" not in page
+    (text,) = draw_learning_sizes(sizes).axes[0].texts
+    assert "No curve" in text.get_text()
 
 
 def test_twice_and_four_times_the_pictures_are_named_with_their_interval():

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from graft.figures.report import METRIC_TITLES, ReportContent, embed_thumbnail, render_report
-from graft.scores.ladder import name_largest, read_baseline, read_ladder
+from graft.scores.ladder import compare_with_baseline, name_largest, read_ladder
 from graft.scores.metrics import METRICS
 from helpers.pages import Page
 
@@ -74,7 +74,7 @@ FOUND = {
 COST = {"megabytes": 9.2, "parameters": 2_257_984, "multiply_adds": 300_500_000}
 
 
-def make_comparison(**changes):
+def make_comparison(test=None, **changes):
     """A frozen and a fine-tuned model, which the details are about."""
     metrics = make_content().metrics
     figures = ["confusion_matrix", "confusion_matrix_log2", "learning_curves",
@@ -83,8 +83,10 @@ def make_comparison(**changes):
     compared = {
         "confidence": 0.95,
         "chosen": "fine_tuned",
-        "models": {name: {"test": metrics["test"], "cost": COST} for name in models},
-        "pairs": [{"first": "frozen", "second": "fine_tuned", "test": FOUND | changes}],
+        "models": {name: {"dev": metrics["dev"], "test": None, "cost": COST} for name in models},
+        "pairs": [
+            {"first": "frozen", "second": "fine_tuned", "dev": FOUND | changes, "test": test}
+        ],
     }
     return {
         "model": "fine_tuned",
@@ -103,7 +105,10 @@ def make_ladder(label="cat", train_pictures=1200):
     readings = read_ladder(errors, None)
     model = {
         "errors": errors, "readings": readings, "headline": name_largest(readings),
-        "baseline": read_baseline(errors["test"], 0.75, label),
+        "baseline": compare_with_baseline(
+            np.repeat([label, "other"], [250, 750]), np.repeat([label, "other"], [340, 660]),
+            label, np.arange(1000), 0.95,
+        ),
     }  # fmt: skip
     ladder = {
         "confidence": 0.95, "chosen": "frozen", "human_error": None,
@@ -321,7 +326,23 @@ def test_a_difference_that_is_chance_is_told_with_what_could_be_seen():
 def test_models_that_are_right_on_the_same_pictures_are_told():
     found = {"only_first": 0, "only_second": 0, "verdict": "no evidence of a difference"}
     text = read_page(**make_comparison(**found)).text
-    assert "both are right on the same of the 1,020 pictures of test" in text
+    assert "both are right on the same of the 1,020 pictures of dev" in text
+
+
+def test_of_test_nothing_is_told_of_models_that_were_not_chosen_unless_it_was_asked_for():
+    text = read_page(**make_comparison()).text
+    assert "On test only the chosen model is shown" in text
+    assert "evaluation.show_all_candidates=true" in text
+    assert "Accuracy on test" not in text
+    given = make_comparison(test=FOUND | {"verdict": "worse"})
+    for model in given["sections"]["comparison"]["models"].values():
+        model["test"] = make_content().metrics["test"]
+    text = read_page(**given).text
+    assert "On test, which has no say: accuracy +0.8 points (+0.1 to +1.6)" in text
+    assert "Accuracy on test 0.900 (0.812 – 0.957) 0.900 (0.812 – 0.957)" in text
+    assert "each is counted as a look" in text
+    # The advice stays that of dev.
+    assert "The fine-tuned classifier is better than the frozen one" in text
 
 
 def test_a_comparison_over_clusters_counts_them():

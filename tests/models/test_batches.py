@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graft.models import row_pools
 from graft.models.batches import batch_in_order, shuffle_batches
 from graft.models.row_pools import ArrayReader, RowPools
 
 
 class Table:
-    """Features in memory whose value is the number of their row; counts what is read."""
+    """Features whose value is the number of their row; notes what is read, and how."""
 
-    def __init__(self, count, block_rows):
-        starts = range(0, count, block_rows)
-        self.blocks = [(start, min(start + block_rows, count)) for start in starts]
-        self.reads = 0
-        self._count = count
+    def __init__(self):
+        self.read = []
+        self.scattered = []
 
-    def __len__(self):
-        return self._count
+    def read_rows(self, rows):
+        self.read.append(rows.tolist())
+        return np.stack([rows, -rows], axis=1).astype(np.float32)
 
-    def read_block(self, number):
-        self.reads += 1
-        rows = np.arange(*self.blocks[number], dtype=np.float32)
-        return np.stack([rows, -rows], axis=1)
+    def read_scattered(self, rows):
+        self.scattered.append(rows.tolist())
+        return np.stack([rows, -rows], axis=1).astype(np.float32)
 
 
 ROW_BYTES = 8
 
 
-def make_pools(count=50, block_rows=7, pool_rows=1000, rows=None):
+def make_pools(count=50, pool_rows=1000, rows=None):
     rows = np.arange(count) if rows is None else np.asarray(rows)
     weights = (rows / 8).astype("float32")
-    return RowPools(Table(count, block_rows), rows, rows % 3, weights, pool_rows * ROW_BYTES)
+    return RowPools(Table(), rows, rows % 3, weights, pool_rows * ROW_BYTES)
+
+
+@pytest.fixture(autouse=True)
+def _draw_in_small_pieces(monkeypatch):
+    monkeypatch.setattr(row_pools, "_PIECE_BYTES", 4 * ROW_BYTES)
 
 
 IN_MEMORY, STREAMED = 1000, 15
@@ -48,7 +54,13 @@ def collect(dataset):
 
 
 def list_rows(batches):
-    return np.concatenate([features[:, 0] for features, _, _ in batches]).astype(int).tolist()
+    return np.concatenate([batch[0][:, 0] for batch in batches]).astype(int).tolist()
+
+
+def draw_passes(pools, count):
+    """Row numbers of each pass (count, N), without the batches."""
+    pieces = [pools.draw(np.random.default_rng(number)) for number in range(count)]
+    return np.array([list_rows(piece) for piece in pieces])
 
 
 def list_epochs(pools, epochs=2, batch_size=8, seed=0):
@@ -60,17 +72,16 @@ def list_epochs(pools, epochs=2, batch_size=8, seed=0):
 
 @given(
     count=st.integers(1, 60),
-    block_rows=st.integers(1, 20),
     pool_rows=st.integers(1, 80),
     seed=st.integers(0, 9),
     data=st.data(),
 )
-@settings(max_examples=100, deadline=None)
-def test_every_row_is_drawn_once_with_its_own_label_and_weight(
-    count, block_rows, pool_rows, seed, data
-):
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_every_row_is_drawn_once_with_its_own_label_and_weight(count, pool_rows, seed, data):
     chosen = data.draw(st.lists(st.integers(0, count - 1), min_size=1, unique=True))
-    pools = make_pools(count, block_rows, pool_rows, chosen)
+    pools = make_pools(count, pool_rows, chosen)
     drawn = list(pools.draw(np.random.default_rng(seed)))
     features, labels, weights = (np.concatenate(part) for part in zip(*drawn, strict=True))
     rows = features[:, 0].astype(int)
@@ -134,29 +145,65 @@ def test_only_the_last_batch_of_an_epoch_is_shorter(pool_rows, batch_size):
 def test_rows_that_fit_into_one_pool_are_read_once():
     pools = make_pools(pool_rows=IN_MEMORY)
     list_epochs(pools, epochs=1)
-    reads = pools._reader.reads
+    reads = list(pools._reader.read)
     list_epochs(pools, epochs=3)
-    assert pools._reader.reads == reads
+    assert pools._reader.read == reads
+    assert not pools._reader.scattered
 
 
-def test_streaming_holds_little_more_than_a_pool():
+def test_rows_that_do_not_fit_are_read_forward_a_pool_at_a_time():
     pools = make_pools(pool_rows=STREAMED)
-    sizes = [len(labels) for _, labels, _ in pools.draw(np.random.default_rng(0))]
-    assert len(sizes) > 1
-    assert max(sizes) < STREAMED + 7
+    drawn = [features[:, 0] for features, _, _ in pools.draw(np.random.default_rng(0))]
+    assert max(map(len, drawn)) <= 4
+    read = pools._reader.scattered
+    assert max(map(len, read)) <= 4
+    falls = [before[-1] > after[0] for before, after in itertools.pairwise(read)]
+    assert sum(falls) == 3  # pools of 15, 15, 15 and 5 rows, each read forward
+    assert all(rows == sorted(rows) for rows in read)
 
 
-def test_blocks_without_a_wanted_row_are_not_read():
-    pools = make_pools(rows=[0, 1, 49])
-    before = pools._reader.reads
+def test_rows_to_measure_on_are_read_as_they_lie():
+    pools = make_pools(pool_rows=STREAMED)
+    list(pools.draw())
+    assert not pools._reader.scattered
+
+
+def test_rows_of_other_splits_are_not_read():
+    pools = make_pools(rows=[0, 1, 49], pool_rows=2)
     list_epochs(pools)
-    assert pools._reader.reads == before + 2
+    read = pools._reader.read + pools._reader.scattered
+    assert {row for rows in read for row in rows} == {0, 1, 49}
 
 
-def test_streaming_mixes_rows_of_distant_blocks():
-    # Blocks of one class each, as they lie on the disk: a batch of one class teaches badly.
-    first = list_epochs(make_pools(count=200, block_rows=10, pool_rows=60))[0][:20]
-    assert len({row // 10 for row in first}) > 3
+@pytest.mark.parametrize("pool_rows", [7, 60, 150])
+def test_memory_decides_nothing_about_the_order(pool_rows):
+    several = list_epochs(make_pools(count=200, pool_rows=pool_rows), epochs=3)
+    assert several == list_epochs(make_pools(count=200, pool_rows=IN_MEMORY), epochs=3)
+
+
+@pytest.mark.parametrize("pool_rows", [100, 1000, 10_000])
+def test_rows_that_lie_class_by_class_come_mixed_in_every_part_of_a_pass(pool_rows):
+    # 40 classes of 100 neighbours. A batch of one class teaches little, and a network with batch
+    # normalisation something false.
+    count, classes = 4000, 40
+    for epoch in draw_passes(make_pools(count, pool_rows), 2):
+        labels = epoch // (count // classes)
+        parts = labels.reshape(40, 100)
+        counts = np.array([np.bincount(part, minlength=classes) for part in parts])
+        # Of a random hundred of them, 37 classes are seen (standard deviation 1.5), and the most
+        # frequent one about 7 times. Pools of neighbours show 10 classes or fewer.
+        assert (counts > 0).sum(axis=1).min() >= 30
+        assert counts.max() <= 14
+
+
+@pytest.mark.parametrize("pool_rows", [20, 1000])
+def test_any_two_rows_are_as_likely_as_others_to_come_together(pool_rows):
+    # Where blocks are drawn whole, neighbours share a pool in every pass.
+    passes = draw_passes(make_pools(200, pool_rows), 200)
+    place = np.argsort(passes, axis=1)
+    together = (place[:, :-1] // 20 == place[:, 1:] // 20).mean()
+    # 19 of the 199 others are among the same twenty rows: 0.0955, with 39,800 draws.
+    assert together == pytest.approx(19 / 199, abs=0.01)
 
 
 @POOLS
@@ -184,16 +231,18 @@ def align(array):
 def test_measuring_leaves_the_rows_as_they_are():
     # TensorFlow reuses the memory of an aligned array that it was lent.
     pools = make_pools(count=500, pool_rows=IN_MEMORY)
-    pools._only_pool = tuple(map(align, pools._only_pool))
-    before = [array.copy() for array in pools._only_pool]
-    width = pools._only_pool[0].shape[1]
+    kept = pools._all_inputs, pools._labels, pools._weights = tuple(
+        map(align, (pools._all_inputs, pools._labels, pools._weights))
+    )
+    before = [array.copy() for array in kept]
+    width = pools.input_shape[0]
     model = keras.Sequential([keras.Input((width,)), keras.layers.Dense(10, "softmax")])
     model.compile(
         loss="sparse_categorical_crossentropy",
         weighted_metrics=[keras.metrics.SparseCategoricalAccuracy()],
     )
     model.evaluate(batch_in_order(pools, 200, passes=3), steps=9, verbose=0)
-    for array, expected in zip(pools._only_pool, before, strict=True):
+    for array, expected in zip(kept, before, strict=True):
         np.testing.assert_array_equal(array, expected)
 
 
@@ -211,7 +260,7 @@ def test_rows_may_be_pictures_or_activations_of_any_dtype(dtype, tmp_path):
     np.save(tmp_path / "array.npy", array)
     mapped = np.load(tmp_path / "array.npy", mmap_mode="r")
     rows = np.array([1, 4])
-    pools = RowPools(ArrayReader(mapped, 2), rows, rows, np.ones(2, "float32"))
+    pools = RowPools(ArrayReader(mapped.__getitem__), rows, rows, np.ones(2, "float32"))
     assert (pools.input_shape, pools.input_dtype) == ((2, 2, 3), dtype)
     [(inputs, labels, _)] = collect(batch_in_order(pools, 8, passes=1))
     assert inputs.dtype == dtype
@@ -230,7 +279,7 @@ def test_any_one_row_of_other_content_has_another_fingerprint(pool_bytes):
 
     def name():
         rows = np.arange(300)
-        reader = ArrayReader(inputs, 32)
+        reader = ArrayReader(inputs.__getitem__)
         return RowPools(reader, rows, rows % 3, np.ones(300, "float32"), pool_bytes).fingerprint()
 
     before = name()
@@ -249,7 +298,7 @@ def test_any_other_content_has_another_fingerprint(change):
     }
 
     def name():
-        reader = ArrayReader(content["inputs"])
+        reader = ArrayReader(content["inputs"].__getitem__)
         return RowPools(
             reader, content["rows"], content["labels"], content["weights"]
         ).fingerprint()

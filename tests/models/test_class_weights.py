@@ -34,6 +34,17 @@ def test_the_mean_weight_is_1_so_that_the_learning_rate_means_the_same(policy):
 
 
 @pytest.mark.parametrize("policy", CLASS_WEIGHTS)
+@pytest.mark.parametrize("missing", range(3))
+def test_without_a_class_the_others_weigh_as_if_there_were_no_more(policy, missing):
+    # A fold of a cross-validation may lack a class whose clusters are few.
+    present = [index for index in range(3) if index != missing]
+    weights = weigh_pictures(np.repeat(present, [9, 4]), 3, policy)
+    np.testing.assert_array_equal(weights, weigh_pictures(np.repeat([0, 1], [9, 4]), 2, policy))
+    assert np.isfinite(weights).all()
+    assert weights.mean() == pytest.approx(1, rel=1e-6)
+
+
+@pytest.mark.parametrize("policy", CLASS_WEIGHTS)
 def test_classes_of_equal_size_weigh_the_same(policy):
     np.testing.assert_allclose(weigh_pictures(np.arange(9) % 3, 3, policy), 1, rtol=1e-6)
 

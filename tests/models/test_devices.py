@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 import tensorflow as tf
 
-from graft.errors import GraftError
-from graft.models.devices import choose_strategy, prepare_devices
+from graft.datasets import KerasModelDataset
+from graft.models.backbones import build_backbone
+from graft.models.devices import choose_strategy, tell_devices
 
 SOURCE = Path(__file__).parents[2] / "src"
 # One process can be given two logical processors only before TensorFlow starts, hence a script.
@@ -83,43 +84,80 @@ def test_two_devices_end_with_the_weights_of_one() -> None:
 
 def test_on_one_processor_there_is_nothing_to_say(caplog) -> None:
     with caplog.at_level(logging.INFO):
-        for gpu_memory in ("growth", "all", 4096):
-            prepare_devices(gpu_memory)
+        tell_devices()
         assert choose_strategy() is None
     assert caplog.text == ""
 
 
-@pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A GPU as TensorFlow describes one, and what is done to it."""
-    device = SimpleNamespace(name="/physical_device:GPU:0", done=[])
-    config = tf.config
-    monkeypatch.setattr(config, "list_physical_devices", lambda _: [device])
+def test_a_gpu_is_told(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    device = SimpleNamespace(name="/physical_device:GPU:0")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [device])
     monkeypatch.setattr(
-        config.experimental, "get_device_details", lambda _: {"device_name": "NVIDIA H200"}
+        tf.config.experimental, "get_device_details", lambda _: {"device_name": "NVIDIA H200"}
     )
-    monkeypatch.setattr(
-        config.experimental, "set_memory_growth", lambda *given: device.done.append(given)
-    )
-    monkeypatch.setattr(
-        config, "set_logical_device_configuration", lambda *given: device.done.append(given)
-    )
-    return device
-
-
-def test_a_gpu_and_its_memory_are_told(gpu: SimpleNamespace, caplog) -> None:
     with caplog.at_level(logging.INFO):
-        prepare_devices("growth")
-        prepare_devices(4096)
-    assert gpu.done[0] == (gpu, True)
-    assert gpu.done[1][1][0].memory_limit == 4096
-    assert "Device       NVIDIA H200, memory growth" in caplog.text
+        tell_devices()
+    assert "Device       NVIDIA H200" in caplog.text
 
 
-def test_a_gpu_that_is_in_use_in_another_way_is_told(gpu, monkeypatch) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("Physical devices cannot be modified after being initialized")
+# Kedro loads the inputs of a node, networks among them, before the node: TensorFlow has its
+# devices by then, and refuses every other setting of them. In place of a GPU, which the machine
+# may not have, the nodes see the processor: TensorFlow guards its settings in the same way.
+A_NODE_AFTER_ITS_NETWORK = """
+import os, sys
+from importlib.abc import MetaPathFinder
 
-    monkeypatch.setattr(tf.config, "set_logical_device_configuration", fail)
-    with pytest.raises(GraftError, match=r"with --pipelines=fine_tuning; got 4096$"):
-        prepare_devices(4096)
+class Note(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "tensorflow":
+            print("growth", os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH"))
+
+sys.meta_path.insert(0, Note())
+import numpy as np, pandas as pd
+from graft.datasets import KerasModelDataset
+from graft.fine_tuning_parameters import FineTuningParameters
+from graft.pipelines.fine_tuning.nodes import store_boundary_activations
+
+assert "tensorflow" not in sys.modules
+backbone = KerasModelDataset(filepath=sys.argv[1]).load()
+
+import tensorflow as tf
+from tensorflow.python.eager import context
+assert context.context()._context_handle is not None, "TensorFlow has no devices yet"
+processors = tf.config.list_physical_devices("CPU")
+tf.config.list_physical_devices = lambda kind=None: processors
+
+augmentation = dict(rotation=0, zoom=0, shift=0, shear=0, horizontal_flip=False,
+                    fill_mode="nearest", brightness=0, contrast=0)
+parameters = FineTuningParameters(
+    unfreeze="none", activation_cache=True, views=0, activation_dtype="float32",
+    activation_batch_size=4, augmentation=augmentation, layer_decay=1, learning_rate=1e-3,
+    batch_size=8, epochs=1, patience=1, seed=0,
+)
+nothing = np.zeros((0, 8, 8, 3), np.uint8)
+stored = store_boundary_activations(backbone, nothing, None, None, parameters)
+print("stored", len(stored))
+"""
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "true"), ("false", "false")])
+def test_a_gpus_memory_is_taken_as_it_is_needed_and_fine_tuning_runs_after_a_network_was_loaded(
+    given: str | None, expected: str, tmp_path: Path
+) -> None:
+    file = KerasModelDataset(filepath=str(tmp_path / "backbone.keras"))
+    file.save(build_backbone("small_cnn", 8, "printed_letters", seed=0))
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    environment.pop("TF_FORCE_GPU_ALLOW_GROWTH", None)
+    if given is not None:
+        environment["TF_FORCE_GPU_ALLOW_GROWTH"] = given
+    done = subprocess.run(
+        [sys.executable, "-c", A_NODE_AFTER_ITS_NETWORK, str(tmp_path / "backbone.keras")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = done.stdout.splitlines()
+    assert told[0] == f"growth {expected}"
+    assert told[-1] == "stored 0"

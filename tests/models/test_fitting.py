@@ -25,9 +25,10 @@ from graft.training_parameters import TrainingParameters
 DIMENSION = 20
 
 
-def make_pools(features, labels):
+def make_pools(features, labels, pool_rows=1000):
     rows = np.arange(len(labels))
-    return RowPools(ArrayReader(features, 16), rows, labels, np.ones(len(rows), np.float32))
+    weights, pool_bytes = np.ones(len(rows), np.float32), pool_rows * features[0].nbytes
+    return RowPools(ArrayReader(features.__getitem__), rows, labels, weights, pool_bytes)
 
 
 def draw_task(count, spread, seed):
@@ -40,14 +41,21 @@ def draw_task(count, spread, seed):
 
 
 def train(
-    spread=1.0, data=None, backup=None, logs=None, outputs=None, rate_factors=None, **changes
+    spread=1.0,
+    data=None,
+    backup=None,
+    logs=None,
+    outputs=None,
+    rate_factors=None,
+    pool_rows=1000,
+    **changes,
 ):
     settings = TrainingParameters(
         **{
             "learning_rate": 0.05,
             "batch_size": 8,
             "epochs": 6,
-            "patience": min(10, changes.get("epochs", 6)),
+            "patience": 10,
             "seed": 0,
         }
         | changes
@@ -55,7 +63,7 @@ def train(
     seed_everything(settings.seed)
     head = build_head(DIMENSION, 2, 0.2, 0.0, settings.seed, outputs)
     dev = draw_task(40, spread, seed=2)
-    pools = make_pools(*(data or draw_task(40, spread, seed=1))), make_pools(*dev)
+    pools = [make_pools(*rows, pool_rows) for rows in (data or draw_task(40, spread, seed=1), dev)]
     history = fit(head, *pools, settings, backup=backup, logs=logs, rate_factors=rate_factors)
     return head, history, dev
 
@@ -102,6 +110,16 @@ def test_training_stops_when_dev_stops_getting_better_and_the_best_epoch_stays()
     assert loss == pytest.approx(history["dev_loss"][best], rel=1e-3)
 
 
+def test_a_training_shorter_than_its_patience_has_all_its_epochs_and_the_best_one_stays():
+    head, history, (features, labels) = train(**NOISY, epochs=5, patience=10)
+    assert len(history) == 5
+    best = history["dev_loss"].idxmin()
+    assert best < 4
+    probabilities = np.asarray(head(features))
+    loss = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
+    assert loss == pytest.approx(history["dev_loss"][best], rel=1e-3)
+
+
 def test_two_runs_with_the_same_seed_are_bit_identical():
     (first, first_history, _), (again, again_history, _), (other, _, _) = (
         train(seed=seed, epochs=2) for seed in (3, 3, 4)
@@ -109,6 +127,18 @@ def test_two_runs_with_the_same_seed_are_bit_identical():
     assert get_bytes(first) == get_bytes(again)
     assert first_history.equals(again_history)
     assert get_bytes(first) != get_bytes(other)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_that_lie_class_by_class_in_many_pools_teach_what_they_teach_in_one(seed):
+    features, labels = draw_task(40, 1.0, seed=1)
+    by_class = np.argsort(labels, kind="stable")
+    data = features[by_class], labels[by_class]
+    one, several = (
+        train(data=data, seed=seed, epochs=2, pool_rows=pool_rows) for pool_rows in (40, 6)
+    )
+    assert get_bytes(one[0]) == get_bytes(several[0])
+    assert one[1].equals(several[1])
 
 
 def test_weight_decay_is_in_the_loss_and_keeps_weights_small():
@@ -207,6 +237,7 @@ RUNS = {
     "plateau": {"schedule": "reduce_on_plateau", "reduce_after": 1, "epochs": 7},
     "cosine": {"schedule": "cosine", "warmup_share": 0.2, "optimizer": "adamw"},
     "early stop": {**NOISY, "epochs": 30, "patience": 2},
+    "many pools": {"pool_rows": 7},
 }
 
 

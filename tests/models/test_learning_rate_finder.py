@@ -22,7 +22,7 @@ def make_train(count=200):
     features = np.random.default_rng(0).normal(size=(count, 6)).astype("float32")
     features[:, 0] += 2 * labels
     rows = np.arange(count)
-    return RowPools(ArrayReader(features), rows, labels, np.ones(count, "float32"))
+    return RowPools(ArrayReader(features.__getitem__), rows, labels, np.ones(count, "float32"))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,14 @@ import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from graft.scores.intervals import wilson_interval
-from graft.scores.ladder import NOT_SHOWN, REVERSED, SHOWN, name_largest, read_baseline, read_ladder
+from graft.scores.ladder import (
+    NOT_SHOWN,
+    REVERSED,
+    SHOWN,
+    compare_with_baseline,
+    name_largest,
+    read_ladder,
+)
 from graft.scores.rates import measure_error_rate, subtract_rates
 
 
@@ -117,10 +124,34 @@ def test_a_small_test_set_shows_nothing_that_it_does_not_show():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
-    [(100, "is better"), (890, "is not shown by this many"), (990, "is worse")],
+    ("right", "verdict", "said"),
+    [
+        (900, "better", "the classifier is better: +80.0 points of accuracy (+7"),
+        (105, "no evidence of a difference", "is better is not shown by this many pictures: +0.5"),
+        (40, "worse", "the classifier is worse: -6.0 points"),
+    ],
 )
-def test_the_baseline_is_always_naming_the_commonest_class(wrong, said):
-    sentence = read_baseline(make_rate(wrong, 1000), 0.9, "cat")
-    assert sentence.startswith("Always saying “cat” is wrong for 90.0 % of test")
-    assert said in sentence
+def test_the_baseline_is_always_naming_the_commonest_class(right, verdict, said):
+    labels = np.repeat(["cat", "dog"], [100, 900])
+    predicted = np.where(np.arange(1000) < right, labels, "owl")
+    turn = np.argsort(np.arange(1000) * 7919 % 1000)
+    found = compare_with_baseline(labels[turn], predicted[turn], "cat", np.arange(1000), 0.95)
+    assert found["accuracy"] == {
+        "value": 0.1, **dict(zip(("low", "high"), wilson_interval(100, 1000, 0.95), strict=True))
+    }  # fmt: skip
+    assert found["verdict"] == verdict
+    assert found["sentence"].startswith("Always saying “cat” is right for 10.0 % of test (8.3 %")
+    assert said in found["sentence"]
+
+
+def test_against_the_baseline_pictures_of_one_cluster_count_as_one():
+    labels = np.repeat(["cat", "dog"], [100, 100])
+    predicted = np.where(np.arange(200) < 80, "cat", "dog")
+    apart, together = (
+        compare_with_baseline(labels, predicted, "cat", clusters, 0.95)
+        for clusters in (np.arange(200), np.arange(200) // 40)
+    )
+    assert apart["gain"]["value"] == together["gain"]["value"] == 0.4
+    assert (apart["verdict"], together["verdict"]) == ("better", "no evidence of a difference")
+    assert together["gain"]["low"] < 0 < apart["gain"]["low"]
+    assert together["accuracy"]["low"] < apart["accuracy"]["low"]

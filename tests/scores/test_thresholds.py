@@ -11,7 +11,6 @@ from sklearn.metrics import confusion_matrix, precision_score, recall_score
 from graft.scores.intervals import wilson_interval
 from graft.scores.thresholds import (
     choose_by_cost,
-    choose_by_precision,
     list_cuts,
     measure_answers,
     measure_yes_or_no,
@@ -50,23 +49,6 @@ def test_no_threshold_costs_less_than_the_chosen_one(seed, levels, alarm, miss):
     assert count_cost(chosen) == pytest.approx(cheapest, rel=1e-9, abs=1e-9)
 
 
-@given(seed=seeds, levels=levels, wanted=st.floats(0.05, 1))
-@settings(max_examples=60, deadline=None)
-def test_the_chosen_threshold_accepts_most_of_those_that_are_precise_enough(seed, levels, wanted):
-    scores, right = draw(seed, levels)
-    good = [
-        (scores >= threshold).sum()
-        for threshold in np.unique(scores)
-        if right[scores >= threshold].mean() >= wanted - 1e-12
-    ]
-    chosen = choose_by_precision(scores, right, wanted)
-    if chosen is None:
-        assert good == []
-    else:
-        assert (scores >= chosen).sum() == max(good)
-        assert right[scores >= chosen].mean() >= wanted - 1e-9
-
-
 @given(seed=seeds, levels=levels)
 @settings(max_examples=40, deadline=None)
 def test_cuts_accept_as_many_as_they_say(seed, levels):
@@ -93,14 +75,6 @@ def test_when_alarms_cost_too_much_it_never_says_yes(scores):
     scores = np.array(scores)
     threshold = choose_by_cost(scores, np.array([False, False]), 1e6, 1.0)
     assert not (scores >= threshold).any()
-
-
-def test_no_threshold_can_make_wrong_answers_right():
-    assert choose_by_precision(np.array([0.5, 0.9]), np.array([False, False]), 0.5) is None
-
-
-def test_perfect_answers_are_all_accepted():
-    assert choose_by_precision(np.array([0.5, 0.9]), np.array([True, True]), 1.0) == 0.0
 
 
 @given(seed=seeds, threshold=st.floats(0.05, 0.8))

@@ -45,7 +45,7 @@ class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
             np.lib.format.write_array_header_1_0(file, header)
             file.flush()
             start, row_bytes = file.tell(), dtype.itemsize * int(np.prod(data.shape[1:]))
-            self._reserve(file.fileno(), start + row_bytes * data.shape[0])
+            reserve_disk(file.fileno(), start + row_bytes * data.shape[0], self._filepath)
             for number, row in data.rows:
                 if number not in missing or np.shape(row) != data.shape[1:]:
                     raise ValueError(
@@ -61,29 +61,35 @@ class NumpyArrayDataset(LocalDataset[np.ndarray | RowStream, np.ndarray]):
         if missing:
             raise ValueError(f"{len(missing)} rows never came; the first is {min(missing)}")
 
-    def _reserve(self, descriptor: int, size: int) -> None:
-        """Give the file its size; on a disk that is too small nothing is left of it.
 
-        Raises:
-            GraftError: If the disk is too small.
-        """
-        free = shutil.disk_usage(self._filepath.parent).free
-        try:
-            if free < size:
-                raise OSError(errno.ENOSPC, "too small")
-            if hasattr(os, "posix_fallocate"):
-                # Takes the blocks now: no other program can have them while the rows come.
-                os.posix_fallocate(descriptor, 0, size)
-            else:
-                os.ftruncate(descriptor, size)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise GraftError(
-                f"the disk is too small for '{_final_name(self._filepath)}': it needs "
-                f"{size / 1e6:,.1f} MB; free some space, or let the data folder be on another "
-                f"disk; got {free / 1e6:,.1f} MB free"
-            ) from error
+def reserve_disk(descriptor: int, size: int, path: Path) -> None:
+    """Give a file its size; on a disk that is too small nothing is left of it.
+
+    Args:
+        descriptor: Of the file, open for writing.
+        size: In bytes.
+        path: What it is called, or what it is made from; on the same disk.
+
+    Raises:
+        GraftError: If the disk is too small.
+    """
+    free = shutil.disk_usage(path.parent).free
+    try:
+        if free < size:
+            raise OSError(errno.ENOSPC, "too small")
+        if hasattr(os, "posix_fallocate"):
+            # Takes the blocks now: no other program can have them while the rows come.
+            os.posix_fallocate(descriptor, 0, size)
+        else:
+            os.ftruncate(descriptor, size)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise GraftError(
+            f"the disk is too small for '{_final_name(path)}': it needs "
+            f"{size / 1e6:,.1f} MB; free some space, or let the data folder be on another "
+            f"disk; got {free / 1e6:,.1f} MB free"
+        ) from error
 
 
 def _final_name(path: Path) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graft.datasets.arrays import reserve_disk
 from graft.datasets.local import LocalDataset
+from graft.images.blocks import copy_rows
 
 KEY_COLUMNS = ["image_id", "image_sha256", "view"]
 
@@ -47,6 +51,9 @@ class FeatureTable:
     def __init__(self, folder: Path) -> None:
         shards = sorted(folder.glob("*.parquet"))
         self._shards = shards
+        self._folder = folder
+        self._copy: np.ndarray | None = None
+        self._copying = Lock()
         self._places: list[tuple[Path, int]] = []
         self.blocks: list[tuple[int, int]] = []
         start = 0
@@ -84,6 +91,35 @@ class FeatureTable:
             here = numbers == number
             features[here] = self.read_block(number)[rows[here] - self.blocks[number][0]]
         return features
+
+    def read_scattered(self, rows: np.ndarray) -> np.ndarray:
+        """Features (n, D), float32, of rows in any order, at the price of these rows alone.
+
+        A block of Parquet cannot be read in part: to draw from all of them again and again would
+        read everything each time. So the first call copies all features into a nameless file
+        beside the folder, in which each row has its place; it is gone with this table.
+
+        Args:
+            rows: Row numbers (n,); ascending ones are the cheapest.
+
+        Raises:
+            GraftError: If the disk is too small for the copy.
+        """
+        with self._copying:
+            if self._copy is None:
+                self._copy = self._lay_out_rows()
+        return copy_rows(self._copy, rows)
+
+    def _lay_out_rows(self) -> np.ndarray:
+        shape = len(self), self.dimension
+        # Not in the system's folder for such files: that is often held in memory.
+        with TemporaryFile(dir=self._folder.parent) as file:
+            size = shape[0] * shape[1] * np.dtype(np.float32).itemsize
+            reserve_disk(file.fileno(), size, self._folder)
+            for _, features in self.read_blocks():
+                file.write(np.ascontiguousarray(features).data)
+            file.flush()
+            return np.memmap(file, np.float32, "r", shape=shape)
 
     def read_block(self, number: int) -> np.ndarray:
         """Features (n, D), float32, of the rows ``blocks[number]``."""

@@ -28,8 +28,8 @@ class KerasModelDataset(LocalDataset["keras.Model", "keras.Model"]):
     (``safe_mode``). The same model is the same file: neither times nor addresses in
     memory are stored in it.
 
-    Making a network from its file takes a second, so stages that follow one another in a run
-    are given the same object as long as it is as it was in the file
+    Two loads give two networks, of which one may be trained and the other not. Only nodes that
+    follow one another in a run are given the same object, as long as it is as it was in the file
     (:mod:`graft.datasets.shared_models`).
 
     Args:

@@ -1,9 +1,13 @@
-"""Loaded networks, handed on from stage to stage while nobody has changed them.
+"""Loaded networks, handed on from node to node of a run while nobody has changed them.
 
-A stage may do with a network what it likes: train it, freeze layers, join it to another. So before
-one is handed out again, all that would be saved of it is compared with what it was when it came
-from its file: layers, settings, what is trainable, weights, states of random layers. Threads share
-nothing: a network in use by one is never seen by another.
+Making a network from its file takes a second, and a run needs some of them a dozen times. So a
+node that has ended leaves the networks that it was given to the nodes after it. It may have done
+with them what it liked: trained them, frozen layers, joined one to another. So before one is handed
+out again, all that would be saved of it is compared with what it was when it came from its file:
+layers, settings, what is trainable, weights, states of random layers.
+
+Nobody else shares: whoever loads a network outside of a run, or twice in one node, gets one of
+their own, and a network in use by one thread is never seen by another.
 """
 
 from __future__ import annotations
@@ -16,40 +20,88 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from kedro.framework.hooks import hook_impl
 
 if TYPE_CHECKING:
     import keras
 
 _KEPT = 3
+_Known = tuple[Path, str]
 
 
 class _Shelf(threading.local):
-    """Networks of one thread with their states, by file and its content, the latest last."""
+    """Networks of one thread with their states, by file and its content.
+
+    Attributes:
+        is_loading: Whether a node of a run is being given its inputs.
+        lent: Those of the node at work.
+        kept: Those of the nodes before it, the latest last.
+    """
 
     def __init__(self) -> None:
-        self.models: OrderedDict[tuple[Path, str], tuple[keras.Model, str]] = OrderedDict()
+        self.empty()
+
+    def empty(self) -> None:
+        """Be as it was in the beginning."""
+        self.is_loading = False
+        self.lent: list[tuple[_Known, keras.Model, str]] = []
+        self.kept: OrderedDict[_Known, tuple[keras.Model, str]] = OrderedDict()
 
 
 _shelf = _Shelf()
 
 
 def share_model(file: Path, read: Callable[[], keras.Model]) -> keras.Model:
-    """The network of a file: one that was loaded before, if it is still as it was then.
+    """The network of a file; in a run, one that a node before left as it was in the file.
 
     Args:
         file: What it is known by: its name and its content, never a time.
         read: Makes the network from the file.
     """
+    if not _shelf.is_loading:
+        return read()
     with file.open("rb") as content:
-        key = file, hashlib.file_digest(content, "sha256").hexdigest()
-    model, state = _shelf.models.pop(key, (None, ""))
+        known = file, hashlib.file_digest(content, "sha256").hexdigest()
+    model, state = _shelf.kept.pop(known, (None, ""))
     if model is None or describe_state(model) != state:
         model = read()
         state = describe_state(model)
-    _shelf.models[key] = model, state
-    while len(_shelf.models) > _KEPT:
-        _shelf.models.popitem(last=False)
+    _shelf.lent.append((known, model, state))
     return model
+
+
+class SharedModelsHook:
+    """Tells the nodes of a run from everybody else who loads a network."""
+
+    @hook_impl
+    def before_dataset_loaded(self) -> None:
+        """A node is about to be given an input."""
+        _shelf.is_loading = True
+
+    @hook_impl
+    def after_dataset_loaded(self) -> None:
+        """It was given."""
+        _shelf.is_loading = False
+
+    @hook_impl
+    def after_node_run(self) -> None:
+        """The node needs its inputs no more: a few of its networks are kept for the next."""
+        for known, model, state in _shelf.lent:
+            _shelf.kept[known] = model, state
+            _shelf.kept.move_to_end(known)
+        _shelf.lent.clear()
+        while len(_shelf.kept) > _KEPT:
+            _shelf.kept.popitem(last=False)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Nothing outlives the run."""
+        _shelf.empty()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Nothing outlives the run, however it ended."""
+        _shelf.empty()
 
 
 def describe_state(model: keras.Model) -> str:

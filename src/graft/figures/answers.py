@@ -56,18 +56,22 @@ def compare_with_baseline(sections: Sections) -> str:
     """Against always naming the commonest class."""
     if (ladder := sections.get("ladder")) is None:
         return ""
-    return str(ladder["models"][ladder["chosen"]]["baseline"])
+    return str(ladder["models"][ladder["chosen"]]["baseline"]["sentence"])
 
 
 @answers("Is fine-tuning worth it?", "comparison")
 def judge_fine_tuning(sections: Sections) -> str:
-    """What the paired comparison of the frozen with the fine-tuned classifier says."""
+    """What the paired comparison of the frozen with the fine-tuned classifier on dev says.
+
+    Not on test: whoever follows an answer from test has chosen by test.
+    """
     pairs = sections.get("comparison", {}).get("pairs", [])
     pair = next((p for p in pairs if (p["first"], p["second"]) == ("frozen", "fine_tuned")), None)
     if pair is None:
         return ""
-    found = pair["test"]
-    difference = f"{100 * found['accuracy']['value']:+.1f} points of accuracy on test"
+    found = pair["dev"]
+    value, low, high = (100 * found["accuracy"][name] for name in ("value", "low", "high"))
+    difference = f"{value:+.1f} points of accuracy on dev ({low:+.1f} to {high:+.1f})"
     says = {
         "better": f"Yes: {difference}.",
         "worse": f"No: {difference}. Leave it out with --params fine_tuning.unfreeze=none.",
@@ -108,15 +112,9 @@ def name_mistakes(sections: Sections) -> str:
 
 @answers("Are the labels right?", "label_doubts")
 def judge_labels(sections: Sections) -> str:
-    """How many labels look wrong."""
-    if not (found := sections.get("label_doubts")) or not found["judged"]:
-        return ""
-    if not found["estimated"]:
-        return f"None of {found['judged']:,} looks wrong."
-    return (
-        f"About {found['estimated']:,} of {found['judged']:,} look wrong: the likeliest are "
-        "listed, for a person to decide."
-    )
+    """How many labels look wrong, as far as that can be judged."""
+    parts = sections.get("label_doubts", {}).get("parts", [])
+    return " ".join(part["sentence"] for part in parts if part["sentence"])
 
 
 @answers("How often was test looked at?", "champion")
@@ -142,6 +140,8 @@ def find_remedy(sections: Sections) -> str:
 
 
 def _judge_more_pictures(sizes: Mapping[str, Any]) -> str:
+    if sizes["withheld"]:
+        return f"Whether more pictures would help cannot be said: {sizes['withheld']}."
     if not sizes["forecasts"]:
         return ""
     goal = sizes["forecasts"][-1]

@@ -43,13 +43,18 @@ def weigh_by_square_root(counts: np.ndarray) -> np.ndarray:
 def weigh_pictures(labels: np.ndarray, class_count: int, policy: str) -> np.ndarray:
     """Weight of every training picture, float32 (n,), by the size of its class.
 
+    A fold may lack a class. There is nothing to weigh in it, and the others are weighed among
+    themselves.
+
     Args:
         labels: Class index of every picture, int (n,).
-        class_count: Number of classes; each has at least one picture.
+        class_count: Number of classes, those without a picture included.
         policy: ``"none"``, ``"balanced"`` or ``"sqrt"``.
     """
     counts = np.bincount(labels, minlength=class_count).astype(np.float64)
-    return CLASS_WEIGHTS[policy](counts)[labels].astype(np.float32)
+    weights = np.zeros(class_count)
+    weights[counts > 0] = CLASS_WEIGHTS[policy](counts[counts > 0])
+    return weights[labels].astype(np.float32)
 
 
 def read_sample_weights(pictures: pd.DataFrame, column: str, stage: str) -> np.ndarray:

@@ -7,36 +7,18 @@ import logging
 import keras
 import tensorflow as tf
 
-from graft.errors import GraftError
-
 logger = logging.getLogger(__name__)
 
 
-def prepare_devices(gpu_memory: str | int) -> None:
-    """Say how much memory of a GPU this process takes, and which GPUs there are.
+def tell_devices() -> None:
+    """Say which GPUs there are.
 
-    Args:
-        gpu_memory: ``"growth"``: as much as is needed; ``"all"``; or a limit in MB.
-
-    Raises:
-        GraftError: If the GPU is already in use by this process with another setting.
+    Nothing is set here: TensorFlow has taken them with the first network that was loaded. That
+    it takes their memory as it is needed is said where the package is first imported.
     """
-    gpus = tf.config.list_physical_devices("GPU")
-    try:
-        for gpu in gpus:
-            if gpu_memory == "growth":
-                tf.config.experimental.set_memory_growth(gpu, True)
-            elif gpu_memory != "all":
-                limit = tf.config.LogicalDeviceConfiguration(memory_limit=int(gpu_memory))
-                tf.config.set_logical_device_configuration(gpu, [limit])
-    except (RuntimeError, ValueError) as error:
-        raise GraftError(
-            "gpu_memory: an earlier stage of this run has taken the GPU in another way; run this "
-            f"stage alone with --pipelines=fine_tuning; got {gpu_memory!r}"
-        ) from error
-    for gpu in gpus:
+    for gpu in tf.config.list_physical_devices("GPU"):
         details = tf.config.experimental.get_device_details(gpu)
-        logger.info("Device       %s, memory %s", details.get("device_name", gpu.name), gpu_memory)
+        logger.info("Device       %s", details.get("device_name", gpu.name))
 
 
 def choose_strategy(devices: list[str] | None = None) -> tf.distribute.Strategy | None:

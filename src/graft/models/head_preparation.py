@@ -17,7 +17,7 @@ from graft.training_parameters import HeadTrainingParameters
 
 
 class Features(RowReader, Protocol):
-    """Stored features, such as the catalog's: blocks of rows, and what each row is of."""
+    """Stored features, such as the catalog's: their rows, and what each row is of."""
 
     keys: pd.DataFrame
     dimension: int

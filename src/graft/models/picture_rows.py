@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -10,17 +10,17 @@ import pandas as pd
 
 from graft.models.class_weights import read_sample_weights, weigh_pictures
 from graft.models.inference import compile_forward
-from graft.models.row_pools import ArrayReader, RowPools
+from graft.models.row_pools import ArrayReader, Read, RowPools
 from graft.training_parameters import TrainingParameters
 
 
 def pool_rows(
-    inputs: np.ndarray, splits: pd.DataFrame, class_count: int, parameters: TrainingParameters
+    read: Read, splits: pd.DataFrame, class_count: int, parameters: TrainingParameters
 ) -> tuple[RowPools, RowPools]:
     """Divide the rows of an array into train, with their weights, and dev.
 
     Args:
-        inputs: Array or memory map (N, …) in the order of ``splits``.
+        read: Copies rows of an array (N, …) in the order of ``splits``.
         splits: Columns ``split``, ``label_index`` and, if asked for, that of sample weights.
         class_count: Number of classes.
         parameters: Weights of classes and samples.
@@ -35,7 +35,7 @@ def pool_rows(
         weights *= read_sample_weights(
             splits.iloc[train], parameters.sample_weights, parameters.stage
         )
-    reader = ArrayReader(inputs)
+    reader = ArrayReader(read)
     return (
         RowPools(reader, train, labels[train], weights),
         RowPools(reader, dev, labels[dev], np.ones(len(dev), np.float32)),
@@ -44,7 +44,7 @@ def pool_rows(
 
 def classify_batches(
     classifier: keras.Model,
-    read: Callable[[np.ndarray], np.ndarray],
+    read: Read,
     rows: np.ndarray,
     batch_size: int,
 ) -> Iterator[np.ndarray]:

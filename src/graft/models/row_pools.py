@@ -1,9 +1,9 @@
-"""Rows of a large table that stays on disk, drawn in shuffled pools of a bounded size."""
+"""Rows of a large table that stays on disk, drawn in an order that no layout decides."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Protocol
 
@@ -12,51 +12,46 @@ import numpy as np
 from graft.fingerprints import fingerprint_code
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
+# Copies rows, given by their numbers, of an array that stays on disk.
+Read = Callable[[np.ndarray], np.ndarray]
+_PIECE_BYTES = 8 << 20
 
 
 class RowReader(Protocol):
-    """Rows that are read a block at a time, such as the catalog's ``features``."""
+    """Rows that are read when they are asked for, such as the catalog's ``features``."""
 
-    blocks: list[tuple[int, int]]
+    def read_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Copy rows (n, …), most of those between the first and the last."""
 
-    def __len__(self) -> int: ...
-
-    def read_block(self, number: int) -> np.ndarray: ...
+    def read_scattered(self, rows: np.ndarray) -> np.ndarray:
+        """Copy rows (n, …), a few of those between the first and the last, again and again."""
 
 
 class ArrayReader:
-    """The rows of an array or memory map, in blocks of neighbours.
+    """The rows of an array or memory map, of which every row can be read by itself.
 
     Args:
-        array: Inputs (N, …) of any dtype.
-        block_rows: Rows that are read together and stay together until they are shuffled.
+        read: Copies rows.
     """
 
-    def __init__(self, array: np.ndarray, block_rows: int = 64) -> None:
-        starts = range(0, len(array), block_rows)
-        self.blocks = [(start, min(start + block_rows, len(array))) for start in starts]
-        self._array = array
-
-    def __len__(self) -> int:
-        return len(self._array)
-
-    def read_block(self, number: int) -> np.ndarray:
-        """Rows ``blocks[number]``, copied into memory."""
-        start, stop = self.blocks[number]
-        return np.array(self._array[start:stop])
+    def __init__(self, read: Read) -> None:
+        self.read_rows = self.read_scattered = read
 
 
 class RowPools:
     """The rows of one split: a :class:`~graft.models.batches.BatchSource`.
 
-    If all rows fit into one pool, they are read once and kept.
+    Pictures of a class are neighbours on disk. So a pass is a permutation of all rows, whatever
+    is drawn first: as many rows as memory may hold are read in the order in which they lie, and
+    drawn in that of the permutation. How many that are changes memory and speed and nothing
+    else: the rows come in the same order. If all fit, they are read once and kept.
 
     Args:
         reader: The inputs, of any shape and dtype.
         rows: Row numbers of ``reader`` in this split; at least one.
         labels: Class index of every one of ``rows``, int.
         weights: Weight of every one of ``rows``, float32.
-        pool_bytes: Inputs in memory at a time; a draw needs about three times as much.
+        pool_bytes: Inputs in memory at a time.
 
     Attributes:
         row_count: Number of rows.
@@ -74,75 +69,67 @@ class RowPools:
     ) -> None:
         self.row_count = len(rows)
         self._reader = reader
-        self._targets = np.full(len(reader), -1, dtype=np.int64)
-        self._targets[rows] = labels
-        self._weights = np.zeros(len(reader), dtype=np.float32)
-        self._weights[rows] = weights
-        self._blocks = [
-            number
-            for number, (start, stop) in enumerate(reader.blocks)
-            if (self._targets[start:stop] >= 0).any()
-        ]
-        first = reader.read_block(self._blocks[0])
+        as_they_lie = np.argsort(rows)
+        self._rows = np.asarray(rows)[as_they_lie]
+        self._labels = np.asarray(labels, np.int64)[as_they_lie]
+        self._weights = np.asarray(weights, np.float32)[as_they_lie]
+        first = reader.read_rows(self._rows[:1])
         self.input_shape: tuple[int, ...] = first.shape[1:]
         self.input_dtype = first.dtype.name
-        row_bytes = max(first[:1].nbytes, 1)
+        row_bytes = max(first.nbytes, 1)
         self._pool_rows = max(pool_bytes // row_bytes, 1)
-        self._fits = self.row_count <= self._pool_rows
+        self._piece_rows = max(_PIECE_BYTES // row_bytes, 1)
 
     def draw(self, random: np.random.Generator | None = None) -> Iterator[Rows]:
-        """Every row once, a pool of inputs, class indices and weights at a time.
+        """Every row once, some inputs, class indices and weights at a time.
 
         Args:
-            random: Shuffles blocks among pools and rows within a pool; None keeps the order.
+            random: Permutes all rows; None for the order in which they lie.
         """
-        for pool in self._draw_pools(random):
-            if random is None:
-                yield pool
-            else:
-                order = random.permutation(len(pool[0]))
-                yield pool[0][order], pool[1][order], pool[2][order]
+        count = self.row_count
+        order = np.arange(count) if random is None else random.permutation(count)
+        for start in range(0, count, self._pool_rows):
+            # A call of its own: its pool is gone before the next one is read.
+            yield from self._draw_pool(order[start : start + self._pool_rows], random is None)
 
     def fingerprint(self) -> str:
-        """SHA-256 of which rows are drawn, of their inputs, labels and weights, and of the code.
+        """SHA-256 of all inputs, labels and weights, and of the code that draws them.
 
         All inputs are read: one picture that was changed makes another training.
         """
         digest = hashlib.sha256(fingerprint_code(RowPools).encode())
-        digest.update(self._targets.tobytes())
+        digest.update(self._labels.tobytes())
         digest.update(self._weights.tobytes())
-        for inputs, _, _ in self._draw_pools(None):
+        for inputs, _, _ in self.draw():
             digest.update(np.ascontiguousarray(inputs).data)
         return digest.hexdigest()
 
     @cached_property
-    def _only_pool(self) -> Rows:
-        return self._fill(self._blocks)
+    def _all_inputs(self) -> np.ndarray:
+        return self._reader.read_rows(self._rows)
 
-    def _draw_pools(self, random: np.random.Generator | None) -> Iterator[Rows]:
-        if self._fits:
-            yield self._only_pool
-            return
-        order = self._blocks if random is None else random.permutation(self._blocks).tolist()
-        waiting: list[int] = []
-        for number in order:
-            waiting.append(number)
-            if sum(self._size(block) for block in waiting) >= self._pool_rows:
-                yield self._fill(waiting)
-                waiting = []
-        if waiting:
-            yield self._fill(waiting)
+    def _draw_pool(self, chosen: np.ndarray, in_order: bool) -> Iterator[Rows]:
+        pool, places = self._read_pool(chosen, in_order)
+        for start in range(0, len(chosen), self._piece_rows):
+            piece = slice(start, start + self._piece_rows)
+            some = chosen[piece]
+            yield pool[places[piece]], self._labels[some], self._weights[some]
 
-    def _size(self, number: int) -> int:
-        start, stop = self._reader.blocks[number]
-        return stop - start
+    def _read_pool(self, chosen: np.ndarray, in_order: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs in memory, and where among them each of the chosen is."""
+        if self.row_count <= self._pool_rows:
+            return self._all_inputs, chosen
+        if in_order:
+            return self._reader.read_rows(self._rows[chosen]), np.arange(len(chosen))
+        forward = np.argsort(chosen)
+        places = np.empty_like(forward)
+        places[forward] = np.arange(len(chosen))
+        return self._read_scattered(self._rows[chosen[forward]]), places
 
-    def _fill(self, numbers: list[int]) -> Rows:
-        inputs, rows = [], []
-        for number in numbers:
-            start, stop = self._reader.blocks[number]
-            wanted = np.flatnonzero(self._targets[start:stop] >= 0)
-            inputs.append(self._reader.read_block(number)[wanted])
-            rows.append(wanted + start)
-        chosen = np.concatenate(rows)
-        return np.concatenate(inputs), self._targets[chosen], self._weights[chosen]
+    def _read_scattered(self, rows: np.ndarray) -> np.ndarray:
+        """Read some at a time: what a memory map has touched counts as memory until it is left."""
+        pool = np.empty((len(rows), *self.input_shape), self.input_dtype)
+        for start in range(0, len(rows), self._piece_rows):
+            piece = slice(start, start + self._piece_rows)
+            pool[piece] = self._reader.read_scattered(rows[piece])
+        return pool

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
 
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.models.augmentation import PictureAugmenter
+from graft.models.row_pools import Read, Rows
 
-# Copies rows, given by their numbers, of an array that stays on disk.
-Read = Callable[[np.ndarray], np.ndarray]
 _POOL_PICTURES = 256
 
 
@@ -119,9 +118,7 @@ class ViewPools:
         self.input_shape, self.input_dtype = views.input_shape, views.input_dtype
         self._views, self._labels, self._weights = views, labels, weights
 
-    def draw(
-        self, random: np.random.Generator | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def draw(self, random: np.random.Generator | None = None) -> Iterator[Rows]:
         """Every picture once, a pool of views, class indices and weights at a time.
 
         Args:

@@ -104,7 +104,8 @@ def compare_classifiers(
     changes = right[1].astype(np.float64) - right[0]
     losses = measure_losses(labels, given[1]) - measure_losses(labels, given[0])
     found = compare_paired(right[0], right[1], confidence)
-    p_value = find_p_value(changes, codes)
+    compared = compare_right(right[0], right[1], codes, confidence)
+    sample = take_quantiles(resample_mean(changes, codes, draws, seed), confidence)
     low, high = bootstrap_t_interval(losses, codes, draws, confidence, seed)
     size = count_effective(changes, codes)
     return {
@@ -112,9 +113,9 @@ def compare_classifiers(
         "clusters": int(codes.max()) + 1,
         "only_first": found["only_first"],
         "only_second": found["only_second"],
-        "p_value": p_value,
-        "verdict": _judge(found["difference"], p_value < 1 - confidence),
-        "accuracy": _describe_change(changes, codes, draws, confidence, seed),
+        **compared,
+        "accuracy": compared["accuracy"]
+        | {"bootstrap_low": sample[0], "bootstrap_high": sample[1]},
         "log_loss_verdict": _judge(-float(losses.mean()), low > 0 or high < 0),
         "log_loss": {"value": float(losses.mean()), "low": low, "high": high},
         "smallest": find_smallest_difference(
@@ -153,9 +154,34 @@ def find_p_value(changes: np.ndarray, codes: np.ndarray) -> float:
     return float(min(chances[is_as_far].sum(), 1.0))
 
 
-def _describe_change(
-    changes: np.ndarray, codes: np.ndarray, draws: int, confidence: float, seed: int
-) -> dict[str, float]:
+def compare_right(
+    first_right: np.ndarray, second_right: np.ndarray, codes: np.ndarray, confidence: float
+) -> dict[str, Any]:
+    """Compare the accuracy of two classifiers, second less first, as :func:`compare_classifiers`.
+
+    Args:
+        first_right: Whether the first classifier is right, bool (n,).
+        second_right: The same of the second, in the same order.
+        codes: Cluster of every picture, int (n,).
+        confidence: Coverage of the interval; 1 less the level of the test.
+
+    Returns:
+        ``p_value``, ``accuracy`` (``value``, ``low``, ``high``; the difference) and ``verdict``.
+    """
+    changes = second_right.astype(np.float64) - first_right
+    p_value = find_p_value(changes, codes)
+    low, high = _find_change_interval(changes, codes, confidence)
+    value = float(changes.mean())
+    return {
+        "p_value": p_value,
+        "verdict": _judge(value, p_value < 1 - confidence),
+        "accuracy": {"value": value, "low": low, "high": high},
+    }
+
+
+def _find_change_interval(
+    changes: np.ndarray, codes: np.ndarray, confidence: float
+) -> tuple[float, float]:
     count, groups = len(changes), int(codes.max()) + 1
     tail = (1 + confidence) / 2
     if groups == count:
@@ -164,16 +190,7 @@ def _describe_change(
         size = count_effective(changes, codes)
         reach = float(student_t.ppf(tail, df=groups - 1)) if groups > 1 else float("inf")
     only_first, only_second = (float(np.mean(changes == sign)) * size for sign in (-1, 1))
-    low, high = _find_interval(only_first, only_second, size, reach)
-    sample = resample_mean(changes, codes, draws, seed)
-    bootstrap_low, bootstrap_high = take_quantiles(sample, confidence)
-    return {
-        "value": float(changes.mean()),
-        "low": low,
-        "high": high,
-        "bootstrap_low": bootstrap_low,
-        "bootstrap_high": bootstrap_high,
-    }
+    return _find_interval(only_first, only_second, size, reach)
 
 
 def _judge(gain: float, is_shown: bool) -> str:

@@ -11,11 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from graft.scores.clusters import number_clusters
+from graft.scores.comparison import BETTER, NO_EVIDENCE, WORSE, compare_right
+from graft.scores.intervals import share_interval
 from graft.scores.rates import Figure, subtract_rates
 
 SHOWN, NOT_SHOWN, REVERSED = "shown", "not shown", "reversed"
 SPLITS = ("train", "train_dev", "dev", "test")
-# Without a human level a smaller share of the test error than this is no bias to mend.
+# Without a human level a smaller share of the dev error than this is no bias to mend.
 _LEAST_SHARE = 0.1
 REMEDIES = {
     "bias": "a stronger backbone, larger pictures, more unfrozen blocks, longer training or less "
@@ -51,7 +56,7 @@ def read_bias(errors: Mapping[str, Figure], human_error: float | None) -> dict[s
     level, train = human_error or 0.0, errors["train"]
     step = {name: train[name] - level for name in ("value", "low", "high")}
     state = _judge(step)
-    if human_error is None and step["value"] < _LEAST_SHARE * errors["test"]["value"]:
+    if human_error is None and step["value"] < _LEAST_SHARE * errors["dev"]["value"]:
         state = NOT_SHOWN
     told = f"{_percent(train['value'])} of train are wrong"
     if human_error is None:
@@ -99,14 +104,41 @@ def read_dev_overfitting(errors: Mapping[str, Figure]) -> dict[str, Any]:
     return _read_step("overfitting of dev", "dev", "test", errors, says)
 
 
-def read_baseline(test: Figure, majority_error: float, label: str) -> str:
-    """Is it better than always naming the commonest class?"""
-    told = f"Always saying “{label}” is wrong for {_percent(majority_error)} of test"
-    if test["high"] < majority_error:
-        return f"{told}; the classifier is better."
-    if test["low"] > majority_error:
-        return f"{told}; the classifier is worse."
-    return f"{told}; that the classifier is better is not shown by this many pictures."
+def compare_with_baseline(
+    labels: np.ndarray, predicted: np.ndarray, label: str, clusters: np.ndarray, confidence: float
+) -> dict[str, Any]:
+    """Is it better than always naming the commonest class, on the very same pictures of test?
+
+    Args:
+        labels: The right classes by name, (n,).
+        predicted: Those that the classifier gives, (n,).
+        label: The commonest class of train.
+        clusters: Cluster of every picture, (n,).
+        confidence: Coverage of the intervals; 1 less the level of the test.
+
+    Returns:
+        ``label``; ``accuracy`` of always naming it, and ``gain`` of the classifier over it, each
+        ``value``, ``low``, ``high``; ``p_value`` and ``verdict`` (see
+        :func:`~graft.scores.comparison.compare_right`); ``sentence``.
+    """
+    codes = number_clusters(clusters, len(labels))
+    trivial = labels == label
+    found = compare_right(trivial, labels == predicted, codes, confidence)
+    low, high = share_interval(trivial, codes, confidence)
+    accuracy, gain = {"value": float(trivial.mean()), "low": low, "high": high}, found["accuracy"]
+    says = {
+        BETTER: "the classifier is better",
+        WORSE: "the classifier is worse",
+        NO_EVIDENCE: "that the classifier is better is not shown by this many pictures",
+    }
+    sentence = (
+        f"Always saying “{label}” is right for {_percent(accuracy['value'])} of test "
+        f"({_percent(low)} to {_percent(high)}); {says[found['verdict']]}: "
+        f"{_points(gain['value'])} of accuracy ({100 * gain['low']:+.1f} to "
+        f"{100 * gain['high']:+.1f})."
+    )
+    return {"label": label, "accuracy": accuracy, "gain": gain, "p_value": found["p_value"],
+            "verdict": found["verdict"], "sentence": sentence}  # fmt: skip
 
 
 def name_largest(readings: list[dict[str, Any]]) -> str:

@@ -66,23 +66,6 @@ def choose_by_cost(
     return float(best[np.abs(best - in_theory).argmin()])
 
 
-def choose_by_precision(scores: np.ndarray, right: np.ndarray, wanted: float) -> float | None:
-    """The lowest threshold from which on a wanted share is right; None if there is none.
-
-    Args:
-        scores: Float (n,).
-        right: Bool (n,).
-        wanted: Share of the accepted ones that must be right, 0 to 1.
-
-    Examples:
-        >>> choose_by_precision(np.array([0.2, 0.4, 0.6]), np.array([False, False, True]), 1.0)
-        0.5
-    """
-    cuts, counts = list_cuts(scores)
-    reached = np.flatnonzero(_count_from(scores[right], cuts) >= wanted * counts - 1e-9)
-    return float(cuts[reached[-1]]) if len(reached) else None
-
-
 def measure_yes_or_no(
     scores: np.ndarray, positive: np.ndarray, threshold: float, coverage: float
 ) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from graft.parameters import BackboneParameters
 from graft.pipelines.champion import create_pipeline
 from graft.pipelines.champion.facts import simplify
 from graft.pipelines.champion.looks import add_look, count_looks, hash_data
-from graft.pipelines.champion.nodes import describe_champion, pack_champion
+from graft.pipelines.champion.nodes import count_test_looks, describe_champion, pack_champion
 from graft.pipelines.champion.parameters import ChampionParameters
 from graft.scores.metrics import METRICS
 
@@ -31,6 +31,10 @@ BACKBONE = BackboneParameters(name="small_cnn", weights="/far/away/w.npz", image
 DECODING = {"image_size": 8, "colour": "rgb", "max_pixels": 10_000, "workers": None}
 STAGES = ["splitting", "head_training", "fine_tuning", "training"]
 CALIBRATION = {"temperature": 1.5, "threshold": None}
+LABELS = {
+    "parts": [{"sentence": "About 9 of 80 look wrong."}, {"sentence": "Train cannot be judged."}]
+}
+BASELINE = {"verdict": "better", "sentence": "Always saying “dark_” is right for 50.0 % of test."}
 PARAMETERS = ChampionParameters(name="lamps", intended_use=None)
 
 
@@ -57,6 +61,11 @@ def make_class_metrics(models: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+def make_ladder(**changes) -> dict:
+    models = ("frozen", "fine_tuned", "from_scratch")
+    return {"models": {model: {"baseline": BASELINE | changes} for model in models}}
+
+
 def describe(splits, model="fine_tuned", looks=None, **changes) -> dict:
     metrics = make_metrics({"frozen": 0.5, "fine_tuned": 0.25, "from_scratch": 0.7})
     given = {
@@ -66,6 +75,8 @@ def describe(splits, model="fine_tuned", looks=None, **changes) -> dict:
         "splits": splits,
         "class_names": CLASSES,
         "calibration": CALIBRATION,
+        "label_doubts_counts": LABELS,
+        "ladder": make_ladder(),
         "test_looks": looks or add_look(None, make_predictions(splits), splits),
         "backbone": BACKBONE,
         "decoding": DECODING,
@@ -145,6 +156,23 @@ def test_a_look_is_counted_once_for_each_model_and_never_forgotten(splits) -> No
     assert add_look(second, make_predictions(splits, 0.6), splits) == second
 
 
+def test_what_is_shown_of_test_is_counted_and_nothing_else(splits) -> None:
+    predictions = pd.concat(
+        [make_predictions(splits), make_predictions(splits, 0.7, "fine_tuned")], ignore_index=True
+    )
+    metrics = make_metrics({"frozen": 0.5, "fine_tuned": 0.25})
+    both = count_test_looks(predictions, metrics, splits, None)
+    assert [look["model"] for look in both] == ["frozen", "fine_tuned"]
+    del metrics["frozen"]["test"]
+    one = count_test_looks(predictions, metrics, splits, None)
+    assert [look["model"] for look in one] == ["fine_tuned"]
+    assert one[0] == both[1]
+    # Showing the other one later adds its look, and no second one of the first.
+    assert count_test_looks(predictions, make_metrics(dict.fromkeys(metrics, 1)), splits, one) == [
+        both[1], both[0]
+    ]  # fmt: skip
+
+
 def test_looks_at_a_former_test_split_count_apart(splits) -> None:
     first = add_look(None, make_predictions(splits), splits)
     changed = splits[splits["image_id"] != "17.png"]
@@ -171,9 +199,11 @@ def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(splits, tmp
     )  # fmt: skip
     metrics = make_metrics({"frozen": 0.5})
     given = {
-        "chosen_predictions": make_predictions(splits), "metrics": metrics, "splits": splits,
+        "chosen_predictions": make_predictions(splits), "predictions": make_predictions(splits),
+        "metrics": metrics, "splits": splits, "ladder": make_ladder(),
         "class_metrics": make_class_metrics(["frozen"]), "class_names": CLASSES,
-        "calibration": CALIBRATION, "params:backbone": BACKBONE, "params:decoding": DECODING,
+        "calibration": CALIBRATION, "label_doubts_counts": LABELS,
+        "params:backbone": BACKBONE, "params:decoding": DECODING,
         "params:champion": PARAMETERS, **models,
         **{f"params:{name}": {} for name in STAGES},
     }  # fmt: skip
@@ -221,11 +251,22 @@ def test_the_card_says_what_it_must(splits) -> None:
     assert "0.750 (0.375 – 0.900)" in card
     assert facts["data"]["sha256"] in card
     assert "Test was looked at once." in card
+    assert "\n\nAbout 9 of 80 look wrong.\n\nTrain cannot be judged.\n" in card
     assert "fewer than 30 pictures of test" in card
     rows = [line for line in card.splitlines() if line.startswith("|")]
     # Every row of a table has as many cells as its head.
     assert {line.count("|") for line in rows if line.startswith("| light")} == {7}
     assert {line.count("|") for line in rows if line.startswith("| Accuracy")} == {4}
+
+
+def test_no_better_than_one_class_always_stands_in_the_card(splits) -> None:
+    warning = "**It is not shown to be better than saying one class always.**"
+    card = render_model_card(describe(splits), {})
+    assert "Always saying “dark\\_” is right for 50.0 % of test." in card
+    assert warning not in card
+    for verdict in ("no evidence of a difference", "worse"):
+        card = render_model_card(describe(splits, ladder=make_ladder(verdict=verdict)), {})
+        assert card.index(warning) < card.index("Always saying") < card.index("## How to use it")
 
 
 def test_names_cannot_break_the_card_or_the_page(splits) -> None:

@@ -40,7 +40,6 @@ TUNING = FineTuningParameters(
     activation_batch_size=4,
     augmentation=AugmentationParameters(**OFF),
     layer_decay=1.0,
-    gpu_memory="growth",
     learning_rate=1e-3,
     batch_size=8,
     epochs=2,
@@ -113,6 +112,26 @@ def test_fine_tuned_folds_stand_beside_frozen_ones_and_come_out_the_same_twice(
     assert (tuned["log_loss"].to_numpy() < frozen["log_loss"].to_numpy()).all()
     second = run(features384, images, with_folds, head=weak, folder=tmp_path, fine_tuning=True)
     pd.testing.assert_frame_equal(first, second)
+
+
+@pytest.mark.parametrize("policy", ["balanced", "sqrt"])
+def test_a_fold_whose_training_lacks_a_class_is_measured_with_class_weights_too(
+    policy, features384, images, with_folds, tmp_path
+) -> None:
+    # All of the class "dark" is in the first two of three folds: where these stop and measure,
+    # it is not trained on.
+    outside = with_folds["split"] != "test"
+    fold = np.where(with_folds["label"] == "dark", np.arange(18) // 2 % 2, np.arange(18) // 2 % 3)
+    lacking = with_folds.assign(fold=np.where(outside, fold, -1))
+    trained = lacking[lacking["fold"] == 2]
+    assert set(trained["label"]) == {"light"}
+    scores = run(
+        features384, images, lacking, folder=tmp_path, folds=None, fine_tuning=True,
+        head=HEAD.model_copy(update={"class_weights": policy}),
+        tuning=TUNING.model_copy(update={"class_weights": policy}),
+    )  # fmt: skip
+    assert scores["model"].tolist() == ["frozen", "fine_tuned"] * 3
+    assert np.isfinite(scores[["accuracy", "log_loss"]]).all(axis=None)
 
 
 def test_the_backbone_is_the_same_for_every_fold(features384, images, with_folds) -> None:

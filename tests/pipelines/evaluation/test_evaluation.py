@@ -39,6 +39,7 @@ PARAMETERS = EvaluationParameters(
     flattery_draws=2,
     seed=0,
 )
+SHOW_ALL = PARAMETERS.model_copy(update={"show_all_candidates": True})
 SAMPLE = TrainSampleParameters(pictures=6, seed=0)
 
 
@@ -146,8 +147,8 @@ def test_pictures_of_one_cluster_count_as_one(
 ) -> None:
     wrong = predictions["label"] != predictions["predicted"]
     pairs = splits.assign(cluster=splits.index // 2)
-    metrics, _ = measure_predictions(predictions, pairs, CLASSES, PARAMETERS)
-    apart, _ = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+    metrics, _ = measure_predictions(predictions, predictions, pairs, CLASSES, PARAMETERS)
+    apart, _ = measure_predictions(predictions, predictions, splits, CLASSES, PARAMETERS)
     found, single = (part["frozen"]["test"] for part in (metrics, apart))
     assert (found["n"], found["clusters"], single["clusters"]) == (4, 2, 4)
     assert not wrong.any()
@@ -155,7 +156,7 @@ def test_pictures_of_one_cluster_count_as_one(
 
 
 def test_figures_agree_with_scikit_learn(predictions: pd.DataFrame, splits: pd.DataFrame) -> None:
-    metrics, classes = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+    metrics, classes = measure_predictions(predictions, predictions, splits, CLASSES, PARAMETERS)
     test = predictions[predictions["split"] == "test"]
     figures = metrics["frozen"]["test"]
     assert figures["n"] == 4
@@ -224,11 +225,15 @@ def test_without_fine_tuning_there_is_one_model(
     assert _compare(both, splits)["pairs"] == []
 
 
-def _compare(predictions: pd.DataFrame, splits: pd.DataFrame) -> dict:
-    metrics, _ = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+def _compare(
+    predictions: pd.DataFrame, splits: pd.DataFrame, parameters: EvaluationParameters = SHOW_ALL
+) -> dict:
+    """The comparison; the model of the first row is the chosen one."""
+    chosen = predictions[predictions["model"] == predictions["model"].iloc[0]]
+    metrics, _ = measure_predictions(predictions, chosen, splits, CLASSES, parameters)
     cost = {"megabytes": 1.0, "parameters": 2, "multiply_adds": None}
     costs = dict.fromkeys(metrics, cost)
-    return compare_models(predictions, predictions, metrics, costs, splits, CLASSES, PARAMETERS)
+    return compare_models(predictions, chosen, metrics, costs, splits, CLASSES, parameters)
 
 
 def _contradict(predictions: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -262,10 +267,8 @@ def test_the_model_with_the_lowest_log_loss_in_the_metrics_is_chosen(
     sure.loc[0, names] = np.where(right[0], 1e-12, 1 - 1e-12)  # one mistake, as sure
     unsure[names] = np.where(right, 0.0067, 1 - 0.0067)
     both, chosen, _ = collect_predictions(sure, unsure, NO_ROWS)
-    losses = {
-        model: table["dev"]["log_loss"]["value"]
-        for model, table in measure_predictions(both, splits, CLASSES, PARAMETERS)[0].items()
-    }
+    metrics, _ = measure_predictions(both, chosen, splits, CLASSES, PARAMETERS)
+    losses = {model: table["dev"]["log_loss"]["value"] for model, table in metrics.items()}
     assert losses["fine_tuned"] == pytest.approx(5.0, abs=0.01)
     assert losses["frozen"] > losses["fine_tuned"]
     assert set(chosen["model"]) == {"fine_tuned"}
@@ -286,6 +289,51 @@ def test_models_are_compared_picture_by_picture(
     assert found["test"]["only_second"] == (~right).sum()
     assert found["dev"]["p_value"] == 1
     assert found["dev"]["verdict"] == "no evidence of a difference"
+
+
+def test_the_verdict_that_is_told_is_that_of_dev(
+    predictions: pd.DataFrame, splits: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = pd.concat([predictions, _contradict(predictions, "test")])
+    with caplog.at_level("INFO"):
+        (found,) = _compare(both, splits)["pairs"]
+    assert found["test"]["accuracy"]["value"] == -1
+    assert "Compared     fine-tuned against frozen on dev: no evidence" in caplog.text
+    assert "accuracy +0.0 points" in caplog.text
+
+
+def _list_numbers_of_test(found: object, path: str = "") -> list[str]:
+    """Paths of all that stands under the name of the test split."""
+    if isinstance(found, list):
+        found = dict(enumerate(found))
+    if not isinstance(found, dict):
+        return [path] if "/test/" in f"{path}/" and found is not None else []
+    return [
+        place
+        for name, part in found.items()
+        for place in _list_numbers_of_test(part, f"{path}/{name}")
+    ]
+
+
+def test_figures_on_test_of_models_that_were_not_chosen_are_shown_only_on_request(
+    everything: pd.DataFrame, splits: pd.DataFrame
+) -> None:
+    tuned = _contradict(everything, "dev")
+    predictions, chosen, train = collect_predictions(everything, tuned, NO_ROWS)
+    assert set(chosen["model"]) == {"frozen"}
+    for parameters, shown in ((PARAMETERS, {"frozen"}), (SHOW_ALL, {"frozen", "fine_tuned"})):
+        metrics, classes = measure_predictions(predictions, chosen, splits, CLASSES, parameters)
+        costs = dict.fromkeys(metrics)
+        compared = compare_models(predictions, chosen, metrics, costs, splits, CLASSES, parameters)
+        ladder = measure_ladder(predictions, chosen, train, splits, parameters)
+        assert set(classes.loc[classes["split"] == "test", "model"]) == shown
+        assert set(classes.loc[classes["split"] == "dev", "model"]) == {"frozen", "fine_tuned"}
+        for model in ("frozen", "fine_tuned"):
+            given = [metrics[model], compared["models"][model], ladder["models"][model]]
+            assert [bool(_list_numbers_of_test(part)) for part in given] == [model in shown] * 3
+        (pair,) = compared["pairs"]
+        assert pair["dev"]["n"] == 4
+        assert (pair["test"] is not None) == (len(shown) == 2)
 
 
 def test_a_network_from_scratch_is_measured_like_the_others(
@@ -356,7 +404,7 @@ def test_a_class_that_is_missing_from_test_is_survived(
 ) -> None:
     only_light = everything[(everything["split"] != "test") | (everything["label"] == "light")]
     predictions, chosen, train = collect_predictions(only_light, NO_ROWS, NO_ROWS)
-    metrics, classes = measure_predictions(predictions, splits, CLASSES, PARAMETERS)
+    metrics, classes = measure_predictions(predictions, predictions, splits, CLASSES, PARAMETERS)
     assert metrics["frozen"]["test"]["n"] == 2
     assert np.isnan(metrics["frozen"]["test"]["roc_auc"]["value"])
     assert classes.query("split == 'test' and `class` == 'dark'")["support"].tolist() == [0]

@@ -9,9 +9,9 @@ import numpy as np
 
 from graft.errors import GraftError
 from graft.pipelines.calibration.parameters import CalibrationParameters
+from graft.scores.promises import Promise, promise_precision
 from graft.scores.thresholds import (
     choose_by_cost,
-    choose_by_precision,
     measure_answers,
     measure_yes_or_no,
 )
@@ -24,10 +24,12 @@ class Scored:
     Attributes:
         labels: Class index, int (n,).
         probabilities: After the temperature, float (n, C).
+        clusters: Of the pictures, (n,).
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
+    clusters: np.ndarray
 
     def score(self, index: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Scores to cut by, float (n,), and whether each is rightly accepted, bool (n,).
@@ -66,7 +68,7 @@ def refuse_wrong_classes(class_names: list[str], parameters: CalibrationParamete
 
 def choose_threshold(
     dev: Scored, test: Scored, class_names: list[str], parameters: CalibrationParameters
-) -> tuple[dict[str, Any] | None, str]:
+) -> tuple[dict[str, Any] | None, Promise | None]:
     """Choose the threshold that the parameters ask for on dev, and measure it on both splits.
 
     Returns:
@@ -74,22 +76,23 @@ def choose_threshold(
         ``abstain`` (answer from a confidence of ``value`` on); ``value``; ``positive_class``;
         ``chosen_by``: ``cost`` or ``precision``, with what was asked; ``dev`` and ``test``: see
         :func:`~graft.scores.thresholds.measure_yes_or_no` and ``measure_answers``; of two
-        classes ``usual``: both at a threshold of one half. And the reason: ``chosen``,
-        ``not_asked`` or ``not_reached``: no threshold has the wanted precision on dev.
+        classes ``usual``: both at a threshold of one half. And, if a precision was
+        wanted, what came of it.
     """
     alarm, miss = parameters.cost_false_positive, parameters.cost_false_negative
     wanted = parameters.wanted_precision
     index = _find_positive(class_names, parameters)
     pairs = {"dev": dev.score(index), "test": test.score(index)}
-    value: float | None
+    promise = None
     if alarm is not None and miss is not None:
         value = choose_by_cost(*pairs["dev"], alarm, miss)
     elif wanted is not None:
-        value = choose_by_precision(*pairs["dev"], wanted)
+        promise = promise_precision(*pairs["dev"], wanted, parameters.confidence, dev.clusters)
+        if promise.threshold is None:
+            return None, promise
+        value = promise.threshold
     else:
-        return None, "not_asked"
-    if value is None:
-        return None, "not_reached"
+        return None, None
     measure = measure_answers if index is None else measure_yes_or_no
 
     def show(threshold: float) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def choose_threshold(
         "wanted_precision": wanted,
         **show(value),
     }
-    return found | ({} if index is None else {"usual": show(0.5)}), "chosen"
+    return found | ({} if index is None else {"usual": show(0.5)}), promise
 
 
 def _find_positive(class_names: list[str], parameters: CalibrationParameters) -> int | None:

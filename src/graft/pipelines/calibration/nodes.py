@@ -14,15 +14,20 @@ from graft.pipelines.calibration.choosing import Scored, choose_threshold, refus
 from graft.pipelines.calibration.parameters import CalibrationParameters
 from graft.scores.calibration import summarise_calibration
 from graft.scores.predictions import read_split
+from graft.scores.promises import CHOSEN, TOO_SMALL, Promise
 from graft.scores.temperature import Temperature, apply_temperature, fit_temperature
 from graft.scores.thresholds import select_shares, trace_abstention
 
+NOT_ASKED = "not_asked"
 _SHOWN_SHARES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 logger = logging.getLogger(__name__)
 
 
 def calibrate(
-    chosen_predictions: pd.DataFrame, class_names: list[str], parameters: CalibrationParameters
+    chosen_predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    parameters: CalibrationParameters,
 ) -> dict[str, Any]:
     """Fit a temperature and choose a threshold on dev, and measure both on dev and test.
 
@@ -31,19 +36,21 @@ def calibrate(
         ``temperature_low``, ``temperature_high`` and ``temperature_reason``, see
         :class:`~graft.scores.temperature.Temperature`; ``dev`` and ``test``: ``before`` and
         ``after`` the temperature, see :func:`~graft.scores.calibration.summarise_calibration`;
-        ``threshold`` and ``threshold_reason``, see
-        :func:`~graft.pipelines.calibration.choosing.choose_threshold`, and ``abstention``, see
-        :func:`~graft.scores.thresholds.trace_abstention`, both of probabilities after the
-        temperature; ``abstention_shown``: places of the rows for a table; ``confidence``:
-        coverage of the intervals; ``classes``: how many; ``wanted_precision``.
+        ``threshold``, see :func:`~graft.pipelines.calibration.choosing.choose_threshold`, and
+        ``abstention``, see :func:`~graft.scores.thresholds.trace_abstention`, both of
+        probabilities after the temperature; ``threshold_reason``: ``chosen``, ``not_asked``, or
+        why the wanted precision cannot be promised, and ``threshold_needed``, see
+        :class:`~graft.scores.promises.Promise`; ``abstention_shown``: places of the rows for a
+        table; ``confidence``: coverage of the intervals; ``classes``: how many;
+        ``wanted_precision``.
 
     Raises:
         GraftError: If dev or test has no picture, a prediction is no probability, or the
             parameters do not suit the classes.
     """
     refuse_wrong_classes(class_names, parameters)
-    splits = {name: read_split(chosen_predictions, class_names, name) for name in ("dev", "test")}
-    temperature = fit_temperature(*splits["dev"], parameters.confidence)
+    parts = {name: read_split(chosen_predictions, class_names, name) for name in ("dev", "test")}
+    temperature = fit_temperature(*parts["dev"], parameters.confidence)
     found: dict[str, Any] = {
         "model": str(chosen_predictions["model"].iloc[0]),
         "temperature": temperature.value,
@@ -53,18 +60,20 @@ def calibrate(
         "confidence": parameters.confidence,
         "classes": len(class_names),
     }
-    scored = {}
-    for name, (labels, probabilities) in splits.items():
+    scored, cluster_of = {}, splits.set_index("image_id")["cluster"]
+    for name, (labels, probabilities) in parts.items():
         scaled = apply_temperature(probabilities, temperature.value)
         before, after = (_summarise(labels, rows, parameters) for rows in (probabilities, scaled))
         found[name] = {"before": before, "after": after}
-        scored[name] = Scored(labels, scaled)
-    threshold, reason = choose_threshold(scored["dev"], scored["test"], class_names, parameters)
+        pictures = chosen_predictions.loc[chosen_predictions["split"] == name, "image_id"]
+        scored[name] = Scored(labels, scaled, cluster_of.loc[pictures].to_numpy())
+    threshold, promise = choose_threshold(scored["dev"], scored["test"], class_names, parameters)
     dev, test = (scored[name].score(None) for name in ("dev", "test"))
     abstention = trace_abstention(dev, test, parameters.confidence)
     found |= {
         "threshold": threshold,
-        "threshold_reason": reason,
+        "threshold_reason": _name_reason(threshold, promise),
+        "threshold_needed": promise.needed if promise else None,
         "wanted_precision": parameters.wanted_precision,
         "abstention": abstention,
         "abstention_shown": select_shares(abstention, _SHOWN_SHARES),
@@ -106,8 +115,21 @@ def _log_outcome(temperature: Temperature, found: dict[str, Any]) -> None:
         dev["before"]["ece"],
         dev["after"]["ece"],
     )
-    if found["threshold_reason"] == "not_reached":
-        logger.info(
-            "             no threshold reaches a precision of %g on dev; none is used",
-            found["wanted_precision"],
-        )
+    if found["threshold_reason"] not in (CHOSEN, NOT_ASKED):
+        logger.info("             no threshold: %s", _explain_no_promise(found))
+
+
+def _name_reason(threshold: dict[str, Any] | None, promise: Promise | None) -> str:
+    if promise is None:
+        return CHOSEN if threshold else NOT_ASKED
+    return promise.reason
+
+
+def _explain_no_promise(found: dict[str, Any]) -> str:
+    wanted, needed, count = (
+        found["wanted_precision"], found["threshold_needed"], found["dev"]["before"]["n"]
+    )  # fmt: skip
+    if needed is None:
+        return f"none is right {100 * wanted:g} % of the time on dev; ask for less"
+    about = "at least" if found["threshold_reason"] == TOO_SMALL else "about"
+    return f"for {wanted:g} dev needs {about} {needed:,} pictures, not {count:,}"

@@ -18,13 +18,13 @@ class CalibrationParameters(StageParameters):
     Attributes:
         bins: Of the calibration error and of the reliability diagram.
         draws: Simulated classifiers that are perfectly calibrated, to compare with.
-        confidence: Coverage of the intervals.
+        confidence: Coverage of the intervals, and how sure the wanted precision is promised.
         positive_class: With two classes, the one that a threshold is about; null is the second.
         cost_false_positive: With two classes, cost of another picture taken for that class.
         cost_false_negative: Cost of a picture of that class that is missed.
         wanted_precision: With two classes, share of the pictures taken for the positive class
             that must be of it; with more, share of all answers that must be right, the
-            unsure pictures left unanswered.
+            unsure pictures left unanswered. Promised for new pictures, so below 1.
         seed: Of the simulation.
     """
 
@@ -34,7 +34,7 @@ class CalibrationParameters(StageParameters):
     positive_class: str | None = Field(coerce_numbers_to_str=True)
     cost_false_positive: PositiveFloat | None
     cost_false_negative: PositiveFloat | None
-    wanted_precision: float | None = Field(gt=0, le=1)
+    wanted_precision: float | None = Field(gt=0, lt=1)
     seed: int = Field(ge=0)
 
     @model_validator(mode="after")

@@ -10,12 +10,12 @@ from graft.pipelines.calibration.nodes import (
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``chosen_predictions`` → ``calibration`` and its figures."""
+    """``chosen_predictions``, ``splits`` → ``calibration`` and its figures."""
     return Pipeline(
         [
             Node(
                 calibrate,
-                inputs=["chosen_predictions", "class_names", "params:calibration"],
+                inputs=["chosen_predictions", "splits", "class_names", "params:calibration"],
                 outputs="calibration",
                 name="calibrate",
             ),

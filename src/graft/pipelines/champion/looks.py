@@ -11,31 +11,31 @@ import pandas as pd
 
 
 def add_look(
-    former: list[dict[str, str]] | None, chosen_predictions: pd.DataFrame, splits: pd.DataFrame
+    former: list[dict[str, str]] | None, predictions: pd.DataFrame, splits: pd.DataFrame
 ) -> list[dict[str, str]]:
     """The looks at test of all runs, this one included.
 
-    A look is a test split and the probabilities that the chosen model gives on it. Measuring
+    A look is a test split and the probabilities that a model gives on it. Measuring
     the same model again tells nothing new and is no look.
 
     Args:
         former: Looks until now; None before the first.
-        chosen_predictions: Predictions of the chosen model.
+        predictions: Those of the model whose figures on test are shown.
         splits: Columns ``image_id``, ``sha256``, ``label``, ``split``.
 
     Returns:
         Looks in order, each with ``split`` and ``predictions`` (SHA-256) and ``model``.
     """
     test = splits.loc[splits["split"] == "test", ["image_id", "sha256", "label"]]
-    predictions = chosen_predictions[chosen_predictions["split"] == "test"]
-    rows = predictions.drop(columns=["split", "label", "predicted"]).merge(test, on="image_id")
+    shown = predictions[predictions["split"] == "test"]
+    rows = shown.drop(columns=["split", "label", "predicted"]).merge(test, on="image_id")
     # Renaming a picture changes nothing that was measured.
     rows = rows.sort_values(["sha256", "label", "image_id"])
     probabilities = rows.filter(regex="^probability_").to_numpy(np.float32)
     look = {
         "split": hash_test(splits),
         "predictions": hashlib.sha256(probabilities.tobytes()).hexdigest(),
-        "model": str(chosen_predictions["model"].iloc[0]),
+        "model": str(shown["model"].iloc[0]),
     }
     return [*(former or []), *([] if look in (former or []) else [look])]
 

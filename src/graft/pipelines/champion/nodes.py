@@ -26,16 +26,21 @@ logger = logging.getLogger(__name__)
 
 
 def count_test_looks(
-    chosen_predictions: pd.DataFrame,
+    predictions: pd.DataFrame,
+    metrics: dict[str, Any],
     splits: pd.DataFrame,
     former_test_looks: list[dict[str, str]] | None,
 ) -> list[dict[str, str]]:
-    """Count how often test was looked at, over all runs.
+    """Count how often test was looked at, over all runs: what is shown is counted.
 
     Returns:
-        ``test_looks``, see :func:`~graft.pipelines.champion.looks.add_look`.
+        ``test_looks``: a look for every model of which ``metrics`` has figures on test, see
+        :func:`~graft.pipelines.champion.looks.add_look`.
     """
-    return add_look(former_test_looks, chosen_predictions, splits)
+    looks = former_test_looks or []
+    for model in (model for model, figures in metrics.items() if "test" in figures):
+        looks = add_look(looks, predictions[predictions["model"] == model], splits)
+    return looks
 
 
 def describe_champion(
@@ -45,6 +50,8 @@ def describe_champion(
     splits: pd.DataFrame,
     class_names: list[str],
     calibration: dict[str, Any],
+    label_doubts_counts: dict[str, Any],
+    ladder: dict[str, Any],
     test_looks: list[dict[str, str]],
     backbone: BackboneParameters,
     decoding: dict[str, Any],
@@ -54,10 +61,11 @@ def describe_champion(
 
     Returns:
         ``champion_facts``: ``name``, ``model``, ``models`` (all, as they are on dev),
-        ``metrics`` of the chosen one, ``class_metrics`` (rows, on test), ``class_names``,
-        ``backbone``, ``picture`` (``image_size``, ``colour``, ``max_pixels``, ``preprocessing``),
-        ``temperature``, ``threshold``, ``test_looks`` (``now`` and ``all``), ``data`` and
-        ``intended_use``.
+        ``metrics`` of the chosen one, ``baseline`` (how it compares with saying one class
+        always), ``class_metrics`` (rows, on test), ``class_names``, ``backbone``, ``picture``
+        (``image_size``, ``colour``, ``max_pixels``, ``preprocessing``),
+        ``temperature``, ``threshold``, ``labels`` (sentences on wrong ones), ``test_looks``
+        (``now`` and ``all``), ``data`` and ``intended_use``.
     """
     model = str(chosen_predictions["model"].iloc[0])
     pictures = simplify(decoding)
@@ -73,6 +81,7 @@ def describe_champion(
         "model": model,
         "models": compare_on_dev(metrics, model),
         "metrics": metrics[model],
+        "baseline": ladder["models"][model]["baseline"],
         "class_metrics": round_table(on_test.drop(columns=["model", "split"])),
         "class_names": class_names,
         "backbone": f"{backbone.name}, weights {backbone.weights.rpartition('/')[2]}",
@@ -82,6 +91,7 @@ def describe_champion(
         },
         "temperature": calibration["temperature"],
         "threshold": calibration["threshold"],
+        "labels": [part["sentence"] for part in label_doubts_counts["parts"] if part["sentence"]],
         "test_looks": looks,
         "data": describe_data(splits, class_names),
         "intended_use": parameters.intended_use,

@@ -11,7 +11,7 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 count_test_looks,
-                inputs=["chosen_predictions", "splits", "former_test_looks"],
+                inputs=["predictions", "metrics", "splits", "former_test_looks"],
                 outputs="test_looks",
                 name="count_test_looks",
             ),
@@ -24,6 +24,8 @@ def create_pipeline(**_: object) -> Pipeline:
                     "splits",
                     "class_names",
                     "calibration",
+                    "label_doubts_counts",
+                    "ladder",
                     "test_looks",
                     "params:backbone",
                     "params:decoding",

@@ -14,7 +14,8 @@ from graft.images.colours import copy_pictures
 
 if TYPE_CHECKING:
     from graft.models.augmentation import PictureAugmenter
-    from graft.models.view_pools import Read, ViewPools, ViewReader
+    from graft.models.row_pools import Read
+    from graft.models.view_pools import ViewPools, ViewReader
 
 
 class FoldInputs:

@@ -55,11 +55,11 @@ def store_fold_activations(
         return np.zeros((0, 1), fine_tuning.activation_dtype)
     list(make_folds(splits, class_names, parameters))  # refused before hours of work
     from graft.models.boundary import BoundaryPlan
-    from graft.models.devices import prepare_devices
+    from graft.models.devices import tell_devices
     from graft.models.freezing import cut_backbone
     from graft.models.runtime import seed_everything
 
-    prepare_devices(fine_tuning.gpu_memory)
+    tell_devices()
     seed_everything(fine_tuning.seed)
     cut = cut_backbone(backbone, fine_tuning.unfreeze)
     refuse_nothing_to_tune(cut)
@@ -93,9 +93,9 @@ def cross_validate(
     Raises:
         GraftError: If a class has fewer clusters than there are folds.
     """
-    from graft.models.devices import prepare_devices
+    from graft.models.devices import tell_devices
 
-    prepare_devices(fine_tuning.gpu_memory)
+    tell_devices()
     classes = len(class_names)
     labels = splits["label_index"].to_numpy(np.int64)
     inputs = FoldInputs(fold_activations, images, splits, find_used(splits), fine_tuning)

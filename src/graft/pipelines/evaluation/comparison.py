@@ -14,6 +14,7 @@ import pandas as pd
 from graft.datasets.keras_model import KerasModelDataset
 from graft.pipelines.evaluation.nodes import get_probabilities
 from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.pipelines.evaluation.shown import select_shown
 from graft.scores.comparison import compare_classifiers
 from graft.types import KerasModel
 
@@ -53,17 +54,21 @@ def compare_models(
     class_names: list[str],
     parameters: EvaluationParameters,
 ) -> dict[str, Any]:
-    """Compare all models with each other, picture by picture, on dev and on test.
+    """Compare all models with each other, picture by picture, on dev.
+
+    Verdicts and advice come from dev; on test figures are only shown.
 
     Returns:
         ``comparison``: ``confidence``; ``chosen``, the model chosen on dev; ``models``: model →
-        its figures on ``test`` and its ``cost``; ``pairs``: for any two models ``first``,
-        ``second`` and, for each of ``dev`` and ``test``, what
-        :func:`graft.scores.comparison.compare_classifiers` gives. No pair with a single model.
+        its figures on ``dev`` and on ``test`` (None unless shown) and its ``cost``; ``pairs``: for
+        any two models ``first``, ``second`` and, for ``dev`` and ``test`` (None unless both are
+        shown), what :func:`graft.scores.comparison.compare_classifiers` gives. No pair with a
+        single model.
     """
     models = [model for model in _ORDER if model in set(predictions["model"])]
+    shown = select_shown(predictions, chosen_predictions, parameters)
     pairs = [
-        _compare_pair(predictions, pair, splits, class_names, parameters)
+        _compare_pair(shown, pair, splits, class_names, parameters)
         for pair in combinations(models, 2)
     ]
     for pair in pairs:
@@ -72,7 +77,10 @@ def compare_models(
         "confidence": parameters.confidence,
         "chosen": str(chosen_predictions["model"].iloc[0]),
         "models": {
-            model: {"test": metrics[model].get("test", {}), "cost": model_costs[model]}
+            model: {
+                **{split: metrics[model].get(split) for split in ("dev", "test")},
+                "cost": model_costs[model],
+            }
             for model in models
         },
         "pairs": pairs,
@@ -90,6 +98,9 @@ def _compare_pair(
     found: dict[str, Any] = {"first": pair[0], "second": pair[1]}
     for split in ("dev", "test"):
         rows = predictions[predictions["split"] == split]
+        if not set(pair) <= set(rows["model"]):
+            found[split] = None
+            continue
         first, second = (rows[rows["model"] == model].set_index("image_id") for model in pair)
         second = second.loc[first.index]
         labels = pd.Categorical(first["label"], categories=class_names).codes.astype(np.int64)
@@ -106,9 +117,9 @@ def _compare_pair(
 
 
 def _tell_pair(pair: dict[str, Any]) -> None:
-    found = pair["test"]
+    found = pair["dev"]
     logger.info(
-        "Compared     %s against %s: %s",
+        "Compared     %s against %s on dev: %s",
         *(pair[place].replace("_", "-") for place in ("second", "first")),
         found["verdict"],
     )

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from graft.figures.ladder import draw_steps
 from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.pipelines.evaluation.shown import select_shown
 from graft.scores.clusters import number_clusters
-from graft.scores.ladder import SPLITS, name_largest, read_baseline, read_ladder
+from graft.scores.ladder import SPLITS, compare_with_baseline, name_largest, read_ladder
 from graft.scores.rates import measure_error_rate
 
 logger = logging.getLogger(__name__)
@@ -31,12 +32,15 @@ def measure_ladder(
         ``ladder``: ``confidence``, ``chosen`` (model), ``human_error``, ``train_pictures`` (of
         which ``errors`` measures a sample), ``chance`` (error of guessing), ``majority``: the
         commonest ``label`` of train and the ``errors`` of always naming it; ``models``: model →
-        ``errors`` (split → ``n``, ``clusters``, ``value``, ``low``, ``high``), ``readings`` (see
-        :func:`graft.scores.ladder.read_ladder`), ``headline`` and ``baseline``, sentences.
+        ``errors`` (split → ``n``, ``clusters``, ``value``, ``low``, ``high``; of ``test`` see
+        :func:`graft.pipelines.evaluation.shown.select_shown`); of the chosen one also ``readings``
+        (see :func:`graft.scores.ladder.read_ladder`), ``headline``, a sentence, and ``baseline``
+        (see :func:`graft.scores.ladder.compare_with_baseline`), on test.
     """
     train = splits.loc[splits["split"] == "train", "label"]
     label = str(train.value_counts().sort_index(kind="stable").idxmax())
-    measured = pd.concat([train_predictions, predictions])
+    shown = select_shown(predictions, chosen_predictions, parameters)
+    measured = pd.concat([train_predictions, shown])
     known = [split for split in SPLITS if split in set(measured["split"])]
     shares = splits["label"].ne(label).groupby(splits["split"]).mean()
     majority = {split: float(shares[split]) for split in known}
@@ -45,15 +49,23 @@ def measure_ladder(
     for model, rows in measured.groupby("model", sort=False):
         clusters = cluster_of.loc[rows["image_id"]].to_numpy()
         errors = _measure_errors(rows, clusters, known, parameters.confidence)
-        readings = read_ladder(errors, parameters.human_error)
-        models[str(model)] = {
-            "errors": errors,
-            "readings": readings,
-            "headline": name_largest(readings),
-            "baseline": read_baseline(errors["test"], majority["test"], label),
-        }
+        models[str(model)] = {"errors": errors}
     chosen = str(chosen_predictions["model"].iloc[0])
-    logger.info("Ladder       %s", _describe(models[chosen]["errors"]))
+    errors = models[chosen]["errors"]
+    readings = read_ladder(errors, parameters.human_error)
+    test = chosen_predictions[chosen_predictions["split"] == "test"]
+    models[chosen] |= {
+        "readings": readings,
+        "headline": name_largest(readings),
+        "baseline": compare_with_baseline(
+            test["label"].to_numpy(),
+            test["predicted"].to_numpy(),
+            label,
+            cluster_of.loc[test["image_id"]].to_numpy(),
+            parameters.confidence,
+        ),
+    }
+    logger.info("Ladder       %s", _describe(errors))
     return {
         "confidence": parameters.confidence,
         "chosen": chosen,
@@ -82,6 +94,8 @@ def _measure_errors(
     errors = {}
     for split in known:
         part = (rows["split"] == split).to_numpy()
+        if not part.any():
+            continue
         codes = number_clusters(clusters[part], int(part.sum()))
         errors[split] = measure_error_rate(right[part], codes, confidence)
     return errors

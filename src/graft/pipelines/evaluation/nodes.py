@@ -13,6 +13,7 @@ from graft.errors import GraftError
 from graft.images.colours import copy_pictures
 from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
 from graft.pipelines.evaluation.sampling import list_measured
+from graft.pipelines.evaluation.shown import select_shown
 from graft.scores.intervals import measure_with_intervals
 from graft.scores.tables import tabulate_classes
 from graft.types import KerasModel
@@ -96,23 +97,26 @@ def check_frozen_classifier(
 
 def measure_predictions(
     predictions: pd.DataFrame,
+    chosen_predictions: pd.DataFrame,
     splits: pd.DataFrame,
     class_names: list[str],
     parameters: EvaluationParameters,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Measure every model on train_dev, dev and test.
+    """Measure every model on train_dev and dev, and the chosen one on test.
 
     Returns:
         ``metrics``: model → split → ``n``, ``clusters`` (of pictures that belong together) and
         the figures with their intervals, see
-        :func:`graft.scores.intervals.measure_with_intervals`.
+        :func:`graft.scores.intervals.measure_with_intervals`; on test those that
+        :func:`graft.pipelines.evaluation.shown.select_shown` leaves.
         ``class_metrics``: ``model``, ``split``, ``class``, ``precision``, ``recall``, ``f1``,
         ``support``.
     """
     metrics: dict[str, Any] = {}
     tables = []
     cluster_of = splits.set_index("image_id")["cluster"]
-    for (model, split), rows in predictions.groupby(["model", "split"], sort=False):
+    shown = select_shown(predictions, chosen_predictions, parameters)
+    for (model, split), rows in shown.groupby(["model", "split"], sort=False):
         clusters = cluster_of.loc[rows["image_id"]].to_numpy()
         figures = measure_with_intervals(
             pd.Categorical(rows["label"], categories=class_names).codes.astype(np.int64),

@@ -15,6 +15,8 @@ class EvaluationParameters(StageParameters):
             that it gives what was measured.
         flattery_pictures: Pictures on which splits are compared, about.
         flattery_draws: Random splits that the real one is compared with.
+        show_all_candidates: Whether the figures on test of models that were not chosen are shown
+            too; each of them then counts as a look at test.
         human_error: Share of such pictures that people get wrong, for the ladder of errors; null
             if unknown.
         seed: Seed of the bootstrap and of the random splits.
@@ -25,6 +27,7 @@ class EvaluationParameters(StageParameters):
     checked_pictures: PositiveInt
     flattery_pictures: int = Field(ge=100)
     flattery_draws: int = Field(ge=2)
+    show_all_candidates: bool = False
     human_error: float | None = Field(default=None, ge=0, lt=1)
     seed: int = Field(ge=0)
 

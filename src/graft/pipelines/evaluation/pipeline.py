@@ -144,7 +144,13 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 measure_predictions,
-                inputs=["predictions", "splits", "class_names", "params:evaluation"],
+                inputs=[
+                    "predictions",
+                    "chosen_predictions",
+                    "splits",
+                    "class_names",
+                    "params:evaluation",
+                ],
                 outputs=["metrics", "class_metrics"],
                 name="measure_predictions",
             ),

@@ -46,11 +46,11 @@ def store_boundary_activations(
         GraftError: If there is no such block; while the stream is stored, if an activation is
             too large for its type.
     """
-    from graft.models.devices import prepare_devices
+    from graft.models.devices import tell_devices
     from graft.models.freezing import cut_backbone
     from graft.models.runtime import seed_everything
 
-    prepare_devices(parameters.gpu_memory)
+    tell_devices()
     seed_everything(parameters.seed)
     cut = cut_backbone(backbone, parameters.unfreeze)
     tell_blocks(cut, is_stored(cut, parameters))
@@ -87,11 +87,11 @@ def fine_tune(
         GraftError: If there is no such block, or the loss is no longer a number.
     """
     from graft.models import fine_tuning
-    from graft.models.devices import prepare_devices
+    from graft.models.devices import tell_devices
     from graft.models.freezing import cut_classifier
     from graft.models.runtime import seed_everything
 
-    prepare_devices(parameters.gpu_memory)
+    tell_devices()
     seed_everything(parameters.seed)
     cut = cut_classifier(backbone, head, parameters.unfreeze)
     if not cut.unfrozen:

@@ -89,7 +89,8 @@ def measure_texts(
 
     Returns:
         ``text_metrics``: model → split → ``n`` and the figures with their intervals; and
-        ``comparison``: the baseline (first) against the network (second) on test.
+        ``comparison``: the baseline (first) against the network (second) on dev, which decides
+        what is better; test is only shown.
     """
     metrics: dict[str, Any] = {}
     for (model, split), rows in text_predictions.groupby(["model", "split"], sort=False):
@@ -102,10 +103,10 @@ def measure_texts(
             parameters.seed,
         )
         metrics.setdefault(model, {})[split] = {"n": len(rows), **figures}
-    test = text_predictions[text_predictions["split"] == "test"]
+    dev = text_predictions[text_predictions["split"] == "dev"]
     right = {
         model: (rows["label"] == rows["predicted"]).to_numpy()
-        for model, rows in test.groupby("model")
+        for model, rows in dev.groupby("model")
     }
     metrics["comparison"] = compare_paired(right[BASELINE], right[NETWORK], parameters.confidence)
     for model in (NETWORK, BASELINE):

@@ -64,7 +64,7 @@ def train_text_network(
         parameters.seed,
     )
     words = pad_tokens(list(raw_texts.table["tokens"]), parameters.length, parameters.vocabulary)
-    train, dev = pool_rows(words, text_splits, class_count, parameters)
+    train, dev = pool_rows(words.__getitem__, text_splits, class_count, parameters)
     history = fit(network, train, dev, parameters, backup=backup, logs=logs)
     best = history.loc[history["dev_loss"].idxmin()]
     logger.info(

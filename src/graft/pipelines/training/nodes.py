@@ -57,7 +57,7 @@ def train_network(
     classifier = networks.build_classifier(
         parameters.network, images.shape[1:], networks.NetworkSettings(class_count, **chosen)
     )
-    train, dev = pool_rows(images, splits, class_count, parameters)
+    train, dev = pool_rows(partial(copy_rows, images), splits, class_count, parameters)
     history = fit(classifier, train, dev, parameters, backup=backup, logs=logs)
     _log_outcome(parameters.network, classifier, history)
     if parameters.uses_tensorboard:
