@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from graft.errors import GraftError
 from graft.pipelines.evaluation.comparison import compare_models, measure_costs
 from graft.pipelines.evaluation.fine_tuned import (
     collect_predictions,
+    measure_dev_loss,
     predict_from_pictures,
     tabulate_predictions,
 )
@@ -68,6 +71,22 @@ def test_predictions_stand_beside_the_names_of_held_out_pictures(
     assert set(predictions["model"]) == {"frozen"}
     probabilities = predictions[["probability_dark", "probability_light"]]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_choosing_a_model_takes_memory_for_its_numbers_alone() -> None:
+    count, labels = 400, [f"class {number}" for number in range(500)]
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(len(labels)), count)
+    table = pd.DataFrame(probabilities, columns=[f"probability_{label}" for label in labels])
+    right = probabilities[np.arange(count), np.arange(count)]
+    table = table.assign(split="dev", label=labels[:count])
+    tracemalloc.start()
+    try:
+        loss = measure_dev_loss(table)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert loss == pytest.approx(-np.log(right).mean())
+    assert peak < 3 * probabilities.nbytes
 
 
 def test_predictions_do_not_depend_on_the_order_of_the_features(
