@@ -1,4 +1,4 @@
-"""What must grow in proportion to the pictures and no faster: seconds of the processor and memory, as JSON.
+"""What must grow no faster than the pictures: seconds of the processor and memory, as JSON.
 
 Each measurement runs in a process of its own. With ``--before`` the same is measured with the
 code of another checkout, in turn, so that both see the same load of the machine.

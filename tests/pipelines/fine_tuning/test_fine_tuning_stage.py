@@ -86,7 +86,7 @@ def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_pa
         "backbone": backbone, "head": head, "images": images, "splits": splits,
         "class_names": CLASSES, "params:fine_tuning": PARAMETERS,
         "fine_tuning_backup": TrainingBackup(tmp_path / "backup"), "fine_tuning_logs": tmp_path,
-        "former_boundary_activations": None,
+        "former_boundary_activations": None, "image_origins": trace_images(images),
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
