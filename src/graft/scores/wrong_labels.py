@@ -24,6 +24,7 @@ from scipy.special import expit, logsumexp, softmax
 from scipy.stats import chi2
 
 from graft.scores.clusters import number_clusters
+from graft.scores.log_loss import take_logarithms
 
 # A number is told only if it is within this factor of all that may be.
 FACTOR = 2.0
@@ -81,7 +82,7 @@ def estimate_wrong_labels(
     """
     contradicted = float((probabilities.argmax(axis=1) != labels).mean())
     fit = _fit(labels, probabilities, clusters, coverage)
-    logarithms = _take_logarithms(probabilities) / fit.temperature
+    logarithms = take_logarithms(probabilities) / fit.temperature
     surest = np.quantile(softmax(logarithms, axis=1).max(axis=1), _SURE_PART)
     high = min(fit.high + (1 - float(surest)), 1.0)
     is_close = fit.low - SURE_MISTAKES >= fit.share / FACTOR and high <= fit.share * FACTOR
@@ -112,7 +113,7 @@ def _fit(
     shares = _SHARES[_SHARES * class_count <= 0.9 * (class_count - 1)]
     right = expit(_CENTRES)[:, None]
     by_bin = np.log((1 - shares) * right + shares * expit(-_CENTRES)[:, None] / (class_count - 1))
-    logarithms = _take_logarithms(probabilities)
+    logarithms = take_logarithms(probabilities)
     logits = [_take_logits(labels, logarithms / value) for value in _TEMPERATURES]
     likelihoods = np.stack([_count(row) @ by_bin for row in logits])
     best, place = np.unravel_index(likelihoods.argmax(), likelihoods.shape)
@@ -127,10 +128,6 @@ def _fit(
         float(likely.max()),
         float(_TEMPERATURES[best]),
     )
-
-
-def _take_logarithms(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities, np.finfo(np.float64).eps))
 
 
 def _take_logits(labels: np.ndarray, logarithms: np.ndarray) -> np.ndarray:
