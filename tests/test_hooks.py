@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
+from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
@@ -15,8 +18,10 @@ from graft.datasets import AtomicDataset
 from graft.errors import GraftError
 from graft.hooks import CommandCheckHook, RunSummaryHook, format_result, suggest_next
 from graft.scores.metrics import METRICS
+from graft.settings import CONFIG_LOADER_ARGS
 
-CONF = Path(__file__).parents[1] / "conf"
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "conf"
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +29,21 @@ def _configured_project():
     configure_project("graft")
 
 
-def check(parameters=None, env=None):
-    context = SimpleNamespace(
-        _runtime_params=parameters, env=env, config_loader=SimpleNamespace(conf_source=CONF)
-    )
+@pytest.fixture(scope="module", params=["folder", "tar.gz", "zip"])
+def conf(request, tmp_path_factory):
+    """The configuration as it may lie: in the project, or as ``kedro package`` leaves it."""
+    if request.param == "folder":
+        return CONF
+    path = tmp_path_factory.mktemp("dist") / "conf-graft"
+    kind = {"tar.gz": "gztar", "zip": "zip"}[request.param]
+    return Path(shutil.make_archive(str(path), kind, ROOT, "conf"))
+
+
+def check(parameters=None, env=None, conf=CONF):
+    loader = OmegaConfigLoader(str(conf), env=env, **CONFIG_LOADER_ARGS)
+    context = SimpleNamespace(_runtime_params=parameters, env=env, config_loader=loader)
     CommandCheckHook().after_context_created(context)
+    return loader
 
 
 @pytest.mark.parametrize("parameters", [None, {}, {"seed": 3}, {"splitting": {"train": 0.5}}])
@@ -37,13 +52,13 @@ def test_known_parameters_pass(parameters):
 
 
 @pytest.mark.parametrize("env", [None, "base", "cats_vs_dogs", "own_pictures"])
-def test_known_environments_pass(env):
-    check(env=env)
+def test_known_environments_pass(env, conf):
+    check(env=env, conf=conf)
 
 
-def test_an_unknown_environment_is_refused_with_all_that_there_are():
+def test_an_unknown_environment_is_refused_with_all_that_there_are(conf):
     with pytest.raises(GraftError, match=r"--env takes base, .*cats_vs_dogs.*; got 'dogs'$"):
-        check(env="dogs")
+        check(env="dogs", conf=conf)
 
 
 @pytest.mark.parametrize(
@@ -59,13 +74,30 @@ def test_a_parameter_like_no_other_is_refused_with_the_whole_list():
         check({"qqq": 1})
 
 
-def test_a_parameter_of_another_environment_says_which():
+def test_a_parameter_of_another_environment_says_which(conf):
     with pytest.raises(GraftError, match=r"with --env=.*own_pictures.*got --params 'source'$"):
-        check({"source": "folder"})
+        check({"source": "folder"}, conf=conf)
 
 
-def test_a_parameter_is_known_in_its_own_environment():
-    check({"source": "folder"}, env="own_pictures")
+def test_a_parameter_is_known_in_its_own_environment(conf):
+    check({"source": "folder"}, env="own_pictures", conf=conf)
+
+
+def test_to_look_for_a_parameter_elsewhere_changes_nothing_for_the_context(conf):
+    # Kedro keeps what `${globals:…}` means in one place for all loaders.
+    loader = check(env="test", conf=conf)
+    with pytest.raises(GraftError):
+        check({"source": "folder"}, env="test", conf=conf)
+    path = loader["catalog"]["image_index"]["filepath"]
+    assert path == "data/02_intermediate/test/image_index.parquet"
+
+
+@pytest.mark.parametrize("makes", [lambda path: None, lambda path: path.mkdir()])
+def test_a_folder_that_holds_no_configuration_is_refused(makes, tmp_path):
+    path = tmp_path / "conf"
+    makes(path)
+    with pytest.raises(GraftError, match=r"^no .*--conf-source takes .*; got '.*conf'$"):
+        check(conf=path)
 
 
 def make_metrics(**figures):
@@ -174,6 +206,25 @@ def test_the_command_is_shown_as_it_was_called(monkeypatch, tmp_path):
     )
     monkeypatch.setenv("PATH", str(called.parent))
     assert any(line.strip().startswith("kedro run") for line in suggest_next({"report"}, None))
+
+
+@pytest.mark.parametrize(
+    ("called", "command"),
+    [
+        ("/somewhere/bin/graft", "graft --conf-source=conf.zip"),
+        (str(ROOT / "src/graft/__main__.py"), "python -m graft --conf-source=conf.zip"),
+        ("/somewhere/kedro/__main__.py", "kedro run --conf-source=conf.zip"),
+    ],
+)
+def test_the_next_commands_are_those_of_the_package_with_its_configuration(
+    called, command, monkeypatch
+):
+    monkeypatch.setattr("sys.argv", [called])
+    with click.Context(click.Command("run")) as context:
+        context.params["conf_source"] = str(Path.cwd() / "conf.zip")
+        text = "\n".join(suggest_next({"report"}, "test"))
+    assert f"    {command} --pipelines=exploration --env=test" in text
+    assert ("viz" in text) == command.startswith("kedro")
 
 
 def tell_after_run(caplog, tmp_path, outputs, env=None):

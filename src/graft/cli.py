@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import pipelines
+from kedro.pipeline import Pipeline
+from kedro.utils import load_obj
 from kedro.validation.exceptions import ParameterValidationError
 
 from graft.caching.lock import WAITS
+from graft.configuration import configure_logging, open_configuration
 from graft.errors import GraftError
 from graft.tracking import TRACKS
 
@@ -105,17 +111,88 @@ def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **option
     options["only_missing_outputs"] = not force
     if str(options.get("runner")).rpartition(".")[2] == "ThreadRunner":
         options["runner"] = "graft.caching.runner.TurnTakingRunner"
+    _check_runner(options.get("runner"))
     if plan:
         options["runner"] = "graft.caching.runner.PlanRunner"
+    if source := options.get("conf_source"):
+        configure_logging(open_configuration(source))
     end_with_the_reader()
     waits, tracks = WAITS.set(wait), TRACKS.set(track and not plan)
     # A click command may have no callback; this one has.
-    run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
+    kedros_run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
     try:
-        return run(**options)
+        return kedros_run(**options)
+    except ValueError as error:
+        if not _is_about_the_selection(error):
+            raise
+        raise GraftError(_explain_selection(options)) from error
     finally:
         WAITS.reset(waits)
         TRACKS.reset(tracks)
+
+
+def _check_runner(name: str | None) -> None:
+    try:
+        load_obj(name or "SequentialRunner", "kedro.runner")
+    except (AttributeError, ImportError, ValueError) as error:
+        raise GraftError(
+            "no such runner; --runner takes SequentialRunner (the default), ThreadRunner or the "
+            f"dotted path of a class; got '{name}'"
+        ) from error
+
+
+_SELECTIONS = {
+    "tags": "--tags",
+    "node_names": "--nodes",
+    "from_nodes": "--from-nodes",
+    "to_nodes": "--to-nodes",
+    "from_inputs": "--from-inputs",
+    "to_outputs": "--to-outputs",
+    "namespaces": "--namespaces",
+}
+
+
+def _is_about_the_selection(error: ValueError) -> bool:
+    """Whether Kedro raised it while it selected nodes; it has no kind of its own for that."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code is Pipeline.filter.__code__ for frame, _ in frames)
+
+
+def _explain_selection(options: dict[str, Any]) -> str:
+    """One line for a selection that leaves no node, with what it could have been."""
+    names = options.get("pipelines") or [options.get("pipeline") or "__default__"]
+    whole = sum((pipelines[name] for name in names), start=Pipeline([]))
+    nodes = {node.name for node in whole.nodes}
+    known = {
+        "tags": {tag for node in whole.nodes for tag in node.tags},
+        "node_names": nodes,
+        "from_nodes": nodes,
+        "to_nodes": nodes,
+        "from_inputs": whole.datasets(),
+        "to_outputs": whole.all_outputs(),
+        "namespaces": {str(node.namespace) for node in whole.nodes},
+    }
+    given = {name: list(options[name]) for name in _SELECTIONS if options.get(name)}
+    hints = [
+        f"{_SELECTIONS[name]} takes {_list_likely(value, known[name])}"
+        for name, values in given.items()
+        for value in values
+        if value not in known[name]
+    ] or ["no node is in all that is selected together; select less at once"]
+    got = " ".join(f"{_SELECTIONS[name]}={','.join(values)}" for name, values in given.items())
+    where = f" of --pipelines={','.join(names)}" if names != ["__default__"] else ""
+    return f"no node is left to run: {'; '.join(hints)}; got {got}{where}"
+
+
+def _list_likely(value: str, known: set[str]) -> str:
+    """The names that may be meant: all if there are few, else the likest."""
+    if len(known) <= _FEW:
+        return ", ".join(sorted(known)) or "no name here, for there is none"
+    likest = difflib.get_close_matches(value, known, n=3, cutoff=0.4)
+    return ", ".join([*likest, f"… ({len(known)} names, see `kedro registry describe`)"])
+
+
+_FEW = 20
 
 
 OPTIONS = [
@@ -124,11 +201,11 @@ OPTIONS = [
     click.Option(["--track"], is_flag=True, help="Record the run in MLflow (extra: mlflow)."),
     click.Option(["--wait"], is_flag=True, help="Wait for another run on the same outputs."),
 ]
-cli.add_command(
-    OneLineErrors(
-        "run",
-        params=[*kedro_run.params, *OPTIONS],
-        callback=run_what_is_stale,
-        help="Run the pipeline: make what is stale, skip what is fresh.",
-    )
+# Kedro looks for this name where the project is packaged.
+run = OneLineErrors(
+    "run",
+    params=[*kedro_run.params, *OPTIONS],
+    callback=run_what_is_stale,
+    help="Run the pipeline: make what is stale, skip what is fresh.",
 )
+cli.add_command(run)

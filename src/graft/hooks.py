@@ -8,18 +8,20 @@ import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import click
+from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import settings
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
-from omegaconf import OmegaConf
 
 from graft.caching.runner import is_plan_only
+from graft.configuration import find_environments_with, list_environments, open_configuration
 from graft.datasets.atomic import AtomicDataset
 from graft.errors import GraftError
+from graft.fingerprints import PACKAGE
 
 logger = logging.getLogger(__name__)
 
@@ -34,29 +36,25 @@ class CommandCheckHook:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Compare the names given with those that the configuration declares."""
-        folder = Path(str(context.config_loader.conf_source))
-        environments = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()}
+        loader = cast(OmegaConfigLoader, context.config_loader)  # as the settings say
+        environments = list_environments(loader)
         if context.env is not None and context.env not in environments:
             raise GraftError(
                 f"unknown environment; --env takes {', '.join(environments)}; got '{context.env}'"
             )
         given = list(context._runtime_params or {})
         if given:
-            loader = settings.CONFIG_LOADER_CLASS(
-                conf_source=str(folder), env=context.env, **settings.CONFIG_LOADER_ARGS
-            )
-            known = sorted({*loader["parameters"], *loader["globals"]})
+            # The context's own loader has the names that were given among its parameters.
+            declared = open_configuration(str(loader.conf_source), context.env)
+            known = sorted({*declared["parameters"], *declared["globals"]})
             for name in given:
                 if name not in known:
-                    raise GraftError(_explain_unknown(name, known, environments))
+                    raise GraftError(
+                        _explain_unknown(name, known, find_environments_with(loader, name))
+                    )
 
 
-def _explain_unknown(name: str, known: list[str], environments: dict[str, Path]) -> str:
-    elsewhere = [
-        environment
-        for environment, path in environments.items()
-        if (path / "globals.yml").exists() and name in OmegaConf.load(path / "globals.yml")
-    ]
+def _explain_unknown(name: str, known: list[str], elsewhere: list[str]) -> str:
     if elsewhere:
         return (
             f"'{name}' has no meaning in this environment; it has with --env="
@@ -156,31 +154,41 @@ def suggest_next(made: set[str], env: str | None) -> list[str]:
     """Two or three commands that make sense after a run, as lines."""
     if "report" not in made:
         return []
-    kedro, where = _find_command(), f" --env={env}" if env else ""
-    show = f"{kedro} viz run{where}" if find_spec("kedro_viz") else "make viz"
+    where = f" --env={env}" if env else ""
+    run, kedro = _find_commands()
     steps = {
         "what is in the pictures, and what could fool a classifier": (
-            f"{kedro} run --pipelines=exploration{where}"
+            f"{run} --pipelines=exploration{where}"
         ),
-        "your own pictures, a folder a class": (
-            f"{kedro} run --env=own_pictures --params source=FOLDER"
-        ),
-        "the pipeline in a browser, with previews": show,
+        "your own pictures, a folder a class": f"{run} --env=own_pictures --params source=FOLDER",
     }
+    if kedro is not None:
+        show = f"{kedro} viz run{where}" if find_spec("kedro_viz") else "make viz"
+        steps["the pipeline in a browser, with previews"] = show
     if env is None:
-        steps["how far 1 to 20 labels a class go"] = f"{kedro} run --pipelines=few_shot"
+        steps["how far 1 to 20 labels a class go"] = f"{run} --pipelines=few_shot"
     return ["\nNext"] + [
         line for why, what in steps.items() for line in (f"  {why}", f"    {what}")
     ]
 
 
-def _find_command() -> str:
-    """The command as this person has to type it: ``kedro``, or its path if not on PATH."""
-    found = shutil.which("kedro")
+def _find_commands() -> tuple[str, str | None]:
+    """Commands as this person has to type them: to run, and ``kedro`` if there is a project.
+
+    ``kedro``, or its path if it is not on PATH; of a package ``graft`` or ``python -m graft``.
+    """
+    context = click.get_current_context(silent=True)
+    source = context.params.get("conf_source") if context else None
+    options = f" --conf-source={_relative(Path(source))}" if source else ""
     called = Path(sys.argv[0])
-    if called.name != "kedro" or (found and Path(found).resolve() == called.resolve()):
-        return "kedro"
-    return _relative(called)
+    if called.name == PACKAGE:
+        return f"{PACKAGE}{options}", None
+    if called == Path(__file__).with_name("__main__.py"):
+        return f"python -m {PACKAGE}{options}", None
+    found = shutil.which("kedro")
+    is_found = found and Path(found).resolve() == called.resolve()
+    kedro = "kedro" if called.name != "kedro" or is_found else _relative(called)
+    return f"{kedro} run{options}", kedro
 
 
 def _relative(path: Path) -> str:

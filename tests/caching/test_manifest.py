@@ -24,6 +24,10 @@ def test_a_checkout_has_a_commit_and_says_whether_it_was_changed(tmp_path):
     assert found["dirty"] is False
     (tmp_path / "file").write_text("y")
     assert find_commit(tmp_path)["dirty"] is True
+    installed = tmp_path / ".venv" / "site-packages"
+    installed.mkdir(parents=True)
+    (installed / "module.py").touch()
+    assert find_commit(installed) is None
 
 
 def test_parameters_versions_and_hashes_are_listed(tiny):

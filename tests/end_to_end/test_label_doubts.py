@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
-STAGES = "--pipelines=ingestion,splitting,decoding,feature_extraction,label_doubts"
 
 
 def read_list(project: Path, dataset: str) -> pd.DataFrame:
@@ -32,15 +31,15 @@ def read_labels(project: Path, dataset: str) -> pd.Series:
 def test_the_next_run_follows_the_verdicts_and_no_run_after_it_forgets_them(
     run_kedro: Callable, project: Path
 ) -> None:
-    assert run_kedro("--env=test", STAGES).code == 0
-    assert "nothing to do" in run_kedro("--env=test", STAGES).out
+    assert run_kedro("--env=test").code == 0
+    assert "nothing to do" in run_kedro("--env=test").out
     filled = read_list(project, "test")
     filled.loc[:2, "verdict"] = ["relabel", "drop", "keep"]
     give_verdicts(project, "test", filled)
-    plan = run_kedro("--env=test", STAGES, "--plan").out
+    plan = run_kedro("--env=test", "--plan").out
     assert "ingestion           stale  label_verdicts changed" in plan
 
-    outcome = run_kedro("--env=test", STAGES)
+    outcome = run_kedro("--env=test")
     assert "Verdicts     1 kept, 1 relabelled, 1 dropped" in outcome.out
     labels = read_labels(project, "test")
     assert labels[filled.loc[0, "image_id"]] == filled.loc[0, "new_label"]
@@ -52,9 +51,9 @@ def test_the_next_run_follows_the_verdicts_and_no_run_after_it_forgets_them(
     assert set(filled["image_id"][:3]).isdisjoint(open_["image_id"])
 
     give_verdicts(project, "test", now)  # the next list over the filled one
-    run_kedro("--env=test", STAGES)
+    run_kedro("--env=test")
     assert read_labels(project, "test").equals(labels)
-    assert "nothing to do" in run_kedro("--env=test", STAGES).out
+    assert "nothing to do" in run_kedro("--env=test").out
 
 
 def test_a_mistake_in_the_verdicts_is_one_line_with_file_and_row(
@@ -87,14 +86,22 @@ def test_flipped_labels_of_real_pictures_are_found_and_mended(
 ) -> None:
     truth, flips = copy_with_flips(shared / "data/cats_vs_dogs", tmp_path / "pictures", 400)
     weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
-    parameters = f"source={tmp_path / 'pictures'},weights={weights},image_size=96"
+    parameters = (
+        f"source={tmp_path / 'pictures'},weights={weights},image_size=96,fine_tuning.unfreeze=none"
+    )
     arguments = ("--env=cats_vs_dogs", "--params", parameters)
-    outcome = run_kedro(STAGES, *arguments)
+    outcome = run_kedro(*arguments)
     assert outcome.code == 0, outcome.err
     doubts = read_list(project, "cats_vs_dogs")
     first = doubts.head(round(0.15 * len(doubts)))
     found = first["image_id"].isin(flips)
     assert found.sum() >= 0.8 * len(flips)
+    counts = project / "data/08_reporting/cats_vs_dogs/label_doubts_counts.json"
+    for part in json.loads(counts.read_text())["parts"]:
+        if part["verdict"] == "about":
+            of = doubts[(doubts["split"] == "train") == (part["part"] == "train")]
+            assert 0.5 <= part["estimated"] / of["image_id"].isin(flips).sum() <= 2
+        assert part["verdict"] != "at_most"
 
     doubts.loc[first.index[found], "verdict"] = "relabel"
     give_verdicts(project, "cats_vs_dogs", doubts)

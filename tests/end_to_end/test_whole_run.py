@@ -26,7 +26,12 @@ def test_the_test_environment_goes_from_pictures_to_report(
     assert outcome.code == 0, outcome.err
     metrics = json.loads((project / "data/08_reporting/test/metrics.json").read_text())
     splits = pd.read_parquet(project / "data/03_primary/test/splits.parquet")
-    test = metrics["frozen"]["test"]
+    comparison = json.loads((project / "data/08_reporting/test/comparison.json").read_text())
+    # Of test the chosen model alone is shown, and this is the one look.
+    assert [model for model in metrics if "test" in metrics[model]] == [comparison["chosen"]]
+    looks = json.loads((project / "data/08_reporting/test/test_looks.json").read_text())
+    assert [look["model"] for look in looks] == [comparison["chosen"]]
+    test = metrics[comparison["chosen"]]["test"]
     assert test["n"] == (splits["split"] == "test").sum() == 40
     assert 0.5 < test["accuracy"]["low"] < test["accuracy"]["value"] <= test["accuracy"]["high"]
     report = (project / "data/08_reporting/test/report.html").read_text()

@@ -27,7 +27,8 @@ def calibrate(error: float, chance: float = 0.05) -> dict:
 
 def grow(verdict: str) -> dict:
     forecast = {"times": 4, "pictures": 400, "error": 0.02, "low": 0.01, "high": 0.05}
-    sizes = {"verdict": verdict, "forecasts": [forecast], "now": {"error": 0.04}}
+    now = {"error": 0.04}
+    sizes = {"verdict": verdict, "forecasts": [forecast], "now": now, "withheld": ""}
     return {"learning_sizes": sizes}
 
 
@@ -81,10 +82,11 @@ def test_the_most_confused_pair_is_named():
     assert answer("wrong", explanation={**found, "wrong": 0}) == "None of the 1,200 of test."
 
 
-def test_labels_are_doubted_only_if_some_could_be_judged():
-    assert answer("labels", label_doubts={"judged": 0, "estimated": 0}) == ""
-    assert answer("labels", label_doubts={"judged": 9, "estimated": 0}) == "None of 9 looks wrong."
-    assert "About 2 of 9" in answer("labels", label_doubts={"judged": 9, "estimated": 2})
+def test_what_is_said_of_labels_is_said_of_each_part():
+    assert answer("labels", label_doubts={"parts": [{"sentence": ""}, {"sentence": ""}]}) == ""
+    parts = [{"sentence": "About 2 of 9."}, {"sentence": "Train cannot be judged."}]
+    told = answer("labels", label_doubts={"parts": parts})
+    assert told == "About 2 of 9. Train cannot be judged."
 
 
 @pytest.mark.parametrize(("looks", "begins"), [(1, "Once"), (3, "3 times")])
@@ -101,3 +103,9 @@ def test_the_remedy_is_the_largest_step_and_what_more_pictures_would_do(verdict,
     assert told.startswith("It is variance. ")
     assert says in told
     assert "an error of 2.0 % (1.0 to 5.0) instead of 4.0 % on dev" in told
+
+
+def test_a_curve_that_is_withheld_is_no_advice():
+    sizes = {"verdict": "withheld", "forecasts": [], "withheld": "the champion is fine-tuned"}
+    told = answer("help most", curves={"learning_sizes": sizes})
+    assert told == ("Whether more pictures would help cannot be said: the champion is fine-tuned.")

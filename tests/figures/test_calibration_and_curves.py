@@ -18,7 +18,11 @@ from graft.figures.report import render_page
 from graft.figures.stage_curves import draw_stage_curves
 from graft.scores.calibration import summarise_calibration
 from graft.scores.class_curves import trace_class_curves
-from graft.scores.learning_sizes import ForecastSettings, forecast_errors
+from graft.scores.learning_sizes import (
+    ForecastSettings,
+    forecast_errors,
+    withhold_forecast,
+)
 from graft.scores.refits import Refits
 from graft.scores.thresholds import (
     measure_answers,
@@ -345,6 +349,18 @@ def test_the_verdict_on_calibration_weighs_chance(mean, error, sentence):
 def test_the_section_on_curves_says_whether_more_pictures_would_help(changes, sentence):
     page = render("curves", make_curves(learning_sizes=make_learning_sizes(**changes)))
     assert sentence in page
+
+
+def test_a_curve_that_is_withheld_is_told_by_its_reason_alone():
+    reason = "the champion is fine-tuned"
+    facts = {"train": 0, "repeats": 4, "confidence": 0.95}
+    sizes = withhold_forecast(500, 2000, 0.01, reason) | facts
+    page = render("curves", make_curves(learning_sizes=sizes))
+    assert f"<b>That cannot be said:</b> {reason}." in page
+    assert "Training pictures" not in page
+    assert "would help" not in page
+    (text,) = draw_learning_sizes(sizes).axes[0].texts
+    assert "No curve" in text.get_text()
 
 
 def test_twice_and_four_times_the_pictures_are_named_with_their_interval():

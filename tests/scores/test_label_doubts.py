@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from graft.scores.label_doubts import estimate_wrong_labels, predict_out_of_fold, score_doubts
+from graft.scores.label_doubts import predict_out_of_fold, score_doubts
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -25,7 +25,7 @@ def judge(features, labels, clusters=None, classes=2, folds=4):
     return predict_out_of_fold(features, labels, clusters, classes, folds, seed=0)
 
 
-def test_flipped_labels_are_the_first_in_doubt_and_their_number_is_estimated() -> None:
+def test_flipped_labels_are_the_first_in_doubt() -> None:
     features, labels = make_classes(200)
     flipped = np.random.default_rng(1).choice(200, 20, replace=False)
     given = labels.copy()
@@ -36,7 +36,6 @@ def test_flipped_labels_are_the_first_in_doubt_and_their_number_is_estimated() -
     doubts, others = score_doubts(given, found.probabilities)
     assert len({*np.argsort(-doubts)[:30]} & {*flipped}) >= 18
     assert (others == 1 - given).all()
-    assert 10 <= estimate_wrong_labels(given, found.probabilities) <= 25
 
 
 def test_the_doubt_is_one_less_the_normalised_margin() -> None:

@@ -115,13 +115,21 @@ def describe_run(
 
 
 def find_commit(folder: Path) -> dict[str, Any] | None:
-    """The commit of a checkout, and whether its files differ from it; None outside of git."""
+    """The commit of a checkout, and whether its files differ from it; None outside of git.
+
+    Outside is also what is installed into a folder within someone else's checkout.
+    """
+    commands = (
+        ["ls-files", "--error-unmatch", "."],
+        ["rev-parse", "HEAD"],
+        ["status", "--porcelain"],
+    )
     try:
-        commit, changes = (
+        _, commit, changes = (
             subprocess.run(
                 ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
             ).stdout.strip()
-            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+            for arguments in commands
         )
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -112,15 +112,9 @@ def name_mistakes(sections: Sections) -> str:
 
 @answers("Are the labels right?", "label_doubts")
 def judge_labels(sections: Sections) -> str:
-    """How many labels look wrong."""
-    if not (found := sections.get("label_doubts")) or not found["judged"]:
-        return ""
-    if not found["estimated"]:
-        return f"None of {found['judged']:,} looks wrong."
-    return (
-        f"About {found['estimated']:,} of {found['judged']:,} look wrong: the likeliest are "
-        "listed, for a person to decide."
-    )
+    """How many labels look wrong, as far as that can be judged."""
+    parts = sections.get("label_doubts", {}).get("parts", [])
+    return " ".join(part["sentence"] for part in parts if part["sentence"])
 
 
 @answers("How often was test looked at?", "champion")
@@ -146,6 +140,8 @@ def find_remedy(sections: Sections) -> str:
 
 
 def _judge_more_pictures(sizes: Mapping[str, Any]) -> str:
+    if sizes["withheld"]:
+        return f"Whether more pictures would help cannot be said: {sizes['withheld']}."
     if not sizes["forecasts"]:
         return ""
     goal = sizes["forecasts"][-1]

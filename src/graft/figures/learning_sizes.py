@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from graft.figures.style import BLUE, GREY, ORANGE, clean_axes, make_figure
+from graft.figures.style import BLUE, GREY, ORANGE, clean_axes, draw_note, make_figure
 
 _MOST_TICKS = 9
 
@@ -22,6 +22,8 @@ def draw_learning_sizes(learning_sizes: Mapping[str, Any]) -> Figure:
         learning_sizes: As of :func:`graft.scores.learning_sizes.forecast_errors`, and
             ``confidence``.
     """
+    if learning_sizes["withheld"]:
+        return draw_note("No curve can be drawn of a classifier like the champion.")
     figure, (axes,) = make_figure(7, 4.4)
     points = learning_sizes["points"]
     values = {name: np.array([row[name] for row in points]) for name in points[0]}

@@ -114,7 +114,7 @@ def _explain(exit_code: int | None, limits: Limits) -> str:
         return f"takes longer to decode than the {seconds:g} s that seconds_per_picture allows"
     if exit_code == OUT_OF_MEMORY:
         return f"takes more memory to decode than the {limits.memory_mb:,} MB that memory_mb allows"
-    if exit_code == -getattr(signal, "SIGKILL", 0):
+    if exit_code == -signal.SIGKILL:
         return "its decoder was killed, as the system does when memory runs out"
     if exit_code is not None and exit_code < 0:
         return f"crashes its decoder ({signal.strsignal(-exit_code)})"
@@ -136,9 +136,6 @@ def _without_main() -> Iterator[None]:
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
     """A process inherits that Ctrl-C is not for it, before it could say so itself."""
-    if sys.platform == "win32":
-        yield
-        return
     # It would let interrupts through again after its own start.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -15,13 +16,10 @@ from typing import Any
 
 from graft.images.decoding import PictureError, list_formats
 
-if sys.platform != "win32":
-    import resource
-
 Item = Mapping[str, Any]
 # How a process ends that ran out of something.
 OUT_OF_MEMORY = 86
-OUT_OF_TIME = -signal.SIGALRM if sys.platform != "win32" else None
+OUT_OF_TIME = -signal.SIGALRM
 # The parent ends what takes too long; the alarm does if the parent is gone or late itself.
 _SECONDS_OF_GRACE = 1.0
 
@@ -46,7 +44,7 @@ class Limits:
     Attributes:
         seconds_per_picture: Time, from when its worker turns to it.
         memory_mb: Memory, in MiB above what the worker takes when idle. Linux enforces it;
-            macOS and Windows do not.
+            macOS does not.
     """
 
     seconds_per_picture: float
@@ -92,8 +90,7 @@ def _withdraw() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
-    if sys.platform != "win32":
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # When memory runs out, Linux ends the process with the highest score.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -126,9 +123,6 @@ def _memory_limit(most_bytes: int) -> Iterator[None]:
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
     """The kernel ends the process then, whatever it is doing."""
-    if sys.platform == "win32":
-        yield
-        return
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

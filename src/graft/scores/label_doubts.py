@@ -76,7 +76,7 @@ def score_doubts(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndar
 
     Args:
         labels: Class index of every picture, int (n,), of at least two classes.
-        probabilities: Out of fold, float (n, C).
+        probabilities: Of pictures that were not learnt, float (n, C).
 
     Returns:
         Doubts from 0 (sure) to 1, float (n,); class index of the likeliest other class, int (n,).
@@ -87,17 +87,6 @@ def score_doubts(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndar
     others = probabilities.copy()
     others[np.arange(len(labels)), labels] = -1
     return 1 - quality, others.argmax(axis=1)
-
-
-def estimate_wrong_labels(labels: np.ndarray, probabilities: np.ndarray) -> int:
-    """How many labels are likely to be wrong, by confident learning (Northcutt et al. 2021).
-
-    A label counts where another class has at least the probability that pictures of that class
-    have on average. Arguments as for :func:`score_doubts`.
-    """
-    from cleanlab.count import num_label_issues
-
-    return int(num_label_issues(labels, probabilities))
 
 
 def _find_axes(features: np.ndarray, seed: int) -> np.ndarray:

@@ -68,9 +68,10 @@ def forecast_errors(
         settings: How to extend.
 
     Returns:
-        ``dev``: its pictures; ``whole``; ``noticeable``; ``points``: ``pictures``, ``error``,
-        ``low``, ``high`` of each size; ``law``: ``unit``, ``scale``, ``exponent``, ``floor``,
-        ``floor_low``, ``floor_high``, None where not fitted; ``curve`` and ``now``: like points;
+        ``dev``: its pictures; ``whole``; ``noticeable``; ``withheld``: empty, see
+        :func:`withhold_forecast`; ``points``: ``pictures``, ``error``, ``low``, ``high`` of each
+        size; ``law``: ``unit``, ``scale``, ``exponent``, ``floor``, ``floor_low``,
+        ``floor_high``, None where not fitted; ``curve`` and ``now``: like points;
         ``forecasts``: the same at some ``times`` the pictures, with ``gain``, the fall of the
         error, ``gain_low`` and ``gain_high``; ``verdict``, see :func:`_judge`.
     """
@@ -80,6 +81,7 @@ def forecast_errors(
         "dev": len(clusters),
         "whole": whole,
         "noticeable": settings.noticeable,
+        "withheld": "",
         "points": _tabulate_points(refits, samples, len(np.unique(clusters)), settings.coverage),
         "law": None,
         "curve": [],
@@ -102,6 +104,29 @@ def forecast_errors(
         found["now"] = fitted.tell(goals[:1])[0]
         found["forecasts"] = _foretell(fitted, goals)
     return found | {"verdict": _judge(found)}
+
+
+def withhold_forecast(dev: int, whole: int, noticeable: float, reason: str) -> dict[str, Any]:
+    """What :func:`forecast_errors` gives where nothing may be foretold, with ``verdict`` withheld.
+
+    Args:
+        dev: Pictures of dev.
+        whole: Training pictures that there are.
+        noticeable: As in :class:`ForecastSettings`.
+        reason: Why, part of a sentence; it becomes ``withheld``.
+    """
+    return {
+        "dev": dev,
+        "whole": whole,
+        "noticeable": noticeable,
+        "withheld": reason,
+        "points": [],
+        "law": None,
+        "curve": [],
+        "now": None,
+        "forecasts": [],
+        "verdict": "withheld",
+    }
 
 
 def _tabulate_points(

@@ -31,6 +31,9 @@ BACKBONE = BackboneParameters(name="small_cnn", weights="/far/away/w.npz", image
 DECODING = {"image_size": 8, "colour": "rgb", "max_pixels": 10_000, "workers": None}
 STAGES = ["splitting", "head_training", "fine_tuning", "training"]
 CALIBRATION = {"temperature": 1.5, "threshold": None}
+LABELS = {
+    "parts": [{"sentence": "About 9 of 80 look wrong."}, {"sentence": "Train cannot be judged."}]
+}
 BASELINE = {"verdict": "better", "sentence": "Always saying “dark_” is right for 50.0 % of test."}
 PARAMETERS = ChampionParameters(name="lamps", intended_use=None)
 
@@ -72,6 +75,7 @@ def describe(splits, model="fine_tuned", looks=None, **changes) -> dict:
         "splits": splits,
         "class_names": CLASSES,
         "calibration": CALIBRATION,
+        "label_doubts_counts": LABELS,
         "ladder": make_ladder(),
         "test_looks": looks or add_look(None, make_predictions(splits), splits),
         "backbone": BACKBONE,
@@ -198,7 +202,8 @@ def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(splits, tmp
         "chosen_predictions": make_predictions(splits), "predictions": make_predictions(splits),
         "metrics": metrics, "splits": splits, "ladder": make_ladder(),
         "class_metrics": make_class_metrics(["frozen"]), "class_names": CLASSES,
-        "calibration": CALIBRATION, "params:backbone": BACKBONE, "params:decoding": DECODING,
+        "calibration": CALIBRATION, "label_doubts_counts": LABELS,
+        "params:backbone": BACKBONE, "params:decoding": DECODING,
         "params:champion": PARAMETERS, **models,
         **{f"params:{name}": {} for name in STAGES},
     }  # fmt: skip
@@ -246,6 +251,7 @@ def test_the_card_says_what_it_must(splits) -> None:
     assert "0.750 (0.375 – 0.900)" in card
     assert facts["data"]["sha256"] in card
     assert "Test was looked at once." in card
+    assert "\n\nAbout 9 of 80 look wrong.\n\nTrain cannot be judged.\n" in card
     assert "fewer than 30 pictures of test" in card
     rows = [line for line in card.splitlines() if line.startswith("|")]
     # Every row of a table has as many cells as its head.

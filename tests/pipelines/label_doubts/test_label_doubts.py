@@ -17,7 +17,11 @@ from graft.pipelines.label_doubts.parameters import LabelDoubtsParameters
 
 CLASSES = ["dark", "light"]
 PARAMETERS = LabelDoubtsParameters(
-    folds=3, shown=2, verdicts_file="data/01_raw/tiny/label_verdicts.csv", seed=0
+    folds=3,
+    confidence=0.95,
+    shown=2,
+    verdicts_file="data/01_raw/tiny/label_verdicts.csv",
+    seed=0,
 )
 VERDICT_COLUMNS = ["image_id", "image_sha256", "label", "verdict", "new_label"]
 NO_VERDICTS = pd.DataFrame(columns=VERDICT_COLUMNS, dtype="str")
@@ -33,8 +37,22 @@ def flipped(splits: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def find(features: FeatureTable, splits: pd.DataFrame, verdicts: pd.DataFrame = NO_VERDICTS):
-    return find_label_doubts(features, splits, CLASSES, verdicts, PARAMETERS)
+def predict(splits: pd.DataFrame, model: str = "frozen") -> pd.DataFrame:
+    """What a champion says that knows the eighteen pictures: all light ones have even names."""
+    held_out = splits[splits["split"] != "train"]
+    light = np.where(held_out["image_id"].str[:2].astype(int) % 2 == 0, 0.95, 0.05)
+    table = held_out[["image_id", "split", "label"]].assign(model=model)
+    return table.assign(probability_dark=1 - light, probability_light=light)
+
+
+def find(
+    features: FeatureTable,
+    splits: pd.DataFrame,
+    verdicts: pd.DataFrame = NO_VERDICTS,
+    chosen: pd.DataFrame | None = None,
+):
+    chosen = predict(splits) if chosen is None else chosen
+    return find_label_doubts(features, chosen, splits, CLASSES, verdicts, PARAMETERS)
 
 
 def test_wrong_labels_of_any_split_lead_the_list_with_the_right_suggestion(
@@ -53,7 +71,10 @@ def test_wrong_labels_of_any_split_lead_the_list_with_the_right_suggestion(
     assert first["probability_of_suggested"] > 0.5 > first["probability_of_label"]
     assert doubts["verdict"].isna().all()
     assert doubts["doubt"].is_monotonic_decreasing
-    assert counts == {"judged": 18, "unjudged": 0, "decided": 0, "estimated": 2}
+    assert (counts["judged"], counts["unjudged"], counts["decided"]) == (18, 0, 0)
+    # Eight and ten pictures are too few for a number.
+    assert [part["verdict"] for part in counts["parts"]] == ["withheld", "withheld"]
+    assert [part["pictures"] for part in counts["parts"]] == [8, 10]
 
 
 def test_what_a_person_has_decided_leaves_the_ranks_and_stays_in_the_file(
@@ -93,12 +114,118 @@ def test_a_feature_that_is_no_number_is_refused_with_its_picture(
         find(dataset.load(), splits)
 
 
-def test_one_picture_a_class_makes_an_empty_list(features: FeatureTable, splits) -> None:
-    lonely = splits.assign(cluster=splits["label_index"])
+def test_classes_that_nobody_has_learnt_make_an_empty_list(features: FeatureTable, splits) -> None:
+    is_light = splits["split"] == "train"
+    lonely = splits.assign(
+        label=np.where(is_light, "light", "dark"),
+        label_index=is_light.astype(np.int32),
+        cluster=is_light.astype(int),
+    )
     doubts, counts = find(features, lonely)
     assert len(doubts) == 0
-    assert counts == {"judged": 0, "unjudged": 18, "decided": 0, "estimated": 0}
+    assert (counts["judged"], counts["unjudged"]) == (0, 18)
+    assert [part["sentence"] for part in counts["parts"]] == ["", ""]
     assert "too few pictures" in render(describe(doubts, counts, lonely))
+
+
+class World:
+    """Pictures with a known number of wrong labels, features good or bad, and a champion."""
+
+    def __init__(self, tmp_path, features: float, champion: float, flips: float, model: str):
+        """How far classes lie apart in the features; the champion's margin; share of flips."""
+        count, classes = 1200, 4
+        random = np.random.default_rng(3)
+        truth = np.arange(count) % classes
+        wrong = random.random(count) < flips
+        labels = np.where(wrong, (truth + random.integers(1, classes, count)) % classes, truth)
+        self.names = [f"class {number}" for number in range(classes)]
+        self.splits = pd.DataFrame(
+            {
+                "image_id": [f"{number:04d}.png" for number in range(count)],
+                "sha256": "0",
+                "label": np.array(self.names)[labels],
+                "label_index": labels.astype(np.int32),
+                "cluster": np.arange(count),
+                "split": np.array(["train", "train", "dev", "test"])[np.arange(count) // 4 % 4],
+            }
+        )
+        vectors = random.normal(size=(count, 16)).astype(np.float32)
+        vectors[np.arange(count), truth] += features
+        keys = self.splits[["image_id"]].assign(image_sha256="0", view=np.int16(0))
+        dataset = FeatureShardsDataset(filepath=str(tmp_path / f"world{features}{flips}"))
+        dataset.save([FeatureBlock(keys, vectors)])
+        self.features = dataset.load()
+        evidence = random.normal(size=(count, classes))
+        evidence[np.arange(count), truth] += champion
+        powers = np.exp(champion * evidence)
+        held_out = (self.splits["split"] != "train").to_numpy()
+        given = (powers / powers.sum(axis=1, keepdims=True))[held_out]
+        table = self.splits.loc[held_out, ["image_id", "split", "label"]].assign(model=model)
+        self.chosen = table.assign(
+            **{f"probability_{name}": given[:, place] for place, name in enumerate(self.names)}
+        )
+        self.wrong = {
+            "held_out": int((wrong & held_out).sum()),
+            "train": int((wrong & ~held_out).sum()),
+        }
+
+    def judge(self) -> tuple[pd.DataFrame, dict]:
+        """The list and its parts by name."""
+        doubts, counts = find_label_doubts(
+            self.features, self.chosen, self.splits, self.names, NO_VERDICTS, PARAMETERS
+        )
+        return doubts, {part["part"]: part for part in counts["parts"]}
+
+
+KNOWS, GUESSES = 6.0, 0.3
+
+
+@pytest.mark.parametrize("flips", [0.0, 0.02, 0.1, 0.25])
+@pytest.mark.parametrize("champion", [KNOWS, 2.5, GUESSES])
+@pytest.mark.parametrize("features", [KNOWS, 2.5, GUESSES])
+def test_the_number_of_wrong_labels_is_near_the_truth_or_not_told(
+    tmp_path, features, champion, flips
+) -> None:
+    world = World(tmp_path, features, champion, flips, "fine_tuned")
+    for name, part in world.judge()[1].items():
+        if part["verdict"] == "about":
+            assert world.wrong[name] / 2 <= part["estimated"] <= 2 * world.wrong[name]
+        elif part["verdict"] == "at_most":
+            assert world.wrong[name] <= part["high"] <= 0.02 * part["pictures"]
+
+
+@pytest.mark.parametrize("model", ["frozen", "fine_tuned", "from_scratch"])
+def test_where_champion_and_features_are_good_all_labels_are_judged(tmp_path, model) -> None:
+    doubts, parts = World(tmp_path, KNOWS, KNOWS, 0.1, model).judge()
+    assert [part["verdict"] for part in parts.values()] == ["about", "about"]
+    assert [part["judge"] for part in parts.values()] == [model, "features"]
+    assert len(doubts) == 1200
+
+
+def test_bad_features_do_not_judge_beside_a_good_champion(tmp_path) -> None:
+    doubts, parts = World(tmp_path, GUESSES, KNOWS, 0.1, "fine_tuned").judge()
+    assert parts["held_out"]["verdict"] == "about"
+    assert parts["train"]["verdict"] == "withheld"
+    assert parts["train"]["sentence"].startswith(
+        "Labels of train cannot be judged: the fine-tuned classifier has learnt them, and a simple "
+        "classifier on the frozen features is wrong on "
+    )
+    assert set(doubts["split"]) == {"dev", "test"}
+
+
+def test_a_champion_that_guesses_gives_a_list_and_no_number(tmp_path) -> None:
+    doubts, parts = World(tmp_path, GUESSES, GUESSES, 0.0, "frozen").judge()
+    assert parts["held_out"]["estimated"] is None
+    assert "cannot be judged" in parts["held_out"]["sentence"]
+    assert "its own mistakes" in parts["held_out"]["sentence"]
+    assert {"dev", "test"} <= set(doubts["split"])
+
+
+def test_the_terminal_says_what_can_be_judged_and_what_not(tmp_path, caplog) -> None:
+    with caplog.at_level("INFO"):
+        _, parts = World(tmp_path, GUESSES, KNOWS, 0.1, "fine_tuned").judge()
+    for part in parts.values():
+        assert f"Labels       {part['sentence']}" in caplog.text
 
 
 def describe(doubts: pd.DataFrame, counts: dict, splits: pd.DataFrame) -> dict:
@@ -120,7 +247,8 @@ def test_the_section_shows_the_first_doubts_and_says_what_to_do(
     page = render(section)
     assert page.startswith('<h2 id="label_doubts">')
     assert page.count("data:image/png;base64,") == 2
-    assert "About <b>2</b> of 18 labels look wrong" in page
+    for part in counts["parts"]:
+        assert part["sentence"] in page
     assert PARAMETERS.verdicts_file in page
 
 

@@ -50,6 +50,7 @@ def describe_champion(
     splits: pd.DataFrame,
     class_names: list[str],
     calibration: dict[str, Any],
+    label_doubts_counts: dict[str, Any],
     ladder: dict[str, Any],
     test_looks: list[dict[str, str]],
     backbone: BackboneParameters,
@@ -63,8 +64,8 @@ def describe_champion(
         ``metrics`` of the chosen one, ``baseline`` (how it compares with saying one class
         always), ``class_metrics`` (rows, on test), ``class_names``, ``backbone``, ``picture``
         (``image_size``, ``colour``, ``max_pixels``, ``preprocessing``),
-        ``temperature``, ``threshold``, ``test_looks`` (``now`` and ``all``), ``data`` and
-        ``intended_use``.
+        ``temperature``, ``threshold``, ``labels`` (sentences on wrong ones), ``test_looks``
+        (``now`` and ``all``), ``data`` and ``intended_use``.
     """
     model = str(chosen_predictions["model"].iloc[0])
     pictures = simplify(decoding)
@@ -90,6 +91,7 @@ def describe_champion(
         },
         "temperature": calibration["temperature"],
         "threshold": calibration["threshold"],
+        "labels": [part["sentence"] for part in label_doubts_counts["parts"] if part["sentence"]],
         "test_looks": looks,
         "data": describe_data(splits, class_names),
         "intended_use": parameters.intended_use,

@@ -24,6 +24,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "splits",
                     "class_names",
                     "calibration",
+                    "label_doubts_counts",
                     "ladder",
                     "test_looks",
                     "params:backbone",

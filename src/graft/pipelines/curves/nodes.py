@@ -15,35 +15,68 @@ from graft.figures.learning_sizes import draw_learning_sizes
 from graft.figures.stage_curves import draw_stage_curves
 from graft.pipelines.curves.parameters import CurvesParameters
 from graft.scores.class_curves import trace_class_curves
-from graft.scores.learning_sizes import ForecastSettings, forecast_errors
+from graft.scores.judges import is_much_weaker
+from graft.scores.learning_sizes import (
+    ForecastSettings,
+    forecast_errors,
+    withhold_forecast,
+)
 from graft.scores.predictions import read_split
 from graft.scores.refits import Pictures, refit_on_parts
 
+FROZEN = "frozen"
+_OTHER_KINDS = {
+    "fine_tuned": "the champion is fine-tuned, and a curve of it needs a fine-tuning at every size",
+    "from_scratch": (
+        "the champion was trained from scratch, and a curve of it needs a training at every size"
+    ),
+}
 _MOST_CLASSES = 10
 logger = logging.getLogger(__name__)
 
 
 def measure_learning_sizes(
-    features: FeatureTable, splits: pd.DataFrame, parameters: CurvesParameters
+    features: FeatureTable,
+    chosen_predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    parameters: CurvesParameters,
 ) -> dict[str, Any]:
     """Train a simple classifier on parts of train, measure it on dev, and extend the curve.
 
-    The test split is not read.
+    It stands for a champion of its kind, a head on frozen features, where it is about as good on
+    the same pictures; what a champion of another kind would gain it does not know. The test split
+    is not read.
 
     Returns:
         ``learning_sizes``: what :func:`~graft.scores.learning_sizes.forecast_errors` gives,
-        ``train``: pictures of train that took part, ``repeats`` and ``confidence``.
+        ``model`` (the champion), ``train``: pictures of train that took part, ``repeats`` and
+        ``confidence``.
     """
-    train = _sample(features, splits[splits["split"] == "train"], parameters)
-    dev = _sample(features, splits[splits["split"] == "dev"], parameters)
-    refits = refit_on_parts(train, dev, parameters.sizes, parameters.repeats, parameters.seed)
-    settings = ForecastSettings(
-        parameters.draws, parameters.confidence, parameters.noticeable, parameters.seed
-    )
-    whole = int((splits["split"] == "train").sum())
-    found = forecast_errors(refits, dev.clusters, whole, settings)
+    model = str(chosen_predictions["model"].iloc[0])
+    counts = splits["split"].value_counts()
+    whole = int(counts["train"])
+    if model != FROZEN:
+        reason = _OTHER_KINDS[model]
+        found = withhold_forecast(int(counts["dev"]), whole, parameters.noticeable, reason)
+        used = 0
+    else:
+        train_rows, dev_rows = (
+            _sample(splits[splits["split"] == name], parameters) for name in ("train", "dev")
+        )
+        train, dev = (_read_pictures(features, rows) for rows in (train_rows, dev_rows))
+        refits = refit_on_parts(train, dev, parameters.sizes, parameters.repeats, parameters.seed)
+        settings = ForecastSettings(
+            parameters.draws, parameters.confidence, parameters.noticeable, parameters.seed
+        )
+        found = forecast_errors(refits, dev.clusters, whole, settings)
+        predicted = chosen_predictions.set_index("image_id")["predicted"]
+        right = (predicted.loc[dev_rows["image_id"]].to_numpy() == dev_rows["label"]).to_numpy()
+        if reason := _compare_levels(right, refits.hits[-1, 0]):
+            found = withhold_forecast(len(dev.labels), whole, parameters.noticeable, reason)
+        used = len(train.labels)
     return found | {
-        "train": len(train.labels),
+        "model": model,
+        "train": used,
         "repeats": parameters.repeats,
         "confidence": parameters.confidence,
     }
@@ -111,12 +144,28 @@ def draw_learning_size_curve(learning_sizes: dict[str, Any]) -> Figure:
     return draw_learning_sizes(learning_sizes)
 
 
-def _sample(features: FeatureTable, rows: pd.DataFrame, parameters: CurvesParameters) -> Pictures:
-    """Features of pictures, of all or of whole clusters in random order up to about the limit."""
+def _compare_levels(champion_right: np.ndarray, refit_right: np.ndarray) -> str:
+    """Why the refit on all of train does not stand for the champion; empty where it does."""
+    weaker = is_much_weaker(refit_right, champion_right)
+    if not weaker and not is_much_weaker(champion_right, refit_right):
+        return ""
+    errors = [f"{100 * (1 - right.mean()):.1f} %" for right in (refit_right, champion_right)]
+    return (
+        "a simple classifier on the same features, which can be trained on parts of train, is "
+        f"{'weaker' if weaker else 'better'} than the champion: wrong on {errors[0]} of dev "
+        f"against {errors[1]}"
+    )
+
+
+def _sample(rows: pd.DataFrame, parameters: CurvesParameters) -> pd.DataFrame:
+    """All pictures, or those of whole clusters in random order up to about the limit."""
     clusters = np.random.default_rng(parameters.seed).permutation(rows["cluster"].unique())
     sizes = rows["cluster"].value_counts().loc[clusters].cumsum()
     kept = sizes.index[sizes <= max(parameters.pictures, sizes.iloc[0])]
-    rows = rows[rows["cluster"].isin(kept)]
+    return rows[rows["cluster"].isin(kept)]
+
+
+def _read_pictures(features: FeatureTable, rows: pd.DataFrame) -> Pictures:
     own = np.flatnonzero(features.keys["view"] == 0)
     places = pd.Series(own, index=features.keys["image_id"].iloc[own]).loc[rows["image_id"]]
     return Pictures(
@@ -152,7 +201,9 @@ def _take_mean(values: list[float]) -> float | None:
 
 
 def _log_outcome(found: dict[str, Any]) -> None:
-    if found["forecasts"]:
+    if found["withheld"]:
+        logger.info("More data    cannot be said: %s", found["withheld"])
+    elif found["forecasts"]:
         last = found["forecasts"][-1]
         logger.info(
             "More data    four times the pictures: error on dev %.3f → %.3f (%.3f to %.3f)",

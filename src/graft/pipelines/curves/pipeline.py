@@ -19,7 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 measure_learning_sizes,
-                inputs=["features", "splits", "params:curves"],
+                inputs=["features", "chosen_predictions", "splits", "params:curves"],
                 outputs="learning_sizes",
                 name="measure_learning_sizes",
             ),

@@ -12,8 +12,14 @@ from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.figures.report import embed_thumbnail
 from graft.images.colours import copy_pictures
+from graft.pipelines.label_doubts.judging import (
+    describe_part,
+    judge_labels,
+    leave_out,
+    soften,
+)
 from graft.pipelines.label_doubts.parameters import LabelDoubtsParameters
-from graft.scores.label_doubts import estimate_wrong_labels, predict_out_of_fold, score_doubts
+from graft.scores.label_doubts import score_doubts
 
 COLUMNS = [
     "rank",
@@ -34,12 +40,13 @@ logger = logging.getLogger(__name__)
 
 def find_label_doubts(
     features: FeatureTable,
+    chosen_predictions: pd.DataFrame,
     splits: pd.DataFrame,
     class_names: list[str],
     applied_verdicts: pd.DataFrame,
     parameters: LabelDoubtsParameters,
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Rank all labels, of every split, by how little a classifier on the others would give them.
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Rank the labels by how little a classifier that has not learnt them would give them.
 
     Returns:
         ``label_doubts``: the open doubts, the most doubtful first: ``rank`` (from 1),
@@ -48,8 +55,10 @@ def find_label_doubts(
         (empty, for a person) and ``new_label`` (the suggestion). After them, without a rank,
         the pictures that a person has decided about, with their verdicts: the filled list may
         replace the one filled before. ``label_doubts_counts``: ``judged`` pictures, ``unjudged``
-        ones (no other picture of their class was at hand), those that a person has ``decided``
-        about, and ``estimated``: how many of the judged labels are likely to be wrong.
+        ones (no other picture of their class was at hand, or no judge), those that a person has
+        ``decided`` about, and ``parts``: of the held-out pictures and of train what may be said of
+        the number of wrong labels, see
+        :func:`~graft.pipelines.label_doubts.judging.describe_part`.
 
     Raises:
         GraftError: If a feature is not a finite number.
@@ -57,22 +66,30 @@ def find_label_doubts(
     vectors = _read_features(features, splits["image_id"])
     labels = splits["label_index"].to_numpy(np.int64)
     clusters = splits["cluster"].to_numpy(np.int64)
-    found = predict_out_of_fold(
-        vectors, labels, clusters, len(class_names), parameters.folds, parameters.seed
-    )
     decided = splits["image_id"].isin(applied_verdicts["image_id"]).to_numpy()
-    rows = np.flatnonzero(found.judged)
-    rows = rows[~decided[rows]]
-    open_, estimated = pd.DataFrame(columns=COLUMNS), 0
+    found = judge_labels(
+        vectors, splits, chosen_predictions, class_names, parameters.folds, parameters.seed
+    )
+    parts = [leave_out(part, decided) for part in found]
+    told = [part for part in parts if len(part.rows)]
+    open_ = pd.DataFrame(columns=COLUMNS)
+    rows = np.concatenate([part.rows for part in parts])
     if len(np.unique(labels[rows])) > 1:
-        probabilities = found.probabilities[rows]
+        softened = [soften(part, labels[part.rows], parameters.confidence) for part in told]
+        probabilities = np.concatenate(softened)
         open_ = _rank(_tabulate(splits.iloc[rows], labels[rows], probabilities, class_names))
-        estimated = estimate_wrong_labels(labels[rows], probabilities)
+    else:
+        parts = [leave_out(part, np.ones(len(splits), bool)) for part in parts]
+    model = str(chosen_predictions["model"].iloc[0])
+    described = [
+        describe_part(part, labels[part.rows], clusters[part.rows], model, parameters.confidence)
+        for part in parts
+    ]
     counts = {
         "judged": len(open_),
         "unjudged": int((~decided).sum()) - len(open_),
         "decided": len(applied_verdicts),
-        "estimated": estimated,
+        "parts": described,
     }
     _log_doubts(counts)
     return _add_decided(open_, applied_verdicts, splits), counts
@@ -80,7 +97,7 @@ def find_label_doubts(
 
 def describe_label_doubts(
     label_doubts: pd.DataFrame,
-    label_doubts_counts: dict[str, int],
+    label_doubts_counts: dict[str, Any],
     images: np.ndarray,
     splits: pd.DataFrame,
     parameters: LabelDoubtsParameters,
@@ -157,9 +174,7 @@ def _add_decided(
     return pd.concat(tables, ignore_index=True)
 
 
-def _log_doubts(counts: dict[str, int]) -> None:
-    logger.info(
-        "Labels       about %s of %s look wrong; the list of doubts has the likeliest first",
-        f"{counts['estimated']:,}",
-        f"{counts['judged']:,}",
-    )
+def _log_doubts(counts: dict[str, Any]) -> None:
+    for part in counts["parts"]:
+        if part["sentence"]:
+            logger.info("Labels       %s", part["sentence"])

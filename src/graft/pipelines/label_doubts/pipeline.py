@@ -6,13 +6,14 @@ from graft.pipelines.label_doubts.nodes import describe_label_doubts, find_label
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``features``, ``splits``, ``applied_verdicts`` → ``label_doubts`` and their section."""
+    """``chosen_predictions``, ``features``, ``splits`` → ``label_doubts`` and their section."""
     return Pipeline(
         [
             Node(
                 find_label_doubts,
                 inputs=[
                     "features",
+                    "chosen_predictions",
                     "splits",
                     "class_names",
                     "applied_verdicts",

@@ -1,0 +1,35 @@
+"""The packaged project as a command: ``graft --env=…``, ``python -m graft --env=…``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+from graft.fingerprints import PACKAGE
+
+
+def main(*arguments: Any, **options: Any) -> Any:
+    """What ``kedro run`` does, where there is no project around: Kedro's entry point of a package.
+
+    Args:
+        arguments: Of the command, as one list; those of the command line if none is given.
+        options: Of :meth:`click.Command.main`.
+    """
+    # In the project its file .telemetry says so; a package has none beside it.
+    os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
+    # While it is imported, Kedro tells of a logging.yml that is not the one of --conf-source.
+    logging.disable(logging.INFO)
+    from kedro.framework.project import configure_project
+
+    configure_project(PACKAGE)
+    from graft.cli import run
+
+    logging.disable(logging.NOTSET)
+    options.setdefault("standalone_mode", not hasattr(sys, "ps1"))
+    return run(*arguments, **options)
+
+
+if __name__ == "__main__":
+    main()
