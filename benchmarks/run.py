@@ -332,7 +332,7 @@ def faults(project: Path, shared: Path) -> Iterator[Row]:
     yield (
         f"{presses['pressed']} times Ctrl-C at a random moment of a run in a terminal",
         f"{presses['ignored']} ignored, {presses['left_over']} left a process; ended after "
-        f"{presses['slowest_s']:.1f} s at most",
+        f"{presses['slowest_s']:.1f} s at most, with {presses['most_work_s']:.1f} s of work",
         "0",
         not presses["ignored"] and not presses["left_over"],
     )
