@@ -105,9 +105,10 @@ def test_a_name_that_leaves_the_archive_is_quarantined(
     outcome = run_kedro(*UP_TO_SPLITS, f"source={archive}")
     assert outcome.code == 0, outcome.err
     table = project / "data/02_intermediate/own_pictures/quarantined_images.csv"
-    assert table.read_text().splitlines()[1:] == [
-        f"{name},its name leaves the archive ('..' or an absolute path)"
-    ]
+    with table.open(newline="") as file:
+        assert list(csv.reader(file))[1:] == [
+            [name, "its name leaves the archive ('..' or an absolute path)"]
+        ]
 
 
 def test_an_archive_is_read_in_place(tmp_path: Path, flowers: Path, run_kedro: Callable) -> None:
