@@ -19,6 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=[
                     "backbone",
                     "images",
+                    "image_origins",
                     "splits",
                     "former_boundary_activations",
                     "params:fine_tuning",
