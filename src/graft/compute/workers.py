@@ -17,14 +17,9 @@ from multiprocessing import resource_tracker
 from queue import SimpleQueue
 from typing import Any
 
-import pandas as pd
-
 from graft.compute.streams import map_threaded
 from graft.compute.worker_process import OUT_OF_MEMORY, OUT_OF_TIME, Failure, Item, Limits, serve
 from graft.errors import GraftError
-from graft.images.crops import parse_crop
-from graft.images.decoding import PictureError
-from graft.sources.source import ImageSource
 
 # Not fork: it would copy a process in which TensorFlow's threads may run.
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -157,7 +152,7 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-__all__ = ["Failure", "Item", "Limits", "map_isolated", "read_items"]
+__all__ = ["Failure", "Item", "Limits", "map_isolated"]
 
 # Small items travel together: a worker that waits for the next one does nothing.
 _ITEMS_A_BATCH, _BYTES_A_BATCH = 32, 512 * 1024
@@ -224,15 +219,6 @@ def map_isolated(
     finally:
         for worker in crew:
             worker.end()
-
-
-def read_items(source: ImageSource, records: pd.DataFrame) -> Iterator[Item | Failure]:
-    """Read the pictures of some records of a source, as items with ``data`` and ``crop``."""
-    for image_id, crop in zip(records["image_id"], records["crop"], strict=True):
-        try:
-            yield {"data": source.read(image_id), "crop": parse_crop(crop)}
-        except PictureError as error:
-            yield Failure(str(error))
 
 
 def _batch(items: Iterable[Item | Failure]) -> Iterator[list[Item | Failure]]:

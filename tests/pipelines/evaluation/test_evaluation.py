@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pandas as pd
@@ -22,12 +24,14 @@ from graft.pipelines.evaluation.nodes import (
 from graft.pipelines.evaluation.parameters import EvaluationParameters, TrainSampleParameters
 from graft.pipelines.evaluation.predicting import (
     collect_predictions,
+    measure_dev_loss,
     predict_from_pictures,
     predict_from_scratch,
     store_measured_activations,
     tabulate_predictions,
 )
 from helpers.classifiers import build_steep_head, look_up_classifier
+from helpers.pictures import trace_images
 
 CLASSES = ["dark", "light"]
 PARAMETERS = EvaluationParameters(
@@ -69,6 +73,22 @@ def test_predictions_stand_beside_the_names_of_held_out_pictures(
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
+def test_choosing_a_model_takes_memory_for_its_numbers_alone() -> None:
+    count, labels = 400, [f"class {number}" for number in range(500)]
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(len(labels)), count)
+    table = pd.DataFrame(probabilities, columns=[f"probability_{label}" for label in labels])
+    right = probabilities[np.arange(count), np.arange(count)]
+    table = table.assign(split="dev", label=labels[:count])
+    tracemalloc.start()
+    try:
+        loss = measure_dev_loss(table)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert loss == pytest.approx(-np.log(right).mean())
+    assert peak < 3 * probabilities.nbytes
+
+
 def test_predictions_do_not_depend_on_the_order_of_the_features(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
@@ -102,7 +122,9 @@ def test_the_same_pictures_of_train_are_measured_for_every_model(
     assert len(train) == 6
     assert set(train) <= set(splits.loc[splits["split"] == "train", "image_id"])
     classifier, images = look_up_classifier(features, head)
-    none = store_measured_activations(classifier, HISTORY, images, splits, None, SAMPLE)
+    none = store_measured_activations(
+        classifier, HISTORY, images, trace_images(images), splits, None, SAMPLE
+    )
     assert len(none) == 0  # nothing with weights is frozen in front
     tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES, SAMPLE)
     assert tuned.loc[tuned["split"] == "train", "image_id"].tolist() == train
@@ -195,7 +217,9 @@ def test_the_fine_tuned_classifier_is_measured_on_the_same_pictures(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, everything: pd.DataFrame
 ) -> None:
     classifier, images = look_up_classifier(features, head)
-    none = store_measured_activations(classifier, HISTORY, images, splits, None, SAMPLE)
+    none = store_measured_activations(
+        classifier, HISTORY, images, trace_images(images), splits, None, SAMPLE
+    )
     assert len(none) == 0  # nothing with weights is frozen in front
     tuned = predict_from_pictures(classifier, HISTORY, none, images, splits, CLASSES, SAMPLE)
     assert tuned.columns.tolist() == everything.columns.tolist()
@@ -209,7 +233,9 @@ def test_without_fine_tuning_there_is_one_model(
     features: FeatureTable, head: keras.Model, splits: pd.DataFrame, predictions: pd.DataFrame
 ) -> None:
     classifier, images = look_up_classifier(features, head)
-    none = store_measured_activations(classifier, HISTORY[:0], images, splits, None, SAMPLE)
+    none = store_measured_activations(
+        classifier, HISTORY[:0], images, trace_images(images), splits, None, SAMPLE
+    )
     tuned = predict_from_pictures(classifier, HISTORY[:0], none, images, splits, CLASSES, SAMPLE)
     assert tuned.empty
     both, chosen, _ = collect_predictions(predictions, tuned, tuned)

@@ -37,6 +37,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "fine_tuned_classifier",
                     "fine_tuning_history",
                     "images",
+                    "image_origins",
                     "splits",
                     "previous_measured_activations",
                     "params:train_sample",

@@ -19,6 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=[
                     "backbone",
                     "images",
+                    "image_origins",
                     "splits",
                     "previous_boundary_activations",
                     "params:fine_tuning",
