@@ -41,6 +41,7 @@ def make_index(count: int) -> pd.DataFrame:
             "label": (numbers // 10 % 100).astype(str),
             "group": np.where(numbers // 10 % 3 == 0, (numbers // 10).astype(str), None),
             "source": None,
+            "weight": None,
             "sha256": contents,
             "pixel_sha256": contents,
             "perceptual_hash": [f"{n:016x}" for n in hashes],

@@ -39,6 +39,7 @@ def main() -> None:
     names = [f"{number}.jpg" for number in range(COUNT)]
     splits = pd.DataFrame({"image_id": names})
     index = pd.DataFrame({"image_id": names, "sha256": names})
+    origins = pd.DataFrame({"image_id": names, "origin": names})
     with tempfile.TemporaryDirectory() as folder:
         images = AtomicDataset(
             filepath=Path(folder, "images.npy"), dataset="graft.datasets.NumpyArrayDataset"
@@ -51,7 +52,7 @@ def main() -> None:
 
         def extract() -> None:
             features.save(
-                extract_features(backbone, images.load(), splits, index, None, parameters)
+                extract_features(backbone, images.load(), origins, splits, index, None, parameters)
             )
 
         def predict() -> None:

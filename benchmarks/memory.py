@@ -49,7 +49,7 @@ def decode(folder: Path, count: int) -> None:
         hashlib.sha256(source.read(name)).hexdigest() for name in source.records["image_id"]
     ]
     splits = source.records[["image_id"]].assign(sha256=contents)
-    images.save(decode_images(source, splits, None, parameters))
+    images.save(decode_images(source, splits, None, parameters)[0])
 
 
 def extract(folder: Path, count: int) -> None:
@@ -74,6 +74,7 @@ def extract(folder: Path, count: int) -> None:
         extract_features(
             build_backbone("MobileNetV2", SIZE, "random", seed=0),
             images.load(),
+            pd.DataFrame({"image_id": names, "origin": names}),
             pd.DataFrame({"image_id": names}),
             pd.DataFrame({"image_id": names, "sha256": names}),
             None,

@@ -207,6 +207,31 @@ def clustering(project: Path, shared: Path) -> Iterator[Row]:
 
 
 @measurement
+def scaling(project: Path, shared: Path) -> Iterator[Row]:
+    """What must grow no faster than the pictures: four times as many, four times the work."""
+    found = run_script("scaling.py")
+    for name, what, quantity, unit in (
+        ("rename", "renamed pictures, told by the plan", "seconds", "s"),
+        ("look_alikes", "look-alikes of one kind: clustering and splitting", "seconds", "s"),
+        ("look_alikes", "look-alikes of one kind: peak memory", "peak_mb", "MB"),
+        ("dev_loss", "dev loss of 1,000 classes: memory", "peak_mb", "MB"),
+        ("archive", "`.tar.gz` of pictures of 50 kB, loaded by four nodes", "seconds", "s"),
+    ):
+        (few, one), (many, other) = (
+            (int(count), result["now"][quantity]) for count, result in found[name].items()
+        )
+        growth = other / one
+        yield (
+            f"{few:,} / {many:,} {what}",
+            f"{one:.2g} / {other:.2g} {unit} (×{growth:.1f})",
+            "≤ ×8",  # of pairs it would be ×16
+            growth <= 8,
+        )
+    left = [result["now"]["handles_left"] for result in found["archive"].values()]
+    yield "handles of archives left open after a run", str(max(left)), "0", not max(left)
+
+
+@measurement
 def hostile(project: Path, shared: Path) -> Iterator[Row]:
     """Twenty thousand mutated pictures of eleven formats."""
     found = run_script("hostile.py")
@@ -244,6 +269,27 @@ def gtsrb(project: Path, shared: Path) -> Iterator[Row]:
         f"{found['random']['value']:.3f} / {found['together']['value']:.3f}",
         "shown",
         found["difference"] > 0,
+    )
+
+
+@measurement
+def shuffling(project: Path, shared: Path) -> Iterator[Row]:
+    """A head whose rows lie class by class and do not fit into memory, against ridge."""
+    weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
+    folder = shared / "data/gtsrb/Final_Training/Images"
+    stages = "--pipelines=ingestion,splitting,decoding,feature_extraction"
+    run_kedro(
+        project, "run", "--env=gtsrb", stages, "--params", f"source={folder},weights={weights}"
+    )
+    found = run_script("shuffling.py", str(project))
+    one, many, neighbours, ridge = (
+        found["accuracy"][name] for name in ("one", "many", "neighbours", "ridge")
+    )
+    yield (
+        "gtsrb, five folds: head from one pool / ten / ten of neighbours / ridge",
+        f"{one:.3f} / {many:.3f} / {neighbours:.3f} / {ridge:.3f}",
+        "ten ≥ ridge − 1 point, ten = one",
+        many >= ridge - 0.01 and many == one,
     )
 
 

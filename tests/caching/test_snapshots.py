@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graft.caching.snapshots import count_changes, take_snapshot
+from graft.caching.snapshots import count_changes, look_at, read_sighting
 from graft.images.file_hashes import FileHashes
 from graft.sources.file_names import walk_places
 
@@ -38,7 +38,7 @@ def read(monkeypatch):
 
 def keep(tmp_path, source):
     hashes = FileHashes(tmp_path / "hashes.json")
-    snapshot = take_snapshot(walk_places([source]), hashes)
+    snapshot = read_sighting(look_at(walk_places([source])), hashes)
     hashes.save()
     return snapshot
 
@@ -107,8 +107,7 @@ def test_links_and_what_cannot_be_read_are_described(tmp_path, source):
 def test_an_archive_is_one_file(tmp_path):
     archive = tmp_path / "all.zip"
     archive.write_bytes(b"zip")
-    snapshot = take_snapshot(walk_places([archive, tmp_path / "absent"]), FileHashes())
-    assert list(snapshot) == ["0/all.zip"]
+    assert list(look_at(walk_places([archive, tmp_path / "absent"]))) == ["0/all.zip"]
 
 
 def test_a_thousand_renamed_pictures_are_compared_once_each():

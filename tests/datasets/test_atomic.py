@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from graft.datasets import atomic, receipts
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.features import FeatureBlock
+from graft.images import file_hashes
 
 SOURCE = Path(receipts.__file__).parents[2]
 
@@ -324,7 +325,7 @@ def die_at_every_step(make, old, new, monkeypatch):
         make().save(old)
         finished = save_and_die(make(), new, step, monkeypatch)
         # A new process knows no hashes.
-        monkeypatch.setattr(receipts, "_KNOWN", {})
+        file_hashes.HASHES.reopen()
         yield step
         if finished:
             return
@@ -442,6 +443,7 @@ os.replace, os.fsync = stop(os.replace, "replace"), stop(os.fsync, "fsync")
 dataset = AtomicDataset(filepath=filepath, dataset="graft.datasets.FeatureShardsDataset")
 import numpy as np, pandas as pd
 from graft.datasets.features import FeatureBlock
+from graft.images import file_hashes
 keys = pd.DataFrame({"image_id": ["a"], "image_sha256": ["b"], "view": [0]})
 
 def draw():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,14 @@ def alter_the_last(flowers: Path) -> None:
     (flowers / "rose/9.png").write_bytes((flowers / "rose/9.png").read_bytes() + b"more")
 
 
+def alter_the_last_in_secret(flowers: Path) -> None:
+    last = flowers / "rose/9.png"
+    facts, content = last.stat(), (flowers / "rose/8.png").read_bytes()
+    assert len(content) == facts.st_size
+    last.write_bytes(content)
+    os.utime(last, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
 def remove_the_first(flowers: Path) -> None:
     (flowers / "fern/0.jpg").unlink()
 
@@ -52,6 +61,8 @@ def run(flowers: Path, run_kedro: Callable) -> Callable:
         (CHECKING, alter_the_first),
         (CHECKING, rename),
         (DECODING, alter_the_last),
+        (CHECKING, alter_the_last_in_secret),
+        (DECODING, alter_the_last_in_secret),
         (DECODING, remove_the_first),
     ],
 )

@@ -27,6 +27,7 @@ from graft.pipelines.fine_tuning.predicting import (
 )
 from graft.pipelines.head_training.predicting import predict_from_features
 from helpers.classifiers import build_steep_head, look_up_classifier
+from helpers.pictures import trace_images
 
 CLASSES = ["dark", "light"]
 SAMPLE = TrainSampleParameters(pictures=6, seed=0)
@@ -123,7 +124,9 @@ def test_every_way_to_predict_gives_the_same_of_the_same_pictures(
 ) -> None:
     stored = predict_from_features(features, head, splits, CLASSES, SAMPLE)
     classifier, images = look_up_classifier(features, head)
-    none = store_measured_activations(classifier, images, splits, None, SAMPLE)
+    none = store_measured_activations(
+        classifier, images, trace_images(images), splits, None, SAMPLE
+    )
     assert len(none) == 0  # nothing with weights is frozen in front
     tuned = predict_from_pictures(classifier, none, images, splits, CLASSES, SAMPLE)
     plain = predict_pictures(classifier, images, splits, CLASSES, SAMPLE)

@@ -26,7 +26,7 @@ from graft.pipelines.ingestion import nodes as facts
 from graft.pipelines.ingestion import nodes as ingestion
 from graft.pipelines.ingestion.parameters import IngestionParameters
 from graft.sources.source import ImageSource, Record, make_records
-from helpers.pictures import encode
+from helpers.pictures import UnreadImages, encode
 
 LIMITS = {"max_pixels": 1000, "seconds_per_picture": 5.0, "memory_mb": 100, "workers": 1}
 CHECKING = IngestionParameters(
@@ -126,13 +126,14 @@ def run(folder: Path, pictures: Pictures, backbone: Any = None, **changed: Any) 
     splits = checked.loc[checked["status"] == "ok", ["image_id", "sha256"]].reset_index(drop=True)
     previous = _load_previous(folder, "images.npy")
     parameters = DECODING.model_copy(update=changed)
-    images = _save(
-        folder, "images.npy", decoding.decode_images(source, splits, previous, parameters)
-    )
+    stream, origins = decoding.decode_images(source, splits, previous, parameters)
+    images = _save(folder, "images.npy", stream)
+    assert origins["image_id"].tolist() == splits["image_id"].tolist()
+    assert origins["origin"].tolist() == _load_previous(folder, "images.npy").origins
     if backbone is not None:
         previous = _load_previous(folder, "features")
         blocks = extraction.extract_features(
-            backbone, images, splits, checked, previous, EXTRACTION
+            backbone, images, origins, splits, checked, previous, EXTRACTION
         )
         _save(folder, "features", blocks)
     return checked
@@ -314,7 +315,7 @@ def test_a_file_that_changed_after_it_was_checked_is_refused(tmp_path):
     checked = ingestion.check_images(make_source(FIRST), None, CHECKING)
     now = make_source({**FIRST, "b.png": File(4)})
     with pytest.raises(Exception, match=r"'b.png' was usable .* holds something else"):
-        _save(tmp_path, "images.npy", decoding.decode_images(now, checked, None, DECODING))
+        _save(tmp_path, "images.npy", decoding.decode_images(now, checked, None, DECODING)[0])
 
 
 LINES = {
@@ -348,3 +349,14 @@ def test_the_log_fits_into_80_columns(tmp_path, backbone, caplog):
         "Pixels       1 pictures decoded, 3 known",
         "Features     1 pictures computed, 3 known",
     ]
+
+
+def test_known_pixels_are_neither_read_nor_hashed_for_their_features(tmp_path, backbone):
+    checked = run(tmp_path, FIRST, backbone)
+    stream, origins = decoding.decode_images(make_source(FIRST), checked, None, DECODING)
+    previous = _load_previous(tmp_path, "features")
+    unread = UnreadImages(np.empty(stream.shape, stream.dtype))
+    blocks = extraction.extract_features(
+        backbone, unread, origins, checked, checked, previous, EXTRACTION
+    )
+    assert sum(len(block.keys) for block in blocks) == 3

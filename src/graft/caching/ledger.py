@@ -11,11 +11,11 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from graft.caching.recipes import Recipe
-from graft.caching.snapshots import Snapshot, take_snapshot
+from graft.caching.snapshots import Sighting, Snapshot, look_at, read_sighting
 from graft.datasets.atomic import AtomicDataset, PreviousDataset, SourceDataset, UserFileDataset
-from graft.datasets.receipts import describe_state, forget, remember, sync
+from graft.datasets.receipts import describe_state, sync
 from graft.fingerprints import hash_parts
-from graft.images.file_hashes import FileHashes
+from graft.images.file_hashes import HASHES
 
 
 class Ledger:
@@ -28,9 +28,9 @@ class Ledger:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self.hashes = FileHashes(folder / "hashes.json" if folder else None)
         self._snapshots: dict[str, Snapshot] = {}
-        forget()
+        # Something may have happened since the last run of this process.
+        HASHES.reopen(folder / "hashes.json" if folder else None)
 
     def describe_content(self, dataset: AbstractDataset | None) -> str | None:
         """Digest of what the files of a catalog entry hold; None if there are none.
@@ -39,23 +39,21 @@ class Ledger:
         An entry that is no file of ours has no content that could be known: also None.
         """
         if isinstance(dataset, SourceDataset):
-            snapshot = take_snapshot(dataset.walk(), self.hashes)
-            digest = hash_parts(json.dumps(snapshot))
-            self._snapshots[digest] = snapshot
-            return digest
+            return self.describe_pictures(look_at(dataset.walk()))
         if isinstance(dataset, UserFileDataset):
-            held = [(file.name, self.hashes.hash(file)) for file in dataset.list_files()]
+            held = [(file.name, HASHES.hash(file)) for file in dataset.list_files()]
             return hash_parts(json.dumps(held)) if held else None
         if not isinstance(dataset, AtomicDataset) or isinstance(dataset, PreviousDataset):
             return None
-        for file in _list_files(dataset.filepath):
-            known = self.hashes.find(file)
-            if known is not None:
-                remember(file, known)
         state = describe_state(dataset.filepath)
-        for part, (_, sha256) in (state or {}).items():
-            self.hashes.add(dataset.filepath / part if part else dataset.filepath, sha256)
         return hash_parts(json.dumps(state)) if state is not None else None
+
+    def describe_pictures(self, sighting: Sighting) -> str:
+        """Digest of what pictures held when they were seen; what nobody has read since is read."""
+        snapshot = read_sighting(sighting, HASHES)
+        digest = hash_parts(json.dumps(snapshot))
+        self._snapshots[digest] = snapshot
+        return digest
 
     def read_entry(self, dataset: AtomicDataset) -> dict[str, Any] | None:
         """Recipe and content of an output as it was made; None if nobody wrote them down."""
@@ -83,7 +81,7 @@ class Ledger:
 
     def close(self, used: Iterable[str]) -> None:
         """Keep the hashes for the next run; sweep snapshots that no output was made from."""
-        self.hashes.save()
+        HASHES.save()
         if self._folder is not None and self._folder.is_dir():
             kept = {f"snapshot-{digest[:16]}.json" for digest in used}
             for path in self._folder.glob("snapshot-*.json"):
@@ -111,12 +109,6 @@ def describe_hash(dataset: AbstractDataset | None) -> str | None:
 
 def _entry_path(filepath: Path) -> Path:
     return filepath.with_name(f".{filepath.name}.recipe.json")
-
-
-def _list_files(path: Path) -> list[Path]:
-    return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else (
-        [path] if path.is_file() else []
-    )  # fmt: skip
 
 
 def _write(path: Path, content: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from kedro.io import AbstractDataset, DataCatalog
@@ -19,8 +20,9 @@ from graft.caching.recipes import (
     describe_python,
     find_models,
 )
-from graft.caching.snapshots import Snapshot, count_changes
+from graft.caching.snapshots import Sighting, Snapshot, count_changes, look_at
 from graft.datasets.atomic import AtomicDataset, PreviousDataset, SourceDataset
+from graft.images.file_hashes import HASHES
 
 WIDTH = 80
 _STAGE_WIDTH = 20
@@ -180,6 +182,9 @@ class Plan:
         self._makers = {name: node.name for node in pipeline.nodes for name in node.outputs}
         self._models = {name: m for node in pipeline.nodes for name, m in find_models(node).items()}
         self._contents: dict[str, str | None] = {}
+        # Pictures that were seen and need not be read yet: the first stage will.
+        self._sightings: dict[str, Sighting] = {}
+        self._reading = Lock()
         self._made_from: dict[str, set[str]] = {}
         self.verdicts: dict[str, Verdict] = {}
         for node in pipeline.nodes:
@@ -211,14 +216,18 @@ class Plan:
         if maker is None or not isinstance(dataset, AtomicDataset):
             return
         verdict = self.verdicts[maker]
-        inputs = {name: self._contents.get(name) for name in self._list_inputs(verdict.node)}
+        inputs = {name: self.find_content(name) for name in self._list_inputs(verdict.node)}
         self._ledger.write_entry(dataset, {**verdict.recipe, "input": inputs})
         self._made_from[output] = set(filter(None, inputs.values()))
         # A later node of this run reads it anew.
         self._contents.pop(output, None)
 
     def find_content(self, name: str) -> str | None:
-        """Digest of what an input holds, as the plan knows it."""
+        """Digest of what an input holds, or held when the plan was made if it is pictures."""
+        with self._reading:
+            sighting = self._sightings.pop(name, None)
+            if sighting is not None:
+                self._contents[name] = self._ledger.describe_pictures(sighting)
         return self._contents.get(name)
 
     def describe_outputs(self) -> dict[str, str]:
@@ -240,23 +249,32 @@ class Plan:
     def _judge(self, node: Node) -> Verdict:
         inputs = self._list_inputs(node)
         waits_for = [name for name in inputs if self.is_fresh(name) is False]
-        for name in inputs:
-            if name not in waits_for and name not in self._contents:
-                self._contents[name] = self._ledger.describe_content(self._get(name))
-        verdict = Verdict(node, self._make_recipe(node, inputs, waits_for))
+        for name in set(inputs) - set(waits_for) - self._contents.keys() - self._sightings.keys():
+            dataset = self._get(name)
+            if isinstance(dataset, SourceDataset):
+                self._sightings[name] = look_at(dataset.walk())
+            else:
+                self._contents[name] = self._ledger.describe_content(dataset)
+        # What was never made needs nothing to be compared with: its pictures are read once, by it.
+        unread = set() if self._was_made(node) else self._sightings.keys()
+        verdict = Verdict(node, self._make_recipe(node, inputs, {*waits_for, *unread}))
         verdict.reasons = self._find_reasons(node, verdict.recipe, set(waits_for))
         stages = {name_stage(self.verdicts[self._makers[name]].node) for name in waits_for}
         verdict.waits = [f"follows {stage}" for stage in sorted(stages)]
         return verdict
 
-    def _make_recipe(self, node: Node, inputs: list[str], waits_for: list[str]) -> Recipe:
+    def _was_made(self, node: Node) -> bool:
+        datasets = map(self._get, node.outputs)
+        atomic = (dataset for dataset in datasets if isinstance(dataset, AtomicDataset))
+        return any(self._ledger.read_entry(dataset) is not None for dataset in atomic)
+
+    def _make_recipe(self, node: Node, inputs: list[str], left_out: set[str]) -> Recipe:
         used = {name: self._get(name) for name in [*inputs, *node.outputs]}
         datasets = {name: dataset for name, dataset in used.items() if dataset is not None}
-        hash_file = self._ledger.hashes.hash
-        parameters, modules = describe_parameters(node, self._load_parameter, hash_file)
+        parameters, modules = describe_parameters(node, self._load_parameter, HASHES.hash)
         return {
             **parameters,
-            "input": {name: self._contents[name] for name in inputs if name not in waits_for},
+            "input": {name: self.find_content(name) for name in inputs if name not in left_out},
             **describe_code(node, datasets, self._entries, modules),
             **describe_python(),
         }

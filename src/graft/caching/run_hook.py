@@ -19,6 +19,7 @@ from graft.caching.plan import NEVER_MADE, Plan, format_plan, name_stage
 from graft.caching.runner import FreshCatalog, is_plan_only
 from graft.datasets.atomic import AtomicDataset, PreviousDataset, WorkSaver
 from graft.errors import GraftError
+from graft.sources.stores import close_archives
 
 logger = logging.getLogger(__name__)
 
@@ -83,17 +84,18 @@ class CachingHook:
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, catalog: DataCatalog) -> None:
-        """Keep what was learnt, let other runs in."""
+        """Keep what was learnt, close what was read, let other runs in."""
         self._end(catalog)
 
     @hook_impl
     def on_pipeline_error(self, catalog: DataCatalog) -> None:
-        """Keep what was learnt, let other runs in."""
+        """Keep what was learnt, close what was read, let other runs in."""
         self._end(catalog)
 
     def _end(self, catalog: DataCatalog) -> None:
         if isinstance(catalog, FreshCatalog) and catalog.plan is not None:
             catalog.plan.close()
+        close_archives()
         self._release()
 
     def _release(self) -> None:

@@ -7,23 +7,38 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from graft.images.file_hashes import FileHashes
+from graft.images.file_hashes import FileHashes, Identity, identify
 
 Snapshot = dict[str, str]
+# What can be told of a file without reading it.
+Sighting = dict[str, Identity | str]
 
 
-def take_snapshot(files: Iterable[tuple[str, Path]], hashes: FileHashes) -> Snapshot:
-    """Name and content of every file of a source; cheap where nothing was touched.
+def look_at(files: Iterable[tuple[str, Path]]) -> Sighting:
+    """Name and state of every file of a source; nothing is read.
 
     Args:
         files: Names, each once, and places, of :meth:`graft.datasets.atomic.SourceDataset.walk`.
+
+    Returns:
+        Name to identity, in the order of the names. What cannot be read, and links, stand there
+        with what they are.
+    """
+    return dict(sorted((name, _look_at_file(path)) for name, path in files))
+
+
+def read_sighting(sighting: Sighting, hashes: FileHashes) -> Snapshot:
+    """What the files that were seen held then.
+
+    Args:
+        sighting: Of :func:`look_at`.
         hashes: Known hashes: a file is read only if it is not among them.
 
     Returns:
-        Name to SHA-256, in the order of the names. What cannot be read, and links, stand there
-        with what they are in place of a hash.
+        Name to SHA-256, or to what it is in place of a hash. A file that has changed since it
+        was seen, before anyone read it, stands there as such: no later content is equal to it.
     """
-    return dict(sorted((name, _describe(path, hashes)) for name, path in files))
+    return {name: _read_file(state, hashes) for name, state in sighting.items()}
 
 
 def count_changes(old: Snapshot, new: Snapshot) -> str:
@@ -46,10 +61,26 @@ def count_changes(old: Snapshot, new: Snapshot) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
-def _describe(path: Path, hashes: FileHashes) -> str:
+def _look_at_file(path: Path) -> Identity | str:
     try:
         if path.is_symlink() and path.is_dir():
             return f"link to {os.readlink(path)}"
-        return hashes.hash(path) if path.is_file() else "no regular file"
+        return identify(path) if path.is_file() else "no regular file"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+
+
+def _read_file(state: Identity | str, hashes: FileHashes) -> str:
+    if isinstance(state, str):
+        return state
+    found = hashes.find(state)
+    if found is not None:
+        return found
+    path = Path(state.name)
+    try:
+        found = hashes.hash(path)
+        if identify(path) == state:
+            return found
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return f"changed since it was seen, ctime {state.stamp[4]}"

@@ -7,7 +7,7 @@ stands, so a stage takes a row of the last run over if, and only if, the origins
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,16 +65,14 @@ def copy_known(previous: TracedRows, found: np.ndarray) -> Iterator[tuple[int, n
         yield from zip(some.tolist(), copy_rows(previous.rows, found[some]), strict=True)
 
 
-def trace_rows(array: np.ndarray, recipe: str) -> list[str]:
-    """Origins of what is made of every row of an array by itself.
+def trace_results(origins: Iterable[str], recipe: str) -> list[str]:
+    """Origins of what is made of every row by itself.
 
     Args:
-        array: Array (N, …); read a block at a time.
+        origins: Of the rows: no row need be read to tell it from another.
         recipe: Digest of all else that the results are made of.
     """
-    step = _count_rows_a_block(array)
-    blocks = (copy_rows(array, slice(start, start + step)) for start in range(0, len(array), step))
-    return [hash_parts(row.tobytes(), recipe) for block in blocks for row in block]
+    return [hash_parts(origin, recipe) for origin in origins]
 
 
 def _count_rows_a_block(array: np.ndarray) -> int:

@@ -22,6 +22,7 @@ from graft.datasets.receipts import (
     describe_state,
     read_receipt,
     receipt_path,
+    rename,
     sync_all,
     write_receipt,
 )
@@ -186,7 +187,7 @@ class AtomicDataset(AbstractDataset[Any, Any]):
         if self._filepath.is_dir() or (draft.is_dir() and self._filepath.exists()):
             # rename(2) replaces no folder; `_recover` undoes a kill in between.
             os.replace(self._filepath, aside)
-        os.replace(draft, self._filepath)
+        rename(draft, self._filepath)
         write_receipt(self._filepath, new)
         _remove(aside)
 

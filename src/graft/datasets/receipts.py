@@ -6,16 +6,13 @@ new one, so that at every moment of a save one of them is on disk and is trusted
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
 
-State = dict[str, tuple[int, str]]
+from graft.images.file_hashes import HASHES
 
-# Files that this process has hashed, by device, inode, size and time: a stage that loads what
-# an earlier stage of the same run saved (and renamed) does not read the file twice.
-_KNOWN: dict[tuple[int, int, int, int], str] = {}
+State = dict[str, tuple[int, str]]
 
 
 def receipt_path(path: Path) -> Path:
@@ -59,14 +56,12 @@ def agrees_with_receipt(path: Path, content: Path | None = None) -> bool:
     return bool(states) and describe_state(content or path) in states
 
 
-def remember(file: Path, sha256: str) -> None:
-    """Spare reading a file whose hash is known and that was not touched since."""
-    _KNOWN[_key(file)] = sha256
-
-
-def forget() -> None:
-    """Read every file again when it is asked for: something may have happened in between."""
-    _KNOWN.clear()
+def rename(draft: Path, place: Path) -> None:
+    """Move a finished file or folder to its place, in one step, and know what it holds there."""
+    files = [file.relative_to(draft) for file in draft.rglob("*")] if draft.is_dir() else [Path()]
+    os.replace(draft, place)
+    for file in files:
+        HASHES.follow(draft / file, place / file)
 
 
 def sync(path: Path) -> None:
@@ -86,13 +81,4 @@ def sync_all(path: Path) -> None:
 
 
 def _describe_file(path: Path) -> tuple[int, str]:
-    key = _key(path)
-    if key not in _KNOWN:
-        with path.open("rb") as file:
-            _KNOWN[key] = hashlib.file_digest(file, "sha256").hexdigest()
-    return key[2], _KNOWN[key]
-
-
-def _key(path: Path) -> tuple[int, int, int, int]:
-    facts = path.stat()
-    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+    return path.stat().st_size, HASHES.hash(path, is_ours=True)

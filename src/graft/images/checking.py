@@ -32,7 +32,7 @@ class PictureFacts:
     """What is known of one picture file; a column each of ``image_index``.
 
     Attributes:
-        sha256: Of the file's bytes; None if they cannot be read.
+        sha256: Of the file's bytes; None if they cannot be read. Filled in by whoever read them.
         pixel_sha256: Of the upright RGB pixels, of the part if there is one, and their shape:
             equal for two files that hold the same pixels.
         perceptual_hash: 64-bit difference hash in hexadecimal: near for pictures that look
@@ -81,12 +81,12 @@ def check_picture(
         crop: The part to describe, of the upright picture; all of it if None.
 
     Returns:
-        The facts as far as they are known.
+        The facts as far as they are known, ``sha256`` left out.
 
     Raises:
         MemoryError: If there is too little memory.
     """
-    facts = PictureFacts(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+    facts = PictureFacts(bytes=len(data))
     try:
         picture = open_picture(data, max_pixels)
         facts.width, facts.height = picture.size
@@ -103,12 +103,15 @@ def check_picture(
     return facts
 
 
-def describe_unusable(reason: str, data: bytes | None = None) -> PictureFacts:
-    """Facts of a file that could not be checked; ``data`` is None if it could not be read."""
-    facts = PictureFacts(status=QUARANTINED, reason=reason)
-    if data is not None:
-        facts.sha256, facts.bytes = hashlib.sha256(data).hexdigest(), len(data)
-    return facts
+def describe_unusable(reason: str, sha256: str | None = None, size: int = 0) -> PictureFacts:
+    """Facts of a file that could not be checked, or not even read.
+
+    Args:
+        reason: For a person.
+        sha256: Of its bytes, if they could be read.
+        size: Number of them.
+    """
+    return PictureFacts(sha256=sha256, bytes=size, status=QUARANTINED, reason=reason)
 
 
 def _refuse_short_side(size: tuple[int, int], min_side: int) -> None:

@@ -1,4 +1,8 @@
-"""SHA-256 of files, read again only where a file's own record at the operating system differs."""
+"""SHA-256 of files: the one store of them, behind receipts, plan, ledger and sources of pictures.
+
+A file is read to be hashed once a run, and again only where its own record at the operating
+system differs.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 Stamp = tuple[int, int, int, int, int]
 
@@ -15,19 +20,43 @@ Stamp = tuple[int, int, int, int, int]
 _SETTLED = 0.1
 
 
-def stamp(path: Path) -> Stamp:
+class Identity(NamedTuple):
+    """One state of a file, or of what lies in an archive.
+
+    Attributes:
+        name: Absolute path; of a member of an archive, the archive's with ``//`` and its name.
+        stamp: Of the file or the archive.
+    """
+
+    name: str
+    stamp: Stamp
+
+
+def stamp(path: str | os.PathLike[str] | int) -> Stamp:
     """What tells that a file was not touched: device, inode, size, mtime and ctime.
 
     The times of a file can be set back by anyone, its ctime by nobody short of an
     administrator who sets the clock; where a file system gives neither inode nor ctime
     (FAT, some network drives), a file altered with its size and mtime restored goes unnoticed.
+
+    Args:
+        path: Of the file, or the descriptor of an open one.
     """
-    facts = path.stat()
+    facts = os.stat(path)
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
+def identify(path: Path) -> Identity:
+    """The state in which a file is now.
+
+    Raises:
+        OSError: If there is none.
+    """
+    return Identity(os.path.abspath(path), stamp(path))
+
+
 class FileHashes:
-    """Hashes of files by path and stamp, kept in one JSON file between runs.
+    """Hashes of files by name and stamp, kept in one JSON file between runs.
 
     A missing or damaged file of hashes only costs time: everything is read again.
 
@@ -36,6 +65,10 @@ class FileHashes:
     """
 
     def __init__(self, place: Path | None = None) -> None:
+        self.reopen(place)
+
+    def reopen(self, place: Path | None = None) -> None:
+        """Forget all, and know what another JSON file says: a run begins."""
         self._place = place
         self._known: dict[str, tuple[Stamp, str]] = {}
         self._seen: dict[str, tuple[Stamp, str]] = {}
@@ -45,32 +78,51 @@ class FileHashes:
         except (OSError, ValueError, AttributeError, IndexError, TypeError):
             self._known = {}
 
-    def find(self, path: Path) -> str | None:
-        """The hash of a file that has not been touched since; None if it must be read."""
-        name, now = str(path), stamp(path)
+    def find(self, state: Identity) -> str | None:
+        """The hash of a file or member in this state; None if it must be read."""
         for table in (self._seen, self._known):
-            if name in table and table[name][0] == now:
-                self._seen[name] = table[name]
-                return table[name][1]
+            entry = table.get(state.name)
+            if entry is not None and entry[0] == state.stamp:
+                self._seen[state.name] = entry
+                return entry[1]
         return None
 
-    def add(self, path: Path, sha256: str) -> None:
-        """Remember the hash of a file that was read just now."""
-        self._seen[str(path)] = (stamp(path), sha256)
+    def add(self, state: Identity, sha256: str) -> None:
+        """Remember the hash of what was read and was in this state before and after.
 
-    def hash(self, path: Path) -> str:
+        What was written a moment ago is not remembered: it may be written again unnoticed.
+        """
+        if time.time_ns() - max(state.stamp[3:]) > _SETTLED * 1e9:
+            self._seen[state.name] = (state.stamp, sha256)
+
+    def hash(self, path: Path, is_ours: bool = False) -> str:
         """SHA-256 of a file, in hexadecimal.
+
+        Args:
+            path: The file.
+            is_ours: Whether nobody but this program writes it, while it holds the lock. Then it
+                is remembered however new it is.
 
         Raises:
             OSError: If it cannot be read.
         """
-        found = self.find(path)
+        before = identify(path)
+        found = self.find(before)
         if found is None:
-            before = stamp(path)
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
-            self._seen[str(path)] = (before, found)
+            if is_ours:
+                self._seen[before.name] = (before.stamp, found)
+            elif identify(path) == before:
+                self.add(before, found)
         return found
+
+    def follow(self, old: Path, new: Path) -> None:
+        """Know a file of ours under its new name: to rename it changes its ctime alone."""
+        name, now = os.path.abspath(old), identify(new)
+        known = self._seen.pop(name, None)
+        if known is not None and known[0][:4] == now.stamp[:4]:
+            self._seen[now.name] = (now.stamp, known[1])
 
     def save(self) -> None:
         """Write what was asked for in this run, in one step; a full disk only costs time."""
@@ -89,3 +141,7 @@ class FileHashes:
             os.replace(draft, self._place)
         except OSError:
             draft.unlink(missing_ok=True)
+
+
+# What this process has read. A run reopens it where hashes of the last run are kept.
+HASHES = FileHashes()

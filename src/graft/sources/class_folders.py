@@ -27,7 +27,8 @@ def read_class_folders(path: str | os.PathLike[str]) -> ImageSource:
     rows = (
         Record(name, _first_folder(short)) for name, short in zip(store.names, inside, strict=True)
     )
-    return ImageSource(make_records(rows), store.read, _note_splits_of_classes(inside))
+    notes = _note_splits_of_classes(inside)
+    return ImageSource(make_records(rows), store.read, notes, store.identify)
 
 
 def read_track_folders(
@@ -58,7 +59,8 @@ def read_track_folders(
         return Record(name, label, join_group(label, track))
 
     rows = map(describe, store.names, inside)
-    return ImageSource(make_records(rows), store.read, _note_splits_of_classes(inside))
+    notes = _note_splits_of_classes(inside)
+    return ImageSource(make_records(rows), store.read, notes, store.identify)
 
 
 def join_group(label: str | None, group: str | None) -> str | None:

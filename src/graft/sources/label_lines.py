@@ -46,7 +46,7 @@ def read_label_line(
     _check_count(len(labels), len(pictures), location, location.parent if own else images)
     label_of = dict(zip(pictures, labels, strict=False))
     rows = (Record(name, label_of.get(name)) for name in store.names if name != own)
-    return ImageSource(make_records(rows), store.read)
+    return ImageSource(make_records(rows), store.read, identify=store.identify)
 
 
 def _check_class_names(class_names: Mapping[object, object] | None) -> dict[str, str] | None:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from graft.errors import GraftError, PictureError
+from graft.images.file_hashes import Identity
 from graft.sources.file_names import to_path, to_text
 from graft.sources.listed_pictures import ListedPicture, RowReader, fit_crops
 from graft.sources.source import ImageSource, Record, make_records
@@ -215,7 +216,11 @@ def _make_source(
             raise PictureError("listed in the table, but not there")
         return store.read(file)
 
-    return ImageSource(make_records(rows), read)
+    def identify(image_id: str) -> Identity | None:
+        file = file_of[image_id]
+        return store.identify(file) if file in there else None
+
+    return ImageSource(make_records(rows), read, identify=identify)
 
 
 def _name_part(file: str, taken: set[str]) -> str:

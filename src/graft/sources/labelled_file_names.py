@@ -78,4 +78,4 @@ def read_labelled_file_names(path: str | os.PathLike[str], pattern: str) -> Imag
 
     records = make_records(map(describe, store.names))
     labelled = records.loc[records["label"].notna(), "image_id"]
-    return ImageSource(records, store.read, note_given_splits(labelled))
+    return ImageSource(records, store.read, note_given_splits(labelled), store.identify)

@@ -6,6 +6,7 @@ A new layout is one function in :mod:`graft.sources` that returns an
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import pandas as pd
 from graft.compute.workers import Failure, Item
 from graft.errors import PictureError
 from graft.images.crops import parse_crop
+from graft.images.file_hashes import HASHES, Identity
 
 
 class Record(NamedTuple):
@@ -51,11 +53,36 @@ class ImageSource:
         read: ``image_id`` to the bytes of that picture's whole file. Raises
             :class:`~graft.errors.PictureError` if this one file cannot be read.
         notes: What a person should know of how the pictures were read, a line each.
+        identify: ``image_id`` to the state in which its file is now; None if no file says.
     """
 
     records: pd.DataFrame
     read: Callable[[str], bytes]
     notes: tuple[str, ...] = ()
+    identify: Callable[[str], Identity | None] = lambda _: None
+
+    def find_hash(self, image_id: str) -> str | None:
+        """SHA-256 of a picture's file if it is known without reading it."""
+        state = self.identify(image_id)
+        return None if state is None else HASHES.find(state)
+
+    def read_hashed(self, image_id: str) -> tuple[bytes, str]:
+        """The bytes of a picture's whole file, and their SHA-256, computed once a run.
+
+        Raises:
+            PictureError: If this one file cannot be read.
+        """
+        before = self.identify(image_id)
+        data = self.read(image_id)
+        # Bytes are those of a state only if it was the same before and after.
+        state = before if before is not None and self.identify(image_id) == before else None
+        known = None if state is None else HASHES.find(state)
+        if known is not None:
+            return data, known
+        sha256 = hashlib.sha256(data).hexdigest()
+        if state is not None:
+            HASHES.add(state, sha256)
+        return data, sha256
 
 
 def make_records(rows: Iterable[Record]) -> pd.DataFrame:

@@ -11,23 +11,85 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar
 
 from graft.errors import GraftError, PictureError
+from graft.images.file_hashes import Identity, Stamp, identify, stamp
 from graft.sources.file_names import is_litter, leaves_folder, refuse_giant, to_path, to_text
 
+Opened = TypeVar("Opened", zipfile.ZipFile, tarfile.TarFile)
 
-class ZipStore:
-    """Members of a ``.zip`` file, read without unpacking; safe to use from threads."""
+
+class _Archive(Generic[Opened]):
+    """An archive whose members are listed once, and whose file can be closed between reads.
+
+    Args:
+        path: Where it lies.
+    """
 
     is_archive = True
 
     def __init__(self, path: Path) -> None:
-        self._zip = zipfile.ZipFile(path)
-        self._members = {
-            member.filename: member for member in self._zip.infolist() if not member.is_dir()
-        }
+        self._path, self._lock = path, threading.RLock()
+        self._open_file: tuple[BinaryIO, Opened] | None = None
+        self._stamp: Stamp | None = None
+        try:
+            self._members = self._list_members(self._open()[1])
+        except BaseException:
+            self.close()
+            raise
         self.names = [name for name in self._members if not is_litter(name)]
+
+    def identify(self, name: str) -> Identity | None:
+        """In which state the archive is that a member is read from; None if it cannot be read."""
+        try:
+            with self._lock:
+                now = stamp(self._open()[0].fileno())
+        except (OSError, PictureError):
+            return None
+        return Identity(f"{os.path.abspath(self._path)}//{name}", now)
+
+    def close(self) -> None:
+        """Close the file; it is opened again when something is read."""
+        with self._lock:
+            for opened in reversed(self._open_file or ()):
+                opened.close()
+            self._open_file = None
+
+    def _open(self) -> tuple[BinaryIO, Opened]:
+        """The open file, and the archive that is read from it.
+
+        Raises:
+            PictureError: If another one lies there now than was listed.
+        """
+        with self._lock:
+            if self._open_file is None:
+                file = self._path.open("rb")
+                try:
+                    now = stamp(file.fileno())
+                    if self._stamp not in (None, now):
+                        raise PictureError("its archive has changed since it was listed")
+                    self._stamp, self._open_file = now, (file, self._open_archive(file))
+                except BaseException:
+                    file.close()
+                    raise
+            return self._open_file
+
+    def _open_archive(self, file: BinaryIO) -> Opened:
+        raise NotImplementedError
+
+    def _list_members(self, opened: Opened) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class ZipStore(_Archive[zipfile.ZipFile]):
+    """Members of a ``.zip`` file, read without unpacking; safe to use from threads."""
+
+    def _open_archive(self, file: BinaryIO) -> zipfile.ZipFile:
+        return zipfile.ZipFile(file)
+
+    def _list_members(self, opened: zipfile.ZipFile) -> dict[str, Any]:
+        return {member.filename: member for member in opened.infolist() if not member.is_dir()}
 
     def read(self, name: str) -> bytes:
         _refuse_escape(name)
@@ -39,7 +101,7 @@ class ZipStore:
             raise PictureError("cannot be read from the archive: pack it by the usual method")
         refuse_giant(member.file_size)
         try:
-            with self._zip.open(member) as stream:
+            with self._open()[1].open(member) as stream:
                 # `ZipFile.read` would unpack all there is, whatever size the member claims.
                 data = stream.read(member.file_size)
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
@@ -64,24 +126,22 @@ class _StrictTarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(f"{error}, {tar.offset:,} bytes from its start") from error
 
 
-class TarStore:
+class TarStore(_Archive[tarfile.TarFile]):
     """Members of a ``.tar``, ``.tar.gz``, ``.tar.bz2`` or ``.tar.xz`` file, read in place.
 
-    A compressed stream only runs forward: reading in the order of ``names`` decompresses it
-    once, while every step back starts it again.
+    A compressed stream only runs forward: to list it decompresses it once, to read in the order
+    of ``names`` once more, while every step back starts it again.
     """
 
-    is_archive = True
+    def _open_archive(self, file: BinaryIO) -> tarfile.TarFile:
+        return tarfile.open(fileobj=file, tarinfo=_StrictTarInfo)
 
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._tar = tarfile.open(path, tarinfo=_StrictTarInfo)  # noqa: SIM115 - kept open
-        self._members = {
+    def _list_members(self, opened: tarfile.TarFile) -> dict[str, Any]:
+        return {
             to_text(member.name.removeprefix("./")): member
-            for member in self._tar.getmembers()
+            for member in opened.getmembers()
             if not member.isdir()
         }
-        self.names = [name for name in self._members if not is_litter(name)]
 
     def read(self, name: str) -> bytes:
         _refuse_escape(name)
@@ -91,7 +151,7 @@ class TarStore:
         refuse_giant(member.size)
         try:
             with self._lock:
-                stream = self._tar.extractfile(member)
+                stream = self._open()[1].extractfile(member)
                 data = stream.read() if stream else b""
         except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
             raise PictureError(f"damaged in the archive: {error}") from None
@@ -117,6 +177,9 @@ class FileStore(Protocol):
         Raises:
             PictureError: If this one file cannot be read; the others still can.
         """
+
+    def identify(self, name: str) -> Identity | None:
+        """The state in which a file is now; None if it can tell nothing of its bytes."""
 
 
 class FolderStore:
@@ -149,8 +212,16 @@ class FolderStore:
         except RuntimeError:
             raise PictureError("symbolic link that leads to itself") from None
 
+    def identify(self, name: str) -> Identity | None:
+        path = self._paths[name]
+        try:
+            # Where a link leads must be looked at each time.
+            return identify(path) if path.is_file() and not path.is_symlink() else None
+        except OSError:
+            return None
 
-_ARCHIVES: dict[str, Callable[[Path], FileStore]] = {
+
+_ARCHIVES: dict[str, Callable[[Path], ZipStore | TarStore]] = {
     ".zip": ZipStore,
     ".tar": TarStore,
     ".tar.gz": TarStore,
@@ -172,6 +243,11 @@ _ARCHIVE_ERRORS = (
 )
 
 
+# Archives that this process has listed: to list a compressed one decompresses it whole.
+_listed: dict[str, tuple[Stamp, ZipStore | TarStore]] = {}
+_listing = threading.Lock()
+
+
 def is_archive_name(name: str) -> bool:
     """Whether a file is an archive by its name."""
     return name.lower().endswith(tuple(_ARCHIVES))
@@ -179,6 +255,8 @@ def is_archive_name(name: str) -> bool:
 
 def open_store(path: str | os.PathLike[str]) -> FileStore:
     """Open a folder or an archive of pictures.
+
+    An archive is listed once as long as it stays as it is, until :func:`close_archives`.
 
     Raises:
         GraftError: If the path does not exist, is no folder or archive, or is corrupt.
@@ -200,12 +278,21 @@ def open_store(path: str | os.PathLike[str]) -> FileStore:
             f"pictures are read from a folder or from {', '.join(_ARCHIVES)}; got '{location}'"
         )
     try:
-        return open_archive(location)
+        with _listing:
+            return _list_once(location, open_archive)
     except _ARCHIVE_ERRORS as error:
         reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
         raise GraftError(
             f"'{location}' is not a whole archive ({reason}); download or pack it again"
         ) from error
+
+
+def close_archives() -> None:
+    """Close the files of all archives and forget what is in them."""
+    with _listing:
+        for _, store in _listed.values():
+            store.close()
+        _listed.clear()
 
 
 def open_filled_store(path: str | os.PathLike[str]) -> FileStore:
@@ -217,6 +304,19 @@ def open_filled_store(path: str | os.PathLike[str]) -> FileStore:
     store = open_store(path)
     if not store.names:
         raise GraftError(f"'{path}' holds no files; put pictures there, or name another source")
+    return store
+
+
+def _list_once(
+    location: Path, open_archive: Callable[[Path], ZipStore | TarStore]
+) -> ZipStore | TarStore:
+    path, now = identify(location)
+    if path in _listed and _listed[path][0] == now:
+        return _listed[path][1]
+    if path in _listed:
+        _listed.pop(path)[1].close()
+    store = open_archive(location)
+    _listed[path] = now, store
     return store
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_rows
+from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_results
 from graft.compute.streams import RowStream
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
@@ -148,6 +148,7 @@ def stream_activations(
     trunk: KerasModel,
     plan: BoundaryPlan,
     images: np.ndarray,
+    image_origins: pd.DataFrame,
     splits: pd.DataFrame,
     previous: TracedRows | None,
     parameters: FineTuningParameters,
@@ -159,6 +160,7 @@ def stream_activations(
         trunk: The frozen blocks.
         plan: Which pictures and views.
         images: All pictures.
+        image_origins: Column ``origin``: what the rows of ``images`` were made of.
         splits: A row a picture.
         previous: Activations stored before, of whatever plan; rows of the same pixels and blocks
             are taken over.
@@ -181,7 +183,7 @@ def stream_activations(
         parameters.activation_dtype,
     )
     shape = (len(plan), *trunk.output_shape[1:])
-    origins = trace_views(plan, trunk, images, parameters)
+    origins = trace_views(plan, trunk, image_origins, parameters)
     known = previous or TracedRows(np.empty((0, 0)), [])
     found = find_known(origins, known.origins)
     new = np.flatnonzero(found < 0)
@@ -194,14 +196,17 @@ def stream_activations(
 
 
 def trace_views(
-    plan: BoundaryPlan, trunk: KerasModel, images: np.ndarray, parameters: FineTuningParameters
+    plan: BoundaryPlan,
+    trunk: KerasModel,
+    image_origins: pd.DataFrame,
+    parameters: FineTuningParameters,
 ) -> list[str]:
     """Origins of the rows of a plan: pixels, network, and of a view how it is made.
 
     Args:
         plan: Which pictures and views.
         trunk: The frozen blocks.
-        images: Of the decoding stage.
+        image_origins: Of the decoding stage.
         parameters: Of augmentation, type and batches.
     """
     from graft.models.augmentation import PictureAugmenter
@@ -216,7 +221,7 @@ def trace_views(
         parameters.seed,
     )
     pictures, numbers = plan.list_rows()
-    plain = trace_rows(images, forward)
+    plain = trace_results(image_origins["origin"], forward)
     return [
         hash_parts(plain[picture], augmentation, int(number)) if number else plain[picture]
         for picture, number in zip(pictures, numbers, strict=True)

@@ -24,6 +24,7 @@ from graft.pipelines.cross_validation.trainings import find_settings, find_used
 from graft.pipelines.fine_tuning.nodes import store_boundary_activations
 from graft.training import heads_on_features as head_preparation
 from graft.training.boundary import BoundaryRun
+from helpers.pictures import trace_images
 
 CLASSES = ["dark", "light"]
 PARAMETERS = CrossValidationParameters(folds=3, fine_tuning=False, confidence=0.95, seed=0)
@@ -68,7 +69,7 @@ def run(features, images, splits, tuning=TUNING, head=HEAD, folder: Path | None 
     parameters = PARAMETERS.model_copy(update=changes)
     backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
     stored = store_fold_activations(
-        backbone, images, splits, CLASSES, None, WON, tuning, parameters
+        backbone, images, trace_images(images), splits, CLASSES, None, WON, tuning, parameters
     )
     if folder is not None:
         file = NumpyArrayDataset(filepath=str(folder / "activations.npy"))
@@ -144,7 +145,7 @@ def test_the_backbone_is_the_same_for_every_fold(features384, images, with_folds
     cached = TUNING.model_copy(update={"activation_cache": False, "epochs": 1, "patience": 1})
     parameters = PARAMETERS.model_copy(update={"fine_tuning": True})
     nothing = store_fold_activations(
-        backbone, images, with_folds, CLASSES, None, WON, cached, parameters
+        backbone, images, trace_images(images), with_folds, CLASSES, None, WON, cached, parameters
     )
     assert len(nothing) == 0
     cross_validate(
@@ -196,7 +197,7 @@ def test_what_the_fine_tuning_stage_has_stored_is_taken_over(
     backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
     path = str(tmp_path / "boundary_activations.npy")
     NumpyArrayDataset(filepath=path).save(
-        store_boundary_activations(backbone, images, with_folds, None, TUNING)
+        store_boundary_activations(backbone, images, trace_images(images), with_folds, None, TUNING)
     )
     previous = TracedArrayDataset(filepath=path).load()
     computed = []
@@ -208,7 +209,7 @@ def test_what_the_fine_tuning_stage_has_stored_is_taken_over(
 
     monkeypatch.setattr(BoundaryRun, "_compute", note)
     parameters = PARAMETERS.model_copy(update={"fine_tuning": True})
-    arguments = (backbone, images, with_folds, CLASSES)
+    arguments = (backbone, images, trace_images(images), with_folds, CLASSES)
     some = store_fold_activations(*arguments, previous, WON, TUNING, parameters)
     taken_over = dict(some.rows)
     assert computed == [(row, 1) for row in range(10, 14)]  # the views of dev

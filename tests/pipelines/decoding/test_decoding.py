@@ -28,7 +28,7 @@ DECODERS = Path(__file__).parents[2] / "compute"
 
 def _decode(source: ImageSource, splits: pd.DataFrame, tmp_path) -> np.ndarray:
     dataset = NumpyArrayDataset(filepath=str(tmp_path / "images.npy"))
-    dataset.save(decode_images(source, splits, None, PARAMETERS))
+    dataset.save(decode_images(source, splits, None, PARAMETERS)[0])
     return dataset.load()
 
 
@@ -90,7 +90,7 @@ def test_a_picture_that_changed_since_it_was_checked_is_named(
             source.records, lambda name: b"" if name == "04.png" else source.read(name)
         )
     with pytest.raises(GraftError, match=r"'04.png' was usable .* run again from the ingestion"):
-        list(decode_images(now, splits, None, PARAMETERS).rows)
+        list(decode_images(now, splits, None, PARAMETERS)[0].rows)
 
 
 def test_a_part_of_a_picture_is_decoded(
@@ -128,7 +128,7 @@ def test_a_decoder_gone_wild_ends_the_run_in_one_line(
     with pytest.raises(
         GraftError, match=rf"'04.png' was usable .*\({reason}.* run again from"
     ) as error:
-        list(decode_images(wild, splits, None, parameters).rows)
+        list(decode_images(wild, splits, None, parameters)[0].rows)
     assert "\n" not in str(error.value)
     assert active_children() == []
 
@@ -136,7 +136,7 @@ def test_a_decoder_gone_wild_ends_the_run_in_one_line(
 def test_a_stream_that_nobody_reads_to_its_end_leaves_no_process(
     source: ImageSource, splits: pd.DataFrame
 ) -> None:
-    rows = iter(decode_images(source, splits, None, PARAMETERS).rows)
+    rows = iter(decode_images(source, splits, None, PARAMETERS)[0].rows)
     next(rows)
     rows.close()
     assert active_children() == []

@@ -13,6 +13,7 @@ from graft.parameters.base import BackboneParameters
 from graft.pipelines.feature_extraction import create_pipeline
 from graft.pipelines.feature_extraction.nodes import build_backbone, extract_features
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
+from helpers.pictures import trace_images
 
 BACKBONE = BackboneParameters(name="small_cnn", weights="printed_letters", image_size=8, seed=0)
 
@@ -34,6 +35,7 @@ def test_the_pipeline_makes_backbone_and_features(
     catalog = DataCatalog(
         {
             "images": MemoryDataset(images),
+            "image_origins": MemoryDataset(trace_images(images)),
             "image_index": MemoryDataset(index),
             "splits": MemoryDataset(splits),
             "previous_features": MemoryDataset(None),
@@ -59,6 +61,7 @@ def test_a_picture_has_the_same_features_whatever_else_is_in_the_run(
         blocks = extract_features(
             backbone,
             images[rows],
+            trace_images(images[rows]),
             splits.iloc[rows].reset_index(drop=True),
             index,
             None,
@@ -76,7 +79,13 @@ def test_features_are_what_the_model_predicts(
 ) -> None:
     backbone = build_backbone(BACKBONE)
     blocks = extract_features(
-        backbone, images, splits, index, None, FeatureExtractionParameters(batch_size=5)
+        backbone,
+        images,
+        trace_images(images),
+        splits,
+        index,
+        None,
+        FeatureExtractionParameters(batch_size=5),
     )
     features = np.concatenate([block.features for block in blocks])
     np.testing.assert_allclose(features, backbone.predict(images, verbose=0), atol=1e-5)

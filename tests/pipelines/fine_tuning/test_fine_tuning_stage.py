@@ -30,6 +30,7 @@ from graft.pipelines.fine_tuning.nodes import (
 )
 from graft.training.backup import TrainingBackup
 from graft.training.boundary import BoundaryPlan, BoundaryRun
+from helpers.pictures import UnreadImages, trace_images
 
 CLASSES = ["dark", "light"]
 OFF = {"rotation": 0, "zoom": 0, "shift": 0, "shear": 0, "horizontal_flip": False,
@@ -69,7 +70,11 @@ def run(images, splits, parameters, folder: Path) -> tuple[keras.Model, pd.DataF
     """Both nodes with a file in between, as in a run."""
     folder.mkdir(exist_ok=True)
     file = NumpyArrayDataset(filepath=str(folder / "activations.npy"))
-    file.save(store_boundary_activations(make_models()[0], images, splits, None, parameters))
+    file.save(
+        store_boundary_activations(
+            make_models()[0], images, trace_images(images), splits, None, parameters
+        )
+    )
     stored = file.load()
     backup = TrainingBackup(folder / "backup")
     classifier, history, *_ = fine_tune(
@@ -85,6 +90,7 @@ def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_pa
         "class_names": CLASSES, "params:fine_tuning": PARAMETERS,
         "fine_tuned.backup": TrainingBackup(tmp_path / "backup"), "fine_tuned.logs": tmp_path,
         "previous_boundary_activations": None, "previous_measured_activations": None,
+        "image_origins": trace_images(images),
         "params:train_sample": TrainSampleParameters(pictures=3, seed=0),
     }  # fmt: skip
     catalog = DataCatalog(
@@ -179,7 +185,9 @@ def test_what_is_stored_are_pictures_and_views_of_train_then_dev(images, splits,
 
 
 def test_the_activations_come_as_a_stream(images, splits) -> None:
-    made = store_boundary_activations(make_models()[0], images, splits, None, PARAMETERS)
+    made = store_boundary_activations(
+        make_models()[0], images, trace_images(images), splits, None, PARAMETERS
+    )
     assert isinstance(made, RowStream)
 
 
@@ -200,7 +208,9 @@ class Boundary:
         """What a run leaves in the file, with or without one of a run before it."""
         entry, self.computed = TracedArrayDataset(filepath=str(self.file)), 0
         previous = entry.load() if self.file.exists() else None
-        made = store_boundary_activations(make_models()[0], images, splits, previous, parameters)
+        made = store_boundary_activations(
+            make_models()[0], images, trace_images(images), splits, previous, parameters
+        )
         draft = TracedArrayDataset(filepath=str(self.file.with_name("draft.npy")))
         draft.save(made)
         return self.file.with_name("draft.npy").replace(self.file).read_bytes()
@@ -290,7 +300,9 @@ def test_nothing_unfrozen_is_no_fine_tuning(images, splits, tmp_path) -> None:
 def test_it_tells_what_it_will_do_before_the_work(images, splits, caplog) -> None:
     parameters = change(activation_batch_size=2)
     with caplog.at_level(logging.INFO):
-        store_boundary_activations(make_models()[0], images, splits, None, parameters)
+        store_boundary_activations(
+            make_models()[0], images, trace_images(images), splits, None, parameters
+        )
     lines = [record.getMessage() for record in caplog.records]
     assert "Fine-tuning  block3, 83,328 of 181,920 parameters, 13 %" in lines[0]
     assert lines[1] == "Activations  10 pictures × (1 + 1 views) and 4 of dev, 2×2×96 float16 each"
@@ -346,3 +358,14 @@ def test_wrong_parameters_are_told_in_one_line(wrong, message) -> None:
         FineTuningParameters.model_validate({**PARAMETERS.model_dump(), **wrong})
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_known_pixels_are_neither_read_nor_hashed(images, splits, tmp_path, monkeypatch) -> None:
+    boundary = Boundary(tmp_path / "boundary.npy", monkeypatch)
+    boundary.store(images, splits)
+    previous = TracedArrayDataset(filepath=str(boundary.file)).load()
+    unread, origins = UnreadImages(images), trace_images(images)
+    made = store_boundary_activations(
+        make_models()[0], unread, origins, splits, previous, PARAMETERS
+    )
+    assert len(list(made.rows)) == made.shape[0] > 0

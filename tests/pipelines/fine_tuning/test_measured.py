@@ -20,6 +20,7 @@ from graft.pipelines.fine_tuning.predicting import (
     predict_from_pictures,
     store_measured_activations,
 )
+from helpers.pictures import UnreadImages, trace_images
 
 CLASSES = ["dark", "light"]
 SAMPLE = TrainSampleParameters(pictures=2, seed=0)
@@ -63,7 +64,9 @@ def predict(tmp_path: Path, splits: pd.DataFrame, monkeypatch: pytest.MonkeyPatc
         passed[0] = 0
         path = tmp_path / "measured.npy"
         previous = file.load() if path.exists() and not clean else None
-        made = store_measured_activations(classifier, images, splits, previous, SAMPLE)
+        made = store_measured_activations(
+            classifier, images, trace_images(images), splits, previous, SAMPLE
+        )
         draft = TracedArrayDataset(filepath=str(tmp_path / "draft.npy"))
         draft.save(made)
         (tmp_path / "draft.npy").replace(path)
@@ -122,3 +125,12 @@ def test_the_boundary_is_where_fine_tuning_had_it() -> None:
         trunk, tail = divide_tuned(cut.whole)
         assert trunk.output is cut.trunk.output
         assert tail.count_params() == cut.tail.count_params()
+
+
+def test_known_pixels_are_neither_read_nor_hashed(predict, images, splits, tmp_path) -> None:
+    classifier = tune("block3", seed=1)
+    predict(classifier, images)
+    previous = TracedArrayDataset(filepath=str(tmp_path / "measured.npy")).load()
+    unread, origins = UnreadImages(images), trace_images(images)
+    made = store_measured_activations(classifier, unread, origins, splits, previous, SAMPLE)
+    assert len(list(made.rows)) == made.shape[0] > 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pandas as pd
@@ -13,7 +15,11 @@ from graft.parameters.base import TrainSampleParameters
 from graft.pipelines.evaluation.nodes import measure_predictions
 from graft.pipelines.evaluation.parameters import EvaluationParameters
 from graft.pipelines.head_training.predicting import predict_from_features
-from graft.pipelines.selection.nodes import choose_classifier, collect_predictions
+from graft.pipelines.selection.nodes import (
+    choose_classifier,
+    collect_predictions,
+    measure_dev_loss,
+)
 from graft.pipelines.selection.parameters import SelectionParameters
 from helpers.classifiers import build_steep_head, build_undecided, look_up_classifier
 
@@ -78,6 +84,22 @@ def test_the_lowest_log_loss_in_the_metrics_is_chosen(
     assert losses["fine_tuned"] == pytest.approx(5.0, abs=0.01)
     assert losses["frozen"] > losses["fine_tuned"]
     assert set(chosen["model"]) == {"fine_tuned"}
+
+
+def test_choosing_takes_memory_for_its_numbers_alone() -> None:
+    count, labels = 400, [f"class {number}" for number in range(500)]
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(len(labels)), count)
+    table = pd.DataFrame(probabilities, columns=[f"probability_{label}" for label in labels])
+    right = probabilities[np.arange(count), np.arange(count)]
+    table = table.assign(split="dev", label=labels[:count])
+    tracemalloc.start()
+    try:
+        loss = measure_dev_loss(table)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert loss == pytest.approx(-np.log(right).mean())
+    assert peak < 3 * probabilities.nbytes
 
 
 def test_a_single_candidate_is_chosen(everything: pd.DataFrame) -> None:

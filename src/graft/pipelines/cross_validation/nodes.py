@@ -45,6 +45,7 @@ FROZEN, FINE_TUNED = "frozen", "fine_tuned"
 def store_fold_activations(
     backbone: KerasModel,
     images: np.ndarray,
+    image_origins: pd.DataFrame,
     splits: pd.DataFrame,
     class_names: list[str],
     previous_boundary_activations: TracedRows | None,
@@ -80,7 +81,7 @@ def store_fold_activations(
         return np.zeros((0, 1), fine_tuning.activation_dtype)
     plan = BoundaryPlan(find_used(splits), np.arange(0), fine_tuning.views)
     previous = previous_boundary_activations
-    return stream_activations(cut.trunk, plan, images, splits, previous, fine_tuning)
+    return stream_activations(cut.trunk, plan, images, image_origins, splits, previous, fine_tuning)
 
 
 def cross_validate(

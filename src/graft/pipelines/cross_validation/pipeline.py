@@ -20,6 +20,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=[
                     "backbone",
                     "images",
+                    "image_origins",
                     "splits",
                     "class_names",
                     "previous_boundary_activations",

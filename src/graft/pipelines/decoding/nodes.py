@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,14 +13,14 @@ import pandas as pd
 from graft.compute.known_rows import TracedRows, copy_known, find_known
 from graft.compute.streams import RowStream, count_workers
 from graft.compute.workers import Failure, Item, Limits, map_isolated
-from graft.errors import GraftError
+from graft.errors import GraftError, PictureError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import count_channels
 from graft.images.crops import parse_crop
 from graft.images.decoding import decode_picture, list_formats
 from graft.pipelines.decoding.parameters import DecodingParameters
 from graft.progress import track
-from graft.sources.source import ImageSource, read_items
+from graft.sources.source import ImageSource
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ def decode_images(
     splits: pd.DataFrame,
     previous_images: TracedRows | None,
     parameters: DecodingParameters,
-) -> RowStream:
+) -> tuple[RowStream, pd.DataFrame]:
     """Decode the pictures of ``splits``, as a stream that holds a few of them at a time.
 
     Pixels of known content are taken over; of equal files one is decoded.
@@ -44,7 +43,8 @@ def decode_images(
 
     Returns:
         ``images`` (N, H, W, 3), uint8, or (N, H, W, 1) in grey, in the order of ``splits``, with
-        the origins of its rows.
+        the origins of its rows. ``image_origins``: ``image_id`` and ``origin`` of every row, by
+        which later stages know pixels again without reading them.
         New pictures are read in the source's own order, in which a compressed archive is
         unpacked once.
 
@@ -63,12 +63,14 @@ def decode_images(
             f"{unknown['origin'].nunique():,}", f"{(found >= 0).sum():,}",
         )  # fmt: skip
     size = parameters.image_size
-    return RowStream(
+    stream = RowStream(
         shape=(len(splits), size, size, count_channels(parameters.colour)),
         dtype="uint8",
         rows=_chain_rows(raw_images, previous, found, unknown, parameters),
         origins=origins,
     )
+    named = {"image_id": splits["image_id"].to_numpy(), "origin": origins}
+    return stream, pd.DataFrame(named, dtype="str")
 
 
 def _trace_pictures(
@@ -108,7 +110,7 @@ def _chain_rows(
         colour=parameters.colour,
     )
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
-    items = _check_contents(read_items(source, firsts), firsts["sha256"])
+    items = _read_checked(source, firsts)
     workers = parameters.workers or count_workers()
     results = map_isolated(decode, items, workers, limits, prepare=list_formats)
     with closing(results):
@@ -121,13 +123,20 @@ def _chain_rows(
             yield from ((row, result) for row in rows_of[origin])
 
 
-def _check_contents(
-    items: Iterator[Item | Failure], contents: pd.Series
-) -> Iterator[Item | Failure]:
-    """Put a failure in the place of every file that holds something else than was checked."""
-    for item, content in zip(items, contents, strict=True):
-        if isinstance(item, Failure) or hashlib.sha256(item["data"]).hexdigest() == content:
-            yield item
+def _read_checked(source: ImageSource, pictures: pd.DataFrame) -> Iterator[Item | Failure]:
+    """Read pictures; in the place of a file that holds something else than was checked a failure.
+
+    A file that is as it was when it was checked is not hashed again.
+    """
+    columns = (pictures[name] for name in ("image_id", "crop", "sha256"))
+    for image_id, crop, content in zip(*columns, strict=True):
+        try:
+            data, found = source.read_hashed(image_id)
+        except PictureError as error:
+            yield Failure(str(error))
+            continue
+        if found == content:
+            yield {"data": data, "crop": parse_crop(crop)}
         else:
             yield Failure("its file holds something else")
 

@@ -6,13 +6,13 @@ from graft.pipelines.decoding.nodes import decode_images
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``raw_images``, ``splits``, ``previous_images`` → ``images``."""
+    """``raw_images``, ``splits``, ``previous_images`` → ``images``, ``image_origins``."""
     return Pipeline(
         [
             Node(
                 decode_images,
                 inputs=["raw_images", "splits", "previous_images", "params:decoding"],
-                outputs="images",
+                outputs=["images", "image_origins"],
                 name="decode_images",
             )
         ],

@@ -10,7 +10,7 @@ from operator import itemgetter
 import numpy as np
 import pandas as pd
 
-from graft.compute.known_rows import find_known, trace_rows
+from graft.compute.known_rows import find_known, trace_results
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.images.colours import copy_pictures
 from graft.parameters.base import BackboneParameters
@@ -55,6 +55,7 @@ def build_backbone(parameters: BackboneParameters) -> KerasModel:
 def extract_features(
     backbone: KerasModel,
     images: np.ndarray,
+    image_origins: pd.DataFrame,
     splits: pd.DataFrame,
     image_index: pd.DataFrame,
     previous_features: FeatureTable | None,
@@ -62,12 +63,13 @@ def extract_features(
 ) -> Iterator[FeatureBlock]:
     """Pass every picture through the backbone, as a stream that holds a few of them at a time.
 
-    A picture is known by its pixels: features that the last run made of the same pixels with
-    the same network are taken over.
+    A picture is known by what its pixels were made of: features that the last run made of the
+    same pixels with the same network are taken over.
 
     Args:
         backbone: From pictures to features.
         images: Of the decoding stage.
+        image_origins: Of the decoding stage: what the rows of ``images`` were made of.
         splits: Names the rows of ``images``.
         image_index: Columns ``image_id`` and ``sha256``.
         previous_features: What the last run made; None before the first.
@@ -86,7 +88,8 @@ def extract_features(
             "view": np.zeros(len(splits), np.int16),
         }
     )
-    origins = trace_rows(images, identify_forward(backbone, parameters.batch_size))
+    forward = identify_forward(backbone, parameters.batch_size)
+    origins = trace_results(image_origins["origin"], forward)
     found = find_known(origins, previous_features.read_origins() if previous_features else [])
     if previous_features is not None:
         logger.info(

@@ -24,6 +24,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 inputs=[
                     "backbone",
                     "images",
+                    "image_origins",
                     "splits",
                     "image_index",
                     "previous_features",

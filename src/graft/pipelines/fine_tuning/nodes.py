@@ -116,14 +116,15 @@ _SHEET_PICTURES, _SHEET_VIEWS = 6, 5
 def store_boundary_activations(
     backbone: KerasModel,
     images: np.ndarray,
+    image_origins: pd.DataFrame,
     splits: pd.DataFrame,
     previous_boundary_activations: TracedRows | None,
     parameters: FineTuningParameters,
 ) -> RowStream | np.ndarray:
     """Compute once what the frozen blocks give for every picture of train and dev.
 
-    A picture is known by its pixels: what the last run made of the same pixels with the same
-    blocks is taken over.
+    A picture is known by what its pixels were made of: what the last run made of the same
+    pixels with the same blocks is taken over.
 
     Returns:
         ``boundary_activations`` (R, …): for each picture of train the picture itself and its
@@ -149,7 +150,9 @@ def store_boundary_activations(
         return np.zeros((0, 1), parameters.activation_dtype)
     plan = make_plan(splits, parameters)
     previous = previous_boundary_activations
-    return stream_activations(cut.trunk, plan, images, splits, previous, parameters, tell_preview)
+    return stream_activations(
+        cut.trunk, plan, images, image_origins, splits, previous, parameters, tell_preview
+    )
 
 
 def list_recipes(name: str) -> list[Recipe]:

@@ -25,6 +25,7 @@ def _create_training() -> list[Node]:
             inputs=[
                 "backbone",
                 "images",
+                "image_origins",
                 "splits",
                 "previous_boundary_activations",
                 "params:fine_tuning",
@@ -76,6 +77,7 @@ def _create_predicting() -> list[Node]:
             inputs=[
                 "fine_tuned.classifier",
                 "images",
+                "image_origins",
                 "splits",
                 "previous_measured_activations",
                 "params:train_sample",

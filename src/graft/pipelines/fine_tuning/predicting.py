@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_rows
+from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_results
 from graft.compute.streams import RowStream, copy_rows
 from graft.images.colours import copy_pictures
 from graft.parameters.base import TrainSampleParameters
@@ -22,6 +22,7 @@ _BATCH = 32
 def store_measured_activations(
     classifier: KerasModel,
     images: np.ndarray,
+    image_origins: pd.DataFrame,
     splits: pd.DataFrame,
     previous_measured_activations: TracedRows | None,
     parameters: TrainSampleParameters,
@@ -42,8 +43,8 @@ def store_measured_activations(
     trunk, _ = divide_tuned(classifier)
     if trunk is None or not len(rows):
         return np.zeros((0, 1), np.float32)
-    origins = trace_rows(images, identify_forward(trunk, _BATCH))
-    origins = [origins[row] for row in rows]
+    forward = identify_forward(trunk, _BATCH)
+    origins = trace_results(image_origins["origin"].iloc[rows], forward)
     previous = previous_measured_activations or TracedRows(np.empty((0, 0)), [])
     found = find_known(origins, previous.origins)
     return RowStream(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 
 import pandas as pd
@@ -17,7 +16,7 @@ from graft.compute.workers import Failure, Item, Limits, map_isolated
 from graft.errors import GraftError, PictureError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.checking import OK, QUARANTINED, PictureFacts, check_picture, describe_unusable
-from graft.images.crops import parse_crop
+from graft.images.crops import Box, parse_crop
 from graft.images.decoding import list_formats
 from graft.images.duplicates import SAME_PIXELS
 from graft.pipelines.ingestion.labels import apply_reviews, cluster_pictures, settle_conflicts
@@ -62,7 +61,7 @@ def collect_facts(
     workers = parameters.workers or count_workers()
     results = map_isolated(check, reading.read_new(), workers, limits, prepare=list_formats)
     with closing(results):
-        found = list(map(_describe, results, reading.origins_of_new))
+        found = list(map(_describe, results, reading.new))
     pool = pd.concat([known[[*FACTS, "origin"]], _make_table(found)], ignore_index=True)
     table = pool.iloc[reading.rows].reset_index(drop=True)
     return pd.concat([source.records.reset_index(drop=True), table], axis=1), len(found)
@@ -75,48 +74,57 @@ class _Reading:
     Attributes:
         rows: For every record so far, the row of the facts about it: in the previous table, or
             behind it among the new ones.
-        origins_of_new: Of every new content so far; None of what cannot be read.
+        new: Of every new content so far its origin and its SHA-256; None of what cannot be read.
     """
 
     source: ImageSource
     recipe: str
     previous: pd.DataFrame
     rows: list[int] = field(default_factory=list)
-    origins_of_new: list[str | None] = field(default_factory=list)
+    new: list[tuple[str | None, str | None]] = field(default_factory=list)
 
     def read_new(self) -> Iterator[Item | Failure]:
-        """Read all files; yield each content that is in no row yet, once."""
+        """Read all files but those known to be as before; yield each new content, once."""
         origins = enumerate(self.previous["origin"])
         row_of = {origin: row for row, origin in origins if isinstance(origin, str)}
         records = zip(self.source.records["image_id"], self.source.records["crop"], strict=True)
         total = len(self.source.records)
         for image_id, crop in track(records, total, activity="checking", unit="pictures"):
-            origin, item = self._read(image_id, crop)
+            box = parse_crop(crop)
+            known = self._trace(self.source.find_hash(image_id), box)
+            if known in row_of:
+                self.rows.append(row_of[known])
+                continue
+            item, sha256 = self._read(image_id, box)
+            origin = self._trace(sha256, box)
             if origin in row_of:
                 self.rows.append(row_of[origin])
                 continue
-            self.rows.append(len(self.previous) + len(self.origins_of_new))
-            self.origins_of_new.append(origin)
+            self.rows.append(len(self.previous) + len(self.new))
+            self.new.append((origin, sha256))
             if origin is not None:
                 row_of[origin] = self.rows[-1]
             yield item
 
-    def _read(self, image_id: str, crop: str | None) -> tuple[str | None, Item | Failure]:
-        box = parse_crop(crop)
+    def _read(self, image_id: str, box: Box | None) -> tuple[Item | Failure, str | None]:
         try:
-            data = self.source.read(image_id)
+            data, sha256 = self.source.read_hashed(image_id)
         except PictureError as error:
-            return None, Failure(str(error))
-        content = hashlib.sha256(data).hexdigest()
-        return hash_parts(content, str(box), self.recipe), {"data": data, "crop": box}
+            return Failure(str(error)), None
+        return {"data": data, "crop": box}, sha256
+
+    def _trace(self, sha256: str | None, box: Box | None) -> str | None:
+        return None if sha256 is None else hash_parts(sha256, str(box), self.recipe)
 
 
 def _describe(
-    result: PictureFacts | Failure, origin: str | None
+    result: PictureFacts | Failure, content: tuple[str | None, str | None]
 ) -> tuple[PictureFacts, str | None]:
+    origin, sha256 = content
     if not isinstance(result, Failure):
-        return result, origin
-    return describe_unusable(result.reason, result.item["data"] if result.item else None), None
+        return replace(result, sha256=sha256), origin
+    size = len(result.item["data"]) if result.item else 0
+    return describe_unusable(result.reason, sha256, size), None
 
 
 def _make_table(found: list[tuple[PictureFacts, str | None]]) -> pd.DataFrame:
