@@ -26,5 +26,6 @@ def test_folds_are_measured_told_and_kept(run_kedro: Callable, finished_project:
     assert refused.code == 1
     assert "every fold needs one; at most" in refused.error
     tuned = "cross_validation.fine_tuning=true,fine_tuning.unfreeze=none"
-    refused = run_kedro("--env=test", VALIDATION, "--params", tuned)
+    # How folds are tuned is what the fine-tuning stage was told, or found.
+    refused = run_kedro("--env=test", "--pipelines=fine_tuning,cross_validation", "--params", tuned)
     assert "needs blocks to train" in refused.error

@@ -150,7 +150,7 @@ def test_recipes_race_and_the_cut_is_that_of_the_winner(images, splits, tmp_path
     told = " ".join(" ".join(record.getMessage().split()) for record in caplog.records)
     assert "head, last_block first" in told
     assert "dev has 4 pictures in 4 groups: it tells recipes apart badly" in told
-    assert "last_block: dev accuracy 1.000, the best of 2 by dev and so optimistic" in told
+    assert "last_block: dev accuracy 1.000, best of 2 by dev, so optimistic" in told
     assert "--params fine_tuning.recipe=last_block" in told
     assert max(len(record.getMessage()) for record in caplog.records) <= 80
     draw_recipe_race(curves, recipe)

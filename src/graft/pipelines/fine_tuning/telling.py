@@ -172,8 +172,8 @@ def tell_winner(name: str, race: pd.DataFrame) -> None:
     """Say which recipe is kept, that its figure is an optimistic one, and how to repeat it."""
     accuracy = race[(race["runner"] == name) & (race["rung"] == 1)]["dev_accuracy"].iloc[0]
     runners = race["runner"].nunique()
-    random_split = f", the best of {runners} by dev and so optimistic" if runners > 1 else ""
-    logger.info("Recipe       %s: dev accuracy %.3f%s", name, accuracy, random_split)
+    optimism = f", best of {runners} by dev, so optimistic" if runners > 1 else ""
+    logger.info("Recipe       %s: dev accuracy %.3f%s", name, accuracy, optimism)
     if runners > 1:
         logger.info("             to train it alone: --params fine_tuning.recipe=%s", name)
 
