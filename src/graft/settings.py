@@ -8,6 +8,7 @@ from graft.datasets.keras_model import SharedModelsHook
 from graft.hooks import CommandCheckHook, RunSummaryHook
 from graft.pipeline_registry import add_upstream
 from graft.shared_values import SharedValuesHook
+from graft.sources.stores import close_archives
 
 # A candidate's data sets carry its name before a dot, for whoever reads them too.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
@@ -18,7 +19,7 @@ HOOKS: tuple[object, ...] = (
     SharedValuesHook(),
     RunSummaryHook(),
     ManifestHook(),
-    CachingHook(add_upstream),
+    CachingHook(add_upstream, at_end=close_archives),
     SharedModelsHook(),
 )
 if find_spec("mlflow"):

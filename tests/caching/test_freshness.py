@@ -278,7 +278,7 @@ def test_whatever_the_clock_says_a_picture_that_changed_is_noticed(tiny, then, n
 
 @pytest.mark.parametrize("seconds", [-1e9, 0, 1e9])
 def test_a_clock_that_is_set_costs_at_most_reading_files_again(tiny, monkeypatch, seconds):
-    from graft.images import file_hashes
+    from graft import file_hashes
 
     real = file_hashes.time.time_ns
     tiny.run()

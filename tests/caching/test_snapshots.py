@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graft.caching.snapshots import count_changes, look_at, read_sighting
-from graft.images.file_hashes import FileHashes
+from graft.file_hashes import FileHashes
 from graft.sources.file_names import walk_places
 
 

@@ -15,10 +15,10 @@ import pytest
 from kedro.io import AbstractDataset, DatasetError
 from matplotlib.figure import Figure
 
+from graft import file_hashes
 from graft.datasets import atomic, receipts
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.features import FeatureBlock
-from graft.images import file_hashes
 
 SOURCE = Path(receipts.__file__).parents[2]
 
@@ -443,7 +443,7 @@ os.replace, os.fsync = stop(os.replace, "replace"), stop(os.fsync, "fsync")
 dataset = AtomicDataset(filepath=filepath, dataset="graft.datasets.FeatureShardsDataset")
 import numpy as np, pandas as pd
 from graft.datasets.features import FeatureBlock
-from graft.images import file_hashes
+from graft import file_hashes
 keys = pd.DataFrame({"image_id": ["a"], "image_sha256": ["b"], "view": [0]})
 
 def draw():

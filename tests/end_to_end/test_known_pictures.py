@@ -17,7 +17,8 @@ from graft.training import boundary
 
 SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
-    "head_training.patience=3,fine_tuning.views=0,fine_tuning.epochs=2,fine_tuning.patience=2,"
+    "head_training.patience=3,fine_tuning.recipe=custom,fine_tuning.views=0,"
+    "fine_tuning.epochs=2,fine_tuning.patience=2,"
     "evaluation.bootstrap_draws=50"
 )
 

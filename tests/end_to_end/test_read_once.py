@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from graft.images import file_hashes
+from graft import file_hashes
 from graft.sources.stores import FolderStore
 
 STAGES = "--pipelines=ingestion,splitting,decoding"

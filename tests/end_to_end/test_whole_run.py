@@ -140,11 +140,15 @@ def test_cats_and_dogs_reach_their_bar(project: Path, shared: Path, run_kedro: C
     outcome = run_kedro(
         "--env=cats_vs_dogs",
         "--params",
-        f"source={shared / 'data/cats_vs_dogs'},weights={weights},fine_tuning.views=0,"
+        f"source={shared / 'data/cats_vs_dogs'},weights={weights},"
         "evaluation.show_all_candidates=true",
     )
     assert outcome.code == 0, outcome.err
     metrics = json.loads((project / "data/08_reporting/cats_vs_dogs/metrics.json").read_text())
     assert metrics["frozen"]["test"]["n"] == 240
     assert metrics["frozen"]["test"]["accuracy"]["value"] >= 0.97
-    assert metrics["fine_tuned"]["test"]["accuracy"]["value"] >= 0.97
+    # Near what the backbone knows the race keeps the head, or what is no worse.
+    tuned = metrics["fine_tuned"]["test"]["accuracy"]["value"]
+    assert tuned >= metrics["frozen"]["test"]["accuracy"]["value"] - 0.005
+    race = pd.read_csv(project / "data/06_models/cats_vs_dogs/recipe_race.csv")
+    assert race["runner"].tolist() == ["head", "last_block"]

@@ -14,8 +14,8 @@ from graft.caching.recipes import Recipe
 from graft.caching.snapshots import Sighting, Snapshot, look_at, read_sighting
 from graft.datasets.atomic import AtomicDataset, PreviousDataset, SourceDataset, UserFileDataset
 from graft.datasets.receipts import describe_state, sync
+from graft.file_hashes import HASHES
 from graft.fingerprints import hash_parts
-from graft.images.file_hashes import HASHES
 
 
 class Ledger:

@@ -22,7 +22,7 @@ from graft.caching.recipes import (
 )
 from graft.caching.snapshots import Sighting, Snapshot, count_changes, look_at
 from graft.datasets.atomic import AtomicDataset, PreviousDataset, SourceDataset
-from graft.images.file_hashes import HASHES
+from graft.file_hashes import HASHES
 
 WIDTH = 80
 _STAGE_WIDTH = 20

@@ -19,7 +19,6 @@ from graft.caching.plan import NEVER_MADE, Plan, format_plan, name_stage
 from graft.caching.runner import FreshCatalog, is_plan_only
 from graft.datasets.atomic import AtomicDataset, PreviousDataset, WorkSaver
 from graft.errors import GraftError
-from graft.sources.stores import close_archives
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +31,13 @@ class CachingHook:
             datasets decide whether it reads what it should.
     """
 
-    def __init__(self, add_upstream: Callable[[Pipeline, Callable[[str], bool]], Pipeline]) -> None:
+    def __init__(
+        self,
+        add_upstream: Callable[[Pipeline, Callable[[str], bool]], Pipeline],
+        at_end: Callable[[], None] | None = None,
+    ) -> None:
         self._add_upstream = add_upstream
+        self._at_end = at_end
         self._lock: RunLock | None = None
         self._place = Path("data")
         self._dataset = "default"
@@ -95,7 +99,8 @@ class CachingHook:
     def _end(self, catalog: DataCatalog) -> None:
         if isinstance(catalog, FreshCatalog) and catalog.plan is not None:
             catalog.plan.close()
-        close_archives()
+        if self._at_end is not None:
+            self._at_end()
         self._release()
 
     def _release(self) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from graft.images.file_hashes import FileHashes, Identity, identify
+from graft.file_hashes import FileHashes, Identity, identify
 
 Snapshot = dict[str, str]
 # What can be told of a file without reading it.

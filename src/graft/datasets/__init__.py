@@ -13,7 +13,6 @@ from typing import Any
 _TYPES = {
     "arrays": ["NumpyArrayDataset", "TracedArrayDataset", "WeightsDataset"],
     "atomic": ["AtomicDataset", "PreviousDataset"],
-    "champion": ["ChampionDataset"],
     "csv_tables": ["CSVDataset"],
     "features": ["FeatureShardsDataset"],
     "figures": ["FigureDataset", "FigureFolderDataset", "HTMLDataset"],
@@ -28,7 +27,7 @@ _TYPES = {
         "LabelledFileNamesDataset",
         "TrackFoldersDataset",
     ],
-    "keras_model": ["KerasModelDataset"],
+    "keras_model": ["ChampionDataset", "KerasModelDataset"],
     "training_folders": ["LogFolderDataset", "TrainingBackupDataset"],
 }
 _MODULE_OF = {name: module for module, names in _TYPES.items() for name in names}

@@ -1,4 +1,4 @@
-"""Catalog type for Keras models.
+"""Catalog types for Keras models, and for the champion among them.
 
 Making a network from its file takes a second, and a run needs some of them a dozen times. So a
 node that has ended leaves the networks that it was given to the nodes after it. It may have done
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from kedro.framework.hooks import hook_impl
 
+from graft.classifier.champion import Champion, load_champion, save_champion
 from graft.classifier.model_file import read_model, write_model
 from graft.datasets.atomic import LocalDataset
 
@@ -150,3 +151,25 @@ class KerasModelDataset(LocalDataset["keras.Model", "keras.Model"]):
 
     def save(self, data: keras.Model) -> None:
         write_model(data, self._filepath)
+
+
+class ChampionDataset(LocalDataset[Champion, Champion]):
+    """A folder: ``classifier.keras``, ``classifier.json``, class names, metrics, model card.
+
+    Args:
+        filepath: The folder.
+        imports: Modules that register classes of the model that are not of Keras itself.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    def __init__(
+        self, *, filepath: str, imports: Sequence[str] = (), metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._imports = list(imports)
+
+    def load(self) -> Champion:
+        return load_champion(self._filepath, self._imports)
+
+    def save(self, data: Champion) -> None:
+        save_champion(data, self._filepath, self._imports)

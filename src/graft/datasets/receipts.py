@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from graft.images.file_hashes import HASHES
+from graft.file_hashes import HASHES
 
 State = dict[str, tuple[int, str]]
 

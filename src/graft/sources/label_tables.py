@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from graft.errors import GraftError, PictureError
-from graft.images.file_hashes import Identity
+from graft.file_hashes import Identity
 from graft.sources.file_names import to_path, to_text
 from graft.sources.listed_pictures import ListedPicture, RowReader, fit_crops
 from graft.sources.source import ImageSource, Record, make_records

@@ -15,8 +15,8 @@ import pandas as pd
 
 from graft.compute.workers import Failure, Item
 from graft.errors import PictureError
+from graft.file_hashes import HASHES, Identity
 from graft.images.crops import parse_crop
-from graft.images.file_hashes import HASHES, Identity
 
 
 class Record(NamedTuple):

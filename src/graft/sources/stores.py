@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar
 
 from graft.errors import GraftError, PictureError
-from graft.images.file_hashes import Identity, Stamp, identify, stamp
+from graft.file_hashes import Identity, Stamp, identify, stamp
 from graft.sources.file_names import is_litter, leaves_folder, refuse_giant, to_path, to_text
 
 Opened = TypeVar("Opened", zipfile.ZipFile, tarfile.TarFile)

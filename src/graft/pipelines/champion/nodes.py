@@ -123,7 +123,7 @@ def pack_champion(
     """Put the chosen classifier together with all that is needed to use it.
 
     Returns:
-        ``champion``: a folder, see :class:`graft.datasets.champion.ChampionDataset`.
+        ``champion``: a folder, see :class:`graft.datasets.keras_model.ChampionDataset`.
     """
     stages = {
         "backbone": {**simplify(backbone), "weights": backbone.weights.rpartition("/")[2]},

@@ -208,9 +208,7 @@ def train_head_of_fold(
     head = prepare_head(features.dimension, class_count, parameters)
     train, stop, _ = prepare_features(features, splits.assign(split=sides), class_count, parameters)
     fit(head, train, stop, parameters.model_copy(update={"callbacks": ()}))
-    own = np.flatnonzero(features.keys["view"] == 0)
-    wanted = splits["image_id"].iloc[fold.measure]
-    rows = own[pd.Index(features.keys["image_id"].iloc[own]).get_indexer(wanted)]
+    rows = features.find_rows(splits["image_id"].iloc[fold.measure])
     return head, predict(head, features.read_rows, rows)
 
 

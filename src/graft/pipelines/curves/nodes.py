@@ -165,10 +165,8 @@ def _sample(rows: pd.DataFrame, parameters: CurvesParameters) -> pd.DataFrame:
 
 
 def _read_pictures(features: FeatureTable, rows: pd.DataFrame) -> Pictures:
-    own = np.flatnonzero(features.keys["view"] == 0)
-    places = pd.Series(own, index=features.keys["image_id"].iloc[own]).loc[rows["image_id"]]
     return Pictures(
-        features.read_rows(places.to_numpy()),
+        features.read(rows["image_id"]),
         rows["label_index"].to_numpy(np.int64),
         rows["cluster"].to_numpy(),
     )

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
+from graft import file_hashes
 from graft.errors import PictureError
-from graft.images import file_hashes
-from graft.images.file_hashes import FileHashes, identify
+from graft.file_hashes import FileHashes, identify
 from graft.sources.class_folders import read_class_folders
 from graft.sources.stores import close_archives, open_store
 
