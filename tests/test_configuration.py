@@ -218,7 +218,8 @@ def test_nodes_are_named_after_their_functions(registered: dict) -> None:
 # (`_PARTS` names the parts that a set of texts comes in, before any of them is split).
 READERS_OF_TEST = {
     "calibration", "champion", "curves", "evaluation", "explanation", "reporting", "splitting",
-    "compare_runs._select_test", "text_classification._PARTS", "text_classification.measure_texts",
+    "candidates.py.list_measured", "compare_runs.compare_runs", "compare_runs.format_comparison",
+    "text_classification._PARTS", "text_classification.measure_texts",
     "text_classification.draw_text_confusion", "text_classification.write_text_report",
 }  # fmt: skip
 
