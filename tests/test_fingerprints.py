@@ -156,7 +156,7 @@ def test_listing_modules_of_the_models_does_not_import_tensorflow() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env={"PYTHONPATH": str(Path(fingerprints.__file__).parents[1])},
     )  # fmt: skip
-    assert done.stdout.split() == ["keras", "numpy", "tensorflow"]
+    assert set(done.stdout.split()) >= {"keras", "numpy", "tensorflow"}
 
 
 def test_pixels_are_made_by_few_modules() -> None:

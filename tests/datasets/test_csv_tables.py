@@ -96,7 +96,7 @@ def test_a_review_of_labels_comes_back_from_a_spreadsheet(
         # LibreOffice takes an apostrophe before a formula for its own mark and drops it.
         names = [name for name in names if unescape_formula(name) == name]
     path = tmp_path / "label_review.csv"
-    doubts = {"image_id": names, "image_sha256": "ab", "verdict": "relabel", "new_label": "=cat"}
+    doubts = {"image_id": names, "image_sha256": "ab", "action": "relabel", "new_label": "=cat"}
     make_dataset(path).save(pd.DataFrame(doubts))
     save_again(path, delimiter, keeps_apostrophes)
     verdicts = LabelReviewDataset(filepath=str(path)).load()

@@ -28,4 +28,4 @@ def test_folds_are_measured_told_and_kept(run_kedro: Callable, finished_project:
     tuned = "cross_validation.fine_tuning=true,fine_tuning.unfreeze=none"
     # How folds are tuned is what the fine-tuning stage was told, or found.
     refused = run_kedro("--env=test", "--pipelines=fine_tuning,cross_validation", "--params", tuned)
-    assert "needs blocks to train" in refused.error
+    assert "name at least one block to fine-tune it; got 'none'" in refused.error

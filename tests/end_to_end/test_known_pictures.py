@@ -13,7 +13,6 @@ import pytest
 from graft.models import inference
 from graft.pipelines.decoding import nodes as decoding
 from graft.pipelines.ingestion import nodes as facts
-from graft.training import boundary
 
 SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
@@ -47,8 +46,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
         return run
 
-    for module in (inference, boundary):
-        monkeypatch.setattr(module, "compile_forward", count_rows)
+    monkeypatch.setattr(inference, "compile_forward", count_rows)
     for stage in (facts, decoding):
         monkeypatch.setattr(stage, "map_isolated", count_items(stage.map_isolated))
     return done

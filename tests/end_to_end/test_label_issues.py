@@ -87,7 +87,7 @@ def test_flipped_labels_of_real_pictures_are_found_and_mended(
     truth, flips = copy_with_flips(shared / "data/cats_vs_dogs", tmp_path / "pictures", 400)
     weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
     parameters = (
-        f"source={tmp_path / 'pictures'},weights={weights},image_size=96,fine_tuning.unfreeze=none"
+        f"source={tmp_path / 'pictures'},weights={weights},image_size=96,fine_tuning.recipe=head"
     )
     arguments = ("--env=cats_vs_dogs", "--params", parameters)
     outcome = run_kedro(*arguments)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-STAGES = "ingestion,splitting,decoding,feature_extraction,head_training,fine_tuning,training"
-HISTORIES = ("head", "fine_tuning", "training")
+STAGES = "ingestion,splitting,decoding,feature_extraction,head_training,fine_tuning,from_scratch"
+HISTORIES = ("frozen", "fine_tuned", "from_scratch")
 
 
 def add_environment(project: Path, table: Path) -> None:
@@ -29,8 +29,8 @@ def add_environment(project: Path, table: Path) -> None:
     brief = {"epochs": 1, "patience": 1}
     parameters = {
         "head_training": brief,
-        "fine_tuning": {**brief, "views": 1},
-        "training": {**brief, "network": "gtsrb_simple"},
+        "fine_tuning": {**brief, "recipe": "custom", "views": 1},
+        "from_scratch": {**brief, "network": "gtsrb_simple"},
     }
     (folder / "parameters.yml").write_text(yaml.safe_dump(parameters))
 
@@ -43,14 +43,14 @@ def test_a_column_of_the_table_weighs_the_pictures_of_every_training(
     table = flowers / "labels.csv"
     add_environment(project, table)
     weighed = ",".join(f"{stage}.sample_weights=weight" for stage in
-                       ("head_training", "fine_tuning", "training"))  # fmt: skip
+                       ("head_training", "fine_tuning", "from_scratch"))  # fmt: skip
 
     def train(weights: object, *arguments: str) -> dict[str, bytes]:
         labels.assign(trust=weights).to_csv(table, index=False)
         outcome = run_kedro("--env=weighted", f"--pipelines={STAGES}", *arguments)
         assert outcome.code == 0, outcome.err
         folder = project / "data/06_models/weighted"
-        return {name: (folder / f"{name}_history.csv").read_bytes() for name in HISTORIES}
+        return {name: (folder / f"{name}/history.csv").read_bytes() for name in HISTORIES}
 
     plain = train(1)
     assert train(1, "--params", weighed) == plain

@@ -76,7 +76,7 @@ def test_ones_own_folder_gives_a_classifier_that_keras_alone_can_use(
     outcome = run_kedro("--env=own_pictures", "--params", f"source={flowers},{SMALL}")
     assert outcome.code == 0, outcome.err
     models = project / "data/06_models/own_pictures"
-    classifier = keras.models.load_model(models / "frozen_classifier.keras")
+    classifier = keras.models.load_model(models / "frozen/classifier.keras")
     probabilities = classifier.predict(np.zeros((2, 32, 32, 3), np.uint8), verbose=0)
     names = json.loads((project / "data/03_primary/own_pictures/class_names.json").read_text())
     assert names == ["fern", "rose"]

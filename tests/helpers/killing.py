@@ -58,7 +58,7 @@ def make_env() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
-_RECORDS = ("/.state/", "/.locks/", "_backup/", "_logs/")
+_RECORDS = ("/.state/", "/.locks/", "/backup/", "_backup/", "/logs/", "_logs/")
 
 
 def hash_outputs(project: Path) -> dict[str, str]:

@@ -13,7 +13,8 @@ import tensorflow as tf
 from graft.models.backbones import build_backbone
 from graft.models.grad_cam import compile_heat_maps, find_last_map, make_heat_maps, unfold
 from graft.models.heads import build_head, join_classifier
-from graft.models.networks.registry import NetworkSettings, build_classifier, build_undecided
+from graft.models.networks.registry import NetworkSettings, build_classifier
+from helpers.classifiers import build_undecided
 
 RANDOM = np.random.default_rng(0)
 SETTINGS = NetworkSettings(class_count=3)

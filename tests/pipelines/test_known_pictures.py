@@ -64,7 +64,7 @@ def decoded() -> Iterator[list[bytes]]:
     """What was decoded, in this process: that workers do it is tested elsewhere."""
     seen: list[bytes] = []
 
-    def map_here(function: Any, items: Any, *_: Any) -> Iterator[Any]:
+    def map_here(function: Any, items: Any, *_: Any, **__: Any) -> Iterator[Any]:
         for item in items:
             if isinstance(item, Failure):
                 yield item

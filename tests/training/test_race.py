@@ -28,7 +28,7 @@ OFF = {"rotation": 0, "zoom": 0, "shift": 0, "shear": 0, "horizontal_flip": Fals
        "fill_mode": "nearest", "brightness": 0, "contrast": 0}  # fmt: skip
 PARAMETERS = FineTuningParameters(
     recipe="auto", activation_cache=False, activation_dtype="float32", activation_batch_size=8,
-    augmentation=AugmentationParameters(**OFF), gpu_memory="growth", batch_size=8, seed=3,
+    augmentation=AugmentationParameters(**OFF), batch_size=8, seed=3,
 )  # fmt: skip
 RUNNERS = (
     Recipe("head", "none"),

@@ -34,7 +34,7 @@ OFF = {"rotation": 0, "zoom": 0, "shift": 0, "shear": 0, "horizontal_flip": Fals
        "fill_mode": "nearest", "brightness": 0, "contrast": 0}  # fmt: skip
 GIVEN = {
     "activation_cache": True, "activation_dtype": "float16", "activation_batch_size": 32,
-    "augmentation": {**OFF, "rotation": 10, "horizontal_flip": True}, "gpu_memory": "growth",
+    "augmentation": {**OFF, "rotation": 10, "horizontal_flip": True},
     "batch_size": 32, "seed": 0,
 }  # fmt: skip
 SIGNS = Workload(860, 215, 32, (0.5, 0.25, 0.18, 0.07), 55_000_000)

@@ -75,14 +75,14 @@ def judge_fine_tuning(sections: Sections) -> str:
     """
     pairs = sections.get("comparison", {}).get("pairs", [])
     pair = next((p for p in pairs if (p["first"], p["second"]) == ("frozen", "fine_tuned")), None)
-    if pair is None:
-        return ""
     chosen = sections.get("recipes", {}).get("chosen", {})
-    if chosen.get("recipe") == "head":
+    if chosen.get("recipe") == "head" and chosen["chosen_among"] > 1:
         return (
             f"No: of {chosen['chosen_among']} recipes none had more pictures of dev right than "
             "the head alone by more than a standard error."
         )
+    if pair is None:
+        return ""
     found = pair["dev"]
     value, low, high = (100 * found["accuracy"][name] for name in ("value", "low", "high"))
     difference = f"{value:+.1f} points of accuracy on dev ({low:+.1f} to {high:+.1f})"

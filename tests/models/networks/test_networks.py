@@ -12,7 +12,8 @@ import pytest
 from graft.datasets import KerasModelDataset
 from graft.errors import GraftError
 from graft.models import networks
-from graft.models.networks import NETWORKS, NetworkSettings, build_classifier, build_undecided
+from graft.models.networks import NETWORKS, NetworkSettings, build_classifier
+from helpers.classifiers import build_undecided
 
 COUNTS = {
     "mnist_sequential": (10, 93_322),

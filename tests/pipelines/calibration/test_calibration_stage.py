@@ -192,7 +192,12 @@ def test_what_evaluation_accepts_calibration_accepts_and_what_it_refuses_too():
     columns = [f"probability_{name}" for name in names]
     rounded = predictions.assign(**{name: predictions[name] * 1.005 for name in columns})
     no_softmax = predictions.assign(**{name: predictions[name] * 1.05 for name in columns})
-    rounded, no_softmax = (table.drop(columns="model") for table in (rounded, no_softmax))
+    rounded, no_softmax = (
+        table.drop(columns="model", errors="ignore").assign(
+            predicted=table[columns].idxmax(axis=1).str.removeprefix("probability_")
+        )
+        for table in (rounded, no_softmax)
+    )
     _, chosen, _ = collect_predictions(rounded, names=["frozen"])
     found = calibrate(chosen, names, make_parameters())
     assert found["test"]["before"]["log_loss"] == pytest.approx(

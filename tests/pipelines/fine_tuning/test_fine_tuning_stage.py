@@ -122,7 +122,9 @@ def race(images, splits, parameters, folder: Path) -> tuple:
     """Both nodes with a file in between, as in a run; the outputs of the second, and the file."""
     folder.mkdir(exist_ok=True)
     file = NumpyArrayDataset(filepath=str(folder / "activations.npy"))
-    file.save(store_boundary_activations(make_models()[0], images, splits, None, parameters))
+    origins = trace_images(images)
+    stored = store_boundary_activations(make_models()[0], images, origins, splits, None, parameters)
+    file.save(stored)
     backup = TrainingBackup(folder / "backup")
     stored = file.load()
     outputs = fine_tune(*make_models(), stored, images, splits, CLASSES, backup, folder, parameters)

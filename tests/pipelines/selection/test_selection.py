@@ -62,7 +62,7 @@ def test_the_classifier_is_chosen_by_dev_and_never_by_test(everything: pd.DataFr
     assert _choose(_contradict(everything, "test"), everything) == "frozen"
 
 
-def test_the_lowest_log_loss_in_the_metrics_is_chosen(
+def test_of_those_right_on_as_many_the_lower_log_loss_in_the_metrics_is_chosen(
     everything: pd.DataFrame, splits: pd.DataFrame
 ) -> None:
     names = ["probability_dark", "probability_light"]
@@ -70,20 +70,39 @@ def test_the_lowest_log_loss_in_the_metrics_is_chosen(
     sure, unsure = everything.copy(), everything.copy()
     sure[names] = np.where(right, 1 - 1e-9, 1e-9)
     first = int(np.flatnonzero(everything["split"] == "dev")[0])
-    # One mistake, as sure.
-    sure.loc[first, names] = np.where(right[first], 1e-12, 1 - 1e-12)
-    unsure[names] = np.where(right, 0.0067, 1 - 0.0067)
+    # Both have one mistake; of the one it is as sure as of all else.
+    for table, low in ((sure, 1e-12), (unsure, 0.4)):
+        table[names] = np.where(right, 1 - low, low)
+        table.loc[first, names] = np.where(right[first], low, 1 - low)
+        table["predicted"] = np.array(CLASSES)[table[names].to_numpy().argmax(axis=1)]
     both, chosen, _ = collect_predictions(sure, unsure, names=TWO)
     measured = EvaluationParameters(
         confidence=0.95, bootstrap_draws=50, random_split_pictures=100, random_split_draws=2, seed=0
     )
-    losses = {
-        model: table["dev"]["log_loss"]["value"]
-        for model, table in measure_predictions(both, splits, CLASSES, measured)[0].items()
+    figures = {
+        model: table["dev"]
+        for model, table in measure_predictions(both, chosen, splits, CLASSES, measured)[0].items()
     }
-    assert losses["fine_tuned"] == pytest.approx(5.0, abs=0.01)
-    assert losses["frozen"] > losses["fine_tuned"]
+    accuracies = {figure["accuracy"]["value"] for figure in figures.values()}
+    assert accuracies == {0.75}
+    assert figures["frozen"]["log_loss"]["value"] > figures["fine_tuned"]["log_loss"]["value"]
     assert set(chosen["model"]) == {"fine_tuned"}
+
+
+def test_more_pictures_of_dev_right_are_worth_more_than_a_lower_log_loss(
+    everything: pd.DataFrame,
+) -> None:
+    names = ["probability_dark", "probability_light"]
+    first = int(np.flatnonzero(everything["split"] == "dev")[0])
+    right = everything["label"].to_numpy()[:, None] == CLASSES
+    timid, bold = everything.copy(), everything.copy()
+    timid[names] = np.where(right, 0.99, 0.01)
+    timid.loc[first, names] = np.where(right[first], 0.49, 0.51)
+    bold[names] = np.where(right, 0.5001, 0.4999)
+    for table in (timid, bold):
+        table["predicted"] = np.array(CLASSES)[table[names].to_numpy().argmax(axis=1)]
+    assert measure_dev_loss(bold) > measure_dev_loss(timid)
+    assert _choose(timid, bold) == "fine_tuned"
 
 
 def test_choosing_takes_memory_for_its_numbers_alone() -> None:
