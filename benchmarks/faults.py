@@ -43,7 +43,7 @@ from helpers.killing import hash_outputs, keep_memory, make_env, run_whole  # no
 RUN = ("run", "--env=test")
 SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
-    "head_training.patience=3,fine_tuning.views=1,fine_tuning.epochs=2,fine_tuning.patience=2,"
+    "head_training.patience=3,fine_tuning.recipe=custom,fine_tuning.views=1,fine_tuning.epochs=2,fine_tuning.patience=2,"
     "evaluation.bootstrap_draws=50"
 )
 DISKS_KB = (100, 300, 600, 900, 1200)

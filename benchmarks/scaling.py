@@ -85,7 +85,7 @@ def look_alikes(count: int) -> dict[str, float]:
 @measurement(1_250, 5_000)
 def dev_loss(count: int) -> dict[str, float]:
     """The loss on dev by which a model is chosen, with 1,000 classes."""
-    from graft.pipelines.evaluation.predicting import measure_dev_loss
+    from graft.pipelines.selection.nodes import measure_dev_loss
 
     labels = [f"class {number}" for number in range(1_000)]
     probabilities = np.random.default_rng(0).dirichlet(np.ones(1_000), count)
