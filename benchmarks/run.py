@@ -272,7 +272,7 @@ def shuffling(project: Path, shared: Path) -> Iterator[Row]:
         found["accuracy"][name] for name in ("one", "many", "neighbours", "ridge")
     )
     yield (
-        "gtsrb, five folds: head from one pool / ten / ten of neighbours / ridge",
+        "gtsrb, five folds: head from one pool / ten / pools of neighbours / ridge",
         f"{one:.3f} / {many:.3f} / {neighbours:.3f} / {ridge:.3f}",
         "ten ≥ ridge − 1 point, ten = one",
         many >= ridge - 0.01 and many == one,
