@@ -11,6 +11,7 @@ import pytest
 
 from graft.datasets import KerasModelDataset
 from graft.errors import GraftError
+from graft.models import networks
 from graft.models.networks import NETWORKS, NetworkSettings, build_classifier
 from helpers.classifiers import build_undecided
 

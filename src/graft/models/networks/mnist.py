@@ -15,32 +15,6 @@ After the example of the Keras documentation and Chollet, Deep Learning with Pyt
                                            ------
                                            93,322
 
-layer            output, 10 classes   weights
-pixels           28 x 28 x 1                0
-conv1, 3 x 3     26 x 26 x 32             320
-pool1            13 x 13 x 32               0
-conv2, 3 x 3     11 x 11 x 64          18,496
-pool2            5 x 5 x 64                 0
-conv3, 3 x 3     3 x 3 x 64            36,928
-flat             576                        0
-dense4           64                    36,928
-probabilities    10                       650
-------
-93,322
-
-layer            output, 10 classes   weights
-pixels           28 x 28 x 1                0
-conv1, 3 x 3     26 x 26 x 32             320
-pool             13 x 13 x 32               0
-conv2, 3 x 3     11 x 11 x 64          18,496
-pool             5 x 5 x 64                 0
-conv3, 3 x 3     3 x 3 x 64            36,928
-flat             576                        0
-dense4           64                    36,928
-probabilities    10                       650
-------
-93,322
-
 layer            output, 10 classes   weights   input
 pixels           28 x 28 x 1                0
 conv1, 3 x 3     26 x 26 x 32             320
