@@ -9,6 +9,7 @@ import tarfile
 import threading
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar
@@ -20,7 +21,7 @@ from graft.sources.file_names import is_litter, leaves_folder, refuse_giant, to_
 Opened = TypeVar("Opened", zipfile.ZipFile, tarfile.TarFile)
 
 
-class _Archive(Generic[Opened]):
+class _Archive(ABC, Generic[Opened]):
     """An archive whose members are listed once, and whose file can be closed between reads.
 
     Args:
@@ -75,11 +76,13 @@ class _Archive(Generic[Opened]):
                     raise
             return self._open_file
 
+    @abstractmethod
     def _open_archive(self, file: BinaryIO) -> Opened:
-        raise NotImplementedError
+        """The archive in an open file."""
 
+    @abstractmethod
     def _list_members(self, opened: Opened) -> dict[str, Any]:
-        raise NotImplementedError
+        """Name to member, of all that are files."""
 
 
 class ZipStore(_Archive[zipfile.ZipFile]):

@@ -99,11 +99,11 @@ class TableClassifier(ClassifierMixin, _TableNetwork):
         self._fit(rows, targets, len(self.classes_), "softmax", loss)
         return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803 - as above
         """Probability of every class, (n, C) in the order of ``classes_``."""
         return self._predict(X)
 
-    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803 - as above
         """The most probable class of every row, (n,)."""
         best = self._predict(X).argmax(axis=1)
         return self.classes_[best]
@@ -115,7 +115,7 @@ class TableRegressor(RegressorMixin, _TableNetwork):
     The target is standardised while it is learnt.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - as above
         """Train on rows (n, D) and their targets (n,)."""
         rows, targets = validate_data(self, X, y, y_numeric=True)
         self.mean_, self.scale_ = float(targets.mean()), float(targets.std()) or 1.0
@@ -123,6 +123,6 @@ class TableRegressor(RegressorMixin, _TableNetwork):
         self._fit(rows, standardised, 1, "linear", "mean_squared_error")
         return self
 
-    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803 - as above
         """The expected target of every row, (n,)."""
         return self._predict(X)[:, 0].astype(np.float64) * self.scale_ + self.mean_
