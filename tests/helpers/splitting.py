@@ -23,7 +23,7 @@ PARAMETERS = SplittingParameters(
 )
 
 
-def make_index(labels, groups=None, sources=None, prefix=""):
+def make_index(labels, groups=None, sources=None, prefix="", given=None):
     """An index of whole pictures, each of its own bytes and pixels, in clusters by group."""
     numbers = range(len(labels))
     index = pd.DataFrame(
@@ -36,6 +36,7 @@ def make_index(labels, groups=None, sources=None, prefix=""):
             "pixel_sha256": [f"pixels {prefix}{number}" for number in numbers],
             "perceptual_hash": [None] * len(labels),
             "weight": [None] * len(labels),
+            "given_split": given if given is not None else [None] * len(labels),
             "status": "ok",
         }
     ).astype("str")

@@ -53,7 +53,11 @@ def test_a_licence_beside_the_class_folders_does_not_hide_them(pack_archive, get
     # As in TensorFlow's well-known flower_photos.tgz.
     files = {f"flowers/{name}": content for name, content in CLASS_FOLDERS.items()}
     source = read_class_folders(pack_archive({**files, "flowers/LICENSE.txt": b"CC-BY"}))
-    assert set(get_facts(source).values()) == {"daisy", "rose", None}
+    assert set(get_facts(source).values()) == {"daisy", "rose"}
+    assert source.notes == (
+        "Folders      the class folders are those in 'flowers'",
+        "Left out     1 file beside the class folders: 'flowers/LICENSE.txt'",
+    )
 
 
 def test_the_only_folder_of_an_archive_is_the_label_if_pictures_lie_in_it(pack_archive, get_facts):
@@ -61,9 +65,34 @@ def test_the_only_folder_of_an_archive_is_the_label_if_pictures_lie_in_it(pack_a
     assert set(get_facts(source).values()) == {"daisy"}
 
 
-def test_the_only_folder_in_a_folder_is_the_label(pack_folder, get_facts):
-    files = {f"flowers/{name}": content for name, content in CLASS_FOLDERS.items()}
-    assert set(get_facts(read_class_folders(pack_folder(files))).values()) == {"flowers"}
+@pytest.mark.parametrize(
+    ("outer", "beside"),
+    [
+        ("PetImages/", ["readme.txt"]),
+        ("pets/pets/", []),
+        ("pets/", ["pets/preview.jpg"]),
+        ("pets/", ["preview.jpg", "pets/LICENSE"]),
+        ("", ["readme.md", "preview.jpg"]),
+    ],
+)
+def test_folders_around_the_class_folders_are_gone_through_and_it_is_told(
+    pack, get_facts, outer, beside
+):
+    files = {f"{outer}{name}": content for name, content in CLASS_FOLDERS.items()}
+    source = read_class_folders(pack({**files, **dict.fromkeys(beside, b"")}))
+    labels = {name: label for name, label in get_facts(source).items() if label is not None}
+    assert labels == {f"{outer}{name}": label for name, label in LABELS.items()}
+    # Pictures that name no class stay, unlabelled; a readme is none.
+    assert set(get_facts(source)) - {*labels} == {n for n in beside if "jpg" in n}
+    told = "\n".join(source.notes)
+    assert ("Folders " in told) == bool(outer)
+    assert all(f"'{name}'" in told for name in beside)
+
+
+def test_a_folder_in_the_only_class_is_no_class(pack, get_facts):
+    files = {f"cat/{number}.png": b"" for number in range(5)}
+    source = read_class_folders(pack({**files, "cat/a/1.png": b"", "cat/b/1.png": b""}))
+    assert set(get_facts(source).values()) == {"cat"}
 
 
 def test_pictures_outside_class_folders_are_unlabelled(pack, get_facts):

@@ -45,6 +45,23 @@ def test_pictures_and_labels_are_read(tmp_path, get_facts, packed):
         np.testing.assert_array_equal(pixels, PIXELS[row])
 
 
+@pytest.mark.parametrize(
+    ("prefixes", "expected"),
+    [
+        (["train", "t10k"], {"train": "train", "t10k": "test"}),
+        (["emnist-letters-train", "emnist-letters-test"],
+         {"emnist-letters-train": "train", "emnist-letters-test": "test"}),
+        (["t10k"], {"t10k": None}),
+    ],
+    ids=["MNIST", "EMNIST", "test alone"],
+)  # fmt: skip
+def test_train_and_t10k_together_are_given_splits(tmp_path, get_facts, prefixes, expected):
+    for prefix in prefixes:
+        write_set(tmp_path, prefix)
+    splits = get_facts(read_idx(tmp_path), "given_split")
+    assert {name.partition("_0")[0]: split for name, split in splits.items()} == expected
+
+
 def test_a_folder_gives_train_and_test_together(tmp_path, get_facts):
     write_set(tmp_path, "train", PIXELS[:2], LABELS[:2], packed=False)
     write_set(tmp_path, "t10k")

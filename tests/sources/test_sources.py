@@ -10,14 +10,18 @@ from graft.sources.source import RECORD_COLUMNS, Record, make_records
 
 
 def test_records_have_the_columns_that_all_stages_know():
-    assert RECORD_COLUMNS == ["image_id", "label", "group", "source", "crop", "weight"]
+    assert RECORD_COLUMNS == [
+        "image_id", "label", "group", "source", "crop", "weight", "given_split"
+    ]  # fmt: skip
 
 
 def test_records_are_text_or_missing():
-    records = make_records([Record("1.png"), Record("2.png", "cat", "g", "web", "0,0,1,1", "2")])
+    records = make_records(
+        [Record("1.png"), Record("2.png", "cat", "g", "web", "0,0,1,1", "2", "val")]
+    )
     assert (records.dtypes == "str").all()
-    assert records.isna().iloc[0].tolist() == [False, True, True, True, True, True]
-    assert records.iloc[1].tolist() == ["2.png", "cat", "g", "web", "0,0,1,1", "2"]
+    assert records.isna().iloc[0].tolist() == [False, True, True, True, True, True, True]
+    assert records.iloc[1].tolist() == ["2.png", "cat", "g", "web", "0,0,1,1", "2", "val"]
 
 
 def test_no_records_are_a_table_of_the_same_columns():
@@ -58,3 +62,8 @@ def test_cells_of_whole_numbers_are_a_crop():
 def test_other_cells_are_refused(cells):
     with pytest.raises(GraftError, match="a crop is"):
         format_crop(cells)
+
+
+def test_one_name_in_two_spellings_of_unicode_is_one_class():
+    records = make_records([Record("1.png", "caf\u00e9"), Record("2.png", "cafe\u0301")])
+    assert records["label"].tolist() == ["caf\u00e9"] * 2

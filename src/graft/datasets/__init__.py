@@ -25,6 +25,7 @@ _TYPES = {
         "LabelTableDataset",
         "LabelReviewDataset",
         "LabelledFileNamesDataset",
+        "SeveralSourcesDataset",
         "TrackFoldersDataset",
     ],
     "keras_model": ["ChampionDataset", "KerasModelDataset"],

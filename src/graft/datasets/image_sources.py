@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from kedro.io.core import parse_dataset_definition
 
 from graft.datasets.atomic import SourceDataset, UserFileDataset
 from graft.errors import GraftError
 from graft.sources.class_folders import read_class_folders, read_track_folders
+from graft.sources.combined import Part, combine_sources
 from graft.sources.file_names import walk_places
 from graft.sources.idx import read_idx
 from graft.sources.keras_downloads import CLASS_NAMES, download_arrays
@@ -23,6 +25,7 @@ from graft.sources.label_tables import read_label_table
 from graft.sources.labelled_file_names import read_labelled_file_names
 from graft.sources.pixel_arrays import check_limit, read_digits, serve_arrays
 from graft.sources.source import ImageSource
+from graft.sources.split_folders import AUTO, check_split, refuse_wrong_choice
 from graft.sources.stores import is_archive_name
 from graft.sources.table_rows import TableColumns
 
@@ -51,10 +54,31 @@ class ImageSourceDataset(SourceDataset[ImageSource]):
 
 
 class ClassFoldersDataset(ImageSourceDataset):
-    """A folder a class, in a folder or in a ``.zip`` or ``.tar.gz`` archive."""
+    """A folder a class, in a folder or in a ``.zip`` or ``.tar.gz`` archive.
+
+    Args:
+        filepath: The folder or archive.
+        split_folders: What folders called after splits (``train``, ``val``) are: ``splits``,
+            ``classes``, or ``auto``, which asks where both may be meant.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+
+    Raises:
+        GraftError: If ``split_folders`` is another word.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        split_folders: str = AUTO,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        refuse_wrong_choice(split_folders)
+        self._split_folders = split_folders
 
     def load(self) -> ImageSource:
-        return read_class_folders(self._filepath)
+        return read_class_folders(self._filepath, self._split_folders)
 
 
 class TrackFoldersDataset(ImageSourceDataset):
@@ -64,6 +88,7 @@ class TrackFoldersDataset(ImageSourceDataset):
         filepath: The folder or archive of class folders.
         pattern: Regular expression for a whole file name with the named group ``group``, the
             track; unless given, what stands before the last ``_``.
+        split_folders: As for :class:`ClassFoldersDataset`.
         metadata: Ignored by Kedro; kedro-viz reads it.
     """
 
@@ -72,10 +97,13 @@ class TrackFoldersDataset(ImageSourceDataset):
         *,
         filepath: str,
         pattern: str | None = None,
+        split_folders: str = AUTO,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
-        self._options = {} if pattern is None else {"pattern": pattern}
+        refuse_wrong_choice(split_folders)
+        self._options = {"split_folders": split_folders}
+        self._options |= {} if pattern is None else {"pattern": pattern}
 
     def load(self) -> ImageSource:
         return read_track_folders(self._filepath, **self._options)
@@ -87,7 +115,7 @@ class LabelledFileNamesDataset(ImageSourceDataset):
     Args:
         filepath: The folder or archive.
         pattern: Regular expression for a whole file name with the named group ``label`` and,
-            optionally, ``group`` and ``source``.
+            optionally, ``group``, ``source`` and ``split``.
         metadata: Ignored by Kedro; kedro-viz reads it.
     """
 
@@ -208,7 +236,7 @@ class IdxDataset(ImageSourceDataset):
 
 
 class KerasImagesDataset(ImageSourceDataset):
-    """A data set of pictures that Keras downloads by its name; train and test are one source.
+    """A data set of pictures that Keras downloads by its name, with its own train and test.
 
     Args:
         name: ``mnist``, ``fashion_mnist``, ``cifar10`` or ``cifar100``. The classes of
@@ -237,7 +265,8 @@ class KerasImagesDataset(ImageSourceDataset):
             (f"{self._name}_{part}", pixels[: self._limit], labels[: self._limit])
             for part, pixels, labels in download_arrays(self._name)
         ]
-        return serve_arrays(parts, CLASS_NAMES[self._name])
+        splits = {f"{self._name}_{part}": part for part in ("train", "test")}
+        return serve_arrays(parts, CLASS_NAMES[self._name], splits)
 
     def list_places(self) -> list[Path]:
         # Keras checks what it downloads by a hash in its own code: the name stands for the content.
@@ -267,6 +296,82 @@ class DigitsDataset(ImageSourceDataset):
 
     def _exists(self) -> bool:
         return True
+
+
+class SeveralSourcesDataset(ImageSourceDataset):
+    """Sources side by side, each with a layout of its own.
+
+    Examples:
+        ::
+
+            raw_images:
+              type: graft.datasets.SeveralSourcesDataset
+              sources:
+                training: {type: graft.datasets.ClassFoldersDataset, filepath: data/01_raw/web}
+                official:
+                  {type: graft.datasets.LabelTableDataset, filepath: data/01_raw/test.csv,
+                   file_column: file, label_column: class, split: test, source: phone}
+
+    Args:
+        sources: Name, which stands before the names of its pictures, to the definition of an
+            image source. Beside the arguments of its type it may say ``split``: the split that all
+            its pictures were given; and ``source``: where those of them come from that name none.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+
+    Raises:
+        GraftError: If there are no sources, one is none, or its split is no word for one.
+    """
+
+    def __init__(
+        self, *, sources: dict[str, dict[str, Any]], metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath="several", metadata=metadata)
+        if not isinstance(sources, dict) or not sources:
+            raise GraftError(
+                "sources are names, each with the definition of one, such as {training: {type: …, "
+                f"filepath: …}}, official: {{…, split: test}}}}; got {sources!r}"
+            )
+        self._parts = {name: _define_part(str(name), one) for name, one in sources.items()}
+
+    def load(self) -> ImageSource:
+        return combine_sources(
+            [
+                Part(str(name), dataset.load(), split, source)
+                for name, (dataset, split, source) in self._parts.items()
+            ]
+        )
+
+    def list_places(self) -> list[Path]:
+        return [place for dataset, _, _ in self._parts.values() for place in dataset.list_places()]
+
+    def _exists(self) -> bool:
+        return all(dataset._exists() for dataset, _, _ in self._parts.values())
+
+    def _describe(self) -> dict[str, Any]:
+        return {name: dataset._describe() for name, (dataset, _, _) in self._parts.items()}
+
+
+def _define_part(
+    name: str, definition: dict[str, Any]
+) -> tuple[ImageSourceDataset, str | None, str | None]:
+    """The data set of one of several sources, the split and the source of its pictures."""
+    options = dict(definition) if isinstance(definition, dict) else {}
+    split, source = options.pop("split", None), options.pop("source", None)
+    for key, word in (("split", split), ("source", source)):
+        if not isinstance(word, str | None):
+            raise GraftError(
+                f"{key} of the source '{name}' is text; quote it, such as {key}: '2024'; "
+                f"got {word!r}"
+            )
+    split = check_split(split, f"the source '{name}'")
+    type_, arguments = parse_dataset_definition(options) if "type" in options else (None, {})
+    if not isinstance(type_, type) or not issubclass(type_, ImageSourceDataset):
+        raise GraftError(
+            f"the source '{name}' needs the type of an image source, such as "
+            f"graft.datasets.ClassFoldersDataset; got {definition!r}"
+        )
+    dataset: ImageSourceDataset = type_(**arguments)
+    return dataset, split, source
 
 
 class LabelReviewDataset(UserFileDataset):

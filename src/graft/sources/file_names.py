@@ -47,6 +47,15 @@ def is_picture_name(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in _list_picture_suffixes()
 
 
+# Of pictures that cannot be read here, or not without an extra.
+_FOREIGN_SUFFIXES = {".heic", ".heif", ".jxl", ".dng", ".nef", ".cr2", ".arw", ".raw"}
+
+
+def may_be_picture_name(name: str) -> bool:
+    """Whether the suffix is that of a picture, readable or not."""
+    return is_picture_name(name) or PurePosixPath(name).suffix.lower() in _FOREIGN_SUFFIXES
+
+
 @cache
 def _list_picture_suffixes() -> set[str]:
     return {

@@ -17,6 +17,7 @@ from graft.errors import GraftError
 from graft.sources.file_names import to_path
 from graft.sources.pixel_arrays import check_limit, serve_arrays
 from graft.sources.source import ImageSource
+from graft.sources.split_folders import find_split
 
 # More than twice the largest set in this format, EMNIST ByClass (814,255 × 28 × 28 bytes).
 MAX_BYTES = 2 * 1024**3
@@ -118,8 +119,8 @@ def read_idx(
 
     Args:
         path: The file of the pictures (``t10k-images-idx3-ubyte.gz``), or a folder: then every
-            such file in it is taken, each with its labels, and ``train`` and ``t10k`` together
-            are one source.
+            such file in it is taken, each with its labels, and ``train`` and ``t10k`` (or
+            ``test``) together are one source with given splits.
         labels: The file of the labels; unless given, the one beside the pictures that is named
             alike (``t10k-labels-idx1-ubyte.gz``).
         limit: Take the first so many pictures of each file; all of them if None.
@@ -142,7 +143,8 @@ def read_idx(
         pairs = [(images, _find_labels(images)) for images in _find_images(location)]
     else:
         raise GraftError(f"a file of labels needs one file of pictures; got the folder '{path}'")
-    return serve_arrays([_read_pair(images, names, limit) for images, names in pairs])
+    parts = [_read_pair(images, names, limit) for images, names in pairs]
+    return serve_arrays(parts, splits=_find_splits([prefix for prefix, _, _ in parts]))
 
 
 def _read_pair(images: Path, labels: Path, limit: int | None) -> tuple[str, np.ndarray, np.ndarray]:
@@ -154,6 +156,13 @@ def _read_pair(images: Path, labels: Path, limit: int | None) -> tuple[str, np.n
             f"got {len(numbers):,} labels in '{labels}'"
         )
     return _derive_prefix(images), pixels[:limit], numbers[:limit]
+
+
+def _find_splits(prefixes: list[str]) -> dict[str, str]:
+    """Prefix to split, if one is for training and another is not; one alone is divided."""
+    found = {prefix: "test" if "t10k" in prefix else find_split(prefix) for prefix in prefixes}
+    splits = {prefix: split for prefix, split in found.items() if split is not None}
+    return splits if "train" in splits.values() and len({*splits.values()}) > 1 else {}
 
 
 def _derive_prefix(images: Path) -> str:

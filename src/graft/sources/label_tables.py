@@ -141,7 +141,9 @@ def read_label_table(
         _check_weights([row for pictures in rows.values() for row in pictures])
     fitted, scaled = fit_crops(rows, store)
     source = _make_source(store, fitted, own)
-    notes = note_given_splits(file for file in fitted if fitted[file][0].label is not None)
+    notes: tuple[str, ...] = ()
+    if columns.split_column is None:
+        notes = note_given_splits(file for file in fitted if fitted[file][0].label is not None)
     if scaled:
         note = "scaled: their files are not of the size that the table says"
         notes += (f"Crops        {scaled:,} {note}",)
@@ -206,9 +208,8 @@ def _make_source(
             image_id = _name_part(file, taken) if file in file_of else file
             file_of[image_id] = file
             group = picture.group or (file if len(listed[file]) > 1 else None)
-            rows.append(
-                Record(image_id, picture.label, group, picture.source, picture.crop, picture.weight)
-            )
+            facts = (picture.label, group, picture.source, picture.crop, picture.weight)
+            rows.append(Record(image_id, *facts, picture.split))
 
     def read(image_id: str) -> bytes:
         file = file_of[image_id]

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from graft.errors import GraftError
 from graft.sources.source import ImageSource, Record, make_records
-from graft.sources.split_folders import note_given_splits
+from graft.sources.split_folders import check_split, note_given_splits
 from graft.sources.stores import open_filled_store
 
 
@@ -62,11 +62,12 @@ def read_labelled_file_names(path: str | os.PathLike[str], pattern: str) -> Imag
     Args:
         path: Folder or archive; pictures may lie in folders below it.
         pattern: Regular expression that must match a whole file name (without its folders),
-            with a named group ``label`` and, optionally, ``group`` and ``source``. For
+            with a named group ``label`` and, optionally, ``group``, ``source`` and ``split``. For
             ``cat.0.jpg``: ``(?P<label>\w+)\.\d+\.jpg``. Files that do not match are unlabelled.
 
     Raises:
-        GraftError: If the expression is wrong, or no file matches it.
+        GraftError: If the expression is wrong, no file matches it, or what it finds as ``split``
+            is no word for one.
     """
     expression = FileNamePattern(pattern, needed="label")
     store = open_filled_store(path)
@@ -74,8 +75,12 @@ def read_labelled_file_names(path: str | os.PathLike[str], pattern: str) -> Imag
 
     def describe(name: str) -> Record:
         found = expression.find(name)
-        return Record(name, *(found.get(key) for key in ("label", "group", "source")))
+        split = check_split(found.get("split"), f"'{name}'")
+        return Record(
+            name, found.get("label"), found.get("group"), found.get("source"), given_split=split
+        )
 
     records = make_records(map(describe, store.names))
     labelled = records.loc[records["label"].notna(), "image_id"]
-    return ImageSource(records, store.read, note_given_splits(labelled), store.identify)
+    notes = note_given_splits(labelled) if records["given_split"].isna().all() else ()
+    return ImageSource(records, store.read, notes, store.identify)

@@ -16,6 +16,7 @@ from graft.images.decoding import open_picture
 from graft.sources.class_folders import join_group
 from graft.sources.file_names import leaves_folder
 from graft.sources.labelled_file_names import FileNamePattern
+from graft.sources.split_folders import check_split
 from graft.sources.stores import FileStore
 from graft.sources.table_rows import Row, TableColumns, show
 
@@ -75,6 +76,7 @@ class ListedPicture:
         crop: As text; None for the whole picture.
         weight: As it stands; None if the column is not asked for or the cell is empty.
         size: Width and height of the picture that the crop was measured in; None if unknown.
+        split: The word for its given split; None if there is none.
     """
 
     place: str
@@ -85,12 +87,14 @@ class ListedPicture:
     crop: str | None = None
     weight: str | None = None
     size: tuple[int, int] | None = None
+    split: str | None = None
 
     @property
     def meaning(self) -> dict[str, str]:
         """What two rows about the same part of the same file must agree in."""
         facts = {
-            "label": self.label, "group": self.group, "source": self.source, "weight": self.weight
+            "label": self.label, "group": self.group, "source": self.source,
+            "weight": self.weight, "split": self.split,
         }  # fmt: skip
         return {name: text for name, text in facts.items() if text is not None}
 
@@ -134,6 +138,7 @@ class RowReader:
             self._find_crop(row),
             (row.cells[weight].strip() or None) if weight else None,
             self._find_size(row),
+            self._find_split(row),
         )
 
     def refuse_idle_pattern(self, files: Iterable[str], place: str) -> None:
@@ -187,6 +192,10 @@ class RowReader:
             return format_crop(cells)
         except GraftError as error:
             raise GraftError(f"{row.place}: {error}") from None
+
+    def _find_split(self, row: Row) -> str | None:
+        column = self.columns.split_column
+        return check_split(row.cells[column], row.place) if column else None
 
     def _find_size(self, row: Row) -> tuple[int, int] | None:
         if not self.columns.size_columns:

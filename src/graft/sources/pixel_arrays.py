@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -13,7 +13,9 @@ from graft.sources.source import ImageSource, Record, make_records
 
 
 def serve_arrays(
-    parts: Sequence[tuple[str, np.ndarray, np.ndarray]], names: Sequence[str] | None = None
+    parts: Sequence[tuple[str, np.ndarray, np.ndarray]],
+    names: Sequence[str] | None = None,
+    splits: Mapping[str, str] | None = None,
 ) -> ImageSource:
     """Serve arrays of pixels as a source.
 
@@ -22,6 +24,7 @@ def serve_arrays(
             whole-numbered labels (N,). The pictures are named ``prefix_00042.png``.
         names: Names of the classes by number. Else the numbers name them, with zeros before,
             so that their order as text is that of the numbers.
+        splits: Prefix to the split that its pictures were given.
 
     Returns:
         The source. The pixels stay where they are, mapped or in memory.
@@ -34,7 +37,8 @@ def serve_arrays(
         for row, number in enumerate(labels.tolist()):
             name = f"{prefix}_{row:05d}.png"
             places[name] = pixels, row
-            rows.append(Record(name, names[number] if names else f"{number:0{digits}d}"))
+            label = names[number] if names else f"{number:0{digits}d}"
+            rows.append(Record(name, label, given_split=(splits or {}).get(prefix)))
 
     def read(image_id: str) -> bytes:
         pixels, row = places[image_id]

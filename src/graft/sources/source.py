@@ -30,6 +30,8 @@ class Record(NamedTuple):
         crop: ``"left,top,right,bottom"``, see :func:`graft.images.crops.parse_crop`; None for
             the whole picture.
         weight: What the picture counts in training, as text; None if nobody has said.
+        given_split: The word for the split that the picture was given (``train``, ``val``), see
+            :func:`graft.sources.split_folders.find_split`; None if none was.
     """
 
     image_id: str
@@ -38,6 +40,7 @@ class Record(NamedTuple):
     source: str | None = None
     crop: str | None = None
     weight: str | None = None
+    given_split: str | None = None
 
 
 RECORD_COLUMNS = list(Record._fields)
@@ -86,8 +89,13 @@ class ImageSource:
 
 
 def make_records(rows: Iterable[Record]) -> pd.DataFrame:
-    """The table of an :class:`ImageSource`, every column of dtype "str"."""
-    return pd.DataFrame(list(rows), columns=RECORD_COLUMNS, dtype="str")
+    """The table of an :class:`ImageSource`, every column of dtype "str".
+
+    Names of classes are brought to one spelling of the same letters (Unicode's NFC): a Mac writes
+    é as e and an accent, other systems as one letter.
+    """
+    records = pd.DataFrame(list(rows), columns=RECORD_COLUMNS, dtype="str")
+    return records.assign(label=records["label"].str.normalize("NFC"))
 
 
 def read_items(source: ImageSource, records: pd.DataFrame) -> Iterator[Item | Failure]:

@@ -84,6 +84,8 @@ class TableColumns(StageParameters):
         source_column: Name of a column that says where a picture comes from.
         weight_column: Name of a column of numbers from 0 on: what a picture counts in training
             where ``sample_weights: weight`` asks for it.
+        split_column: Name of a column of given splits: ``train``, ``val``, ``test`` and the like;
+            an empty cell gives none.
         crop_columns: Names of four columns: left, top, right and bottom of the part of the
             picture that the row is about, in pixels, right and bottom exclusive. Four empty cells
             are the whole picture.
@@ -105,6 +107,7 @@ class TableColumns(StageParameters):
     group_within_class: bool = True
     source_column: str | None = None
     weight_column: str | None = None
+    split_column: str | None = None
     crop_columns: list[str] = Field(default_factory=list)
     size_columns: list[str] = Field(default_factory=list)
     file_suffix: str = ""
@@ -149,7 +152,7 @@ class TableColumns(StageParameters):
         """Names of all columns that the table must have."""
         single = [
             self.file_column, self.label_column, self.group_column, self.source_column,
-            self.weight_column,
+            self.weight_column, self.split_column,
         ]  # fmt: skip
         names = [*single, *self.crop_columns, *self.size_columns]
         return [name for name in dict.fromkeys(names) if name is not None]

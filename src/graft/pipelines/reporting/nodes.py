@@ -34,6 +34,7 @@ def write_report(
     backbone: BackboneParameters,
     recipe_race: pd.DataFrame | None = None,
     fine_tuned_recipe: dict[str, Any] | None = None,
+    chosen_predictions: pd.DataFrame | None = None,
     *,
     titles: dict[str, str],
     **figures: bytes,
@@ -48,6 +49,9 @@ def write_report(
         ``report``: HTML. The figures come in as PNG bytes.
     """
     model = comparison["chosen"]
+    touched = (split_check.get("given") or {}).get("touched")
+    if touched and chosen_predictions is not None:
+        split_check = {**split_check, "untouched": _measure_untouched(chosen_predictions, touched)}
     content = ReportContent(
         metrics=metrics[model],
         class_metrics=class_metrics.query("split == 'test' and model == @model"),
@@ -81,3 +85,13 @@ def write_report(
         },
     )
     return render_report(content)
+
+
+def _measure_untouched(predictions: pd.DataFrame, touched: list[str]) -> dict[str, float]:
+    """Accuracy on the pictures of test that have no relative in train or dev."""
+    rows = predictions[(predictions["split"] == "test") & ~predictions["image_id"].isin(touched)]
+    if rows.empty:
+        return {"n": 0, "accuracy": 0.0}
+    probabilities = rows.filter(regex="^probability_")
+    named = probabilities.idxmax(axis=1).str.removeprefix("probability_")
+    return {"n": len(rows), "accuracy": float((named == rows["label"]).mean())}

@@ -35,6 +35,7 @@ _FOUND = (
     "split_check",
     "split_summary",
     "random_split",
+    "chosen_predictions",
 )
 # What the fine-tuning alone leaves.
 _OF_FINE_TUNING = ("augmented_pictures", "recipe_race_curves", "recipe_race", "fine_tuned_recipe")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -156,7 +156,12 @@ def _refuse_small_class(label: str, pictures: int, units: int, names: np.ndarray
     )
 
 
-def assign_splits(pictures: pd.DataFrame, parameters: SplittingParameters) -> np.ndarray:
+SIDES = ("train", "dev", "test")
+
+
+def assign_splits(
+    pictures: pd.DataFrame, parameters: SplittingParameters, sides: Sequence[str] = SIDES
+) -> np.ndarray:
     """Give every picture a split.
 
     With a target source, dev and test are drawn from clusters of that source alone, by their
@@ -165,6 +170,7 @@ def assign_splits(pictures: pd.DataFrame, parameters: SplittingParameters) -> np
     Args:
         pictures: Columns ``label``, ``source``, ``cluster``, ``sha256`` and ``previous``.
         parameters: Shares, target source and seed.
+        sides: Those that are dealt, ``train`` among them; their shares hold among them.
 
     Returns:
         Name of the split of every picture, str (n,).
@@ -180,7 +186,9 @@ def assign_splits(pictures: pd.DataFrame, parameters: SplittingParameters) -> np
             f"no picture is of the source that the model is meant for; the pictures have {known}; "
             f"got splitting.target_source='{parameters.target_source}'"
         )
-    shares = choose_fractions(int(units.loc[eligible, "size"].sum()), parameters)
+    fractions = choose_fractions(int(units.loc[eligible, "size"].sum()), parameters)
+    total = sum(fractions[side] for side in sides)
+    shares = {side: fractions[side] / total for side in fractions if side in sides}
     salt = str(parameters.seed)
     as_train = units.assign(previous=units["previous"].replace("train_dev", "train"))
     split = pd.Series("train", index=units.index, dtype="str")
@@ -193,7 +201,8 @@ def assign_splits(pictures: pd.DataFrame, parameters: SplittingParameters) -> np
             units.assign(previous=previous)[learning], parts, f"train_dev {salt}", fill_all=False
         )
     splits = pictures["cluster"].map(split).to_numpy()
-    _refuse_missing_class(pictures[pictures["cluster"].map(eligible)]["label"], splits, pictures)
+    labels = pictures[pictures["cluster"].map(eligible)]["label"]
+    _refuse_missing_class(labels, splits, pictures, sides)
     return splits
 
 
@@ -245,10 +254,10 @@ def summarise_clusters(pictures: pd.DataFrame, target_source: str | None) -> pd.
 
 
 def _refuse_missing_class(
-    eligible_labels: pd.Series, splits: np.ndarray, pictures: pd.DataFrame
+    eligible_labels: pd.Series, splits: np.ndarray, pictures: pd.DataFrame, sides: Sequence[str]
 ) -> None:
     present = set(zip(pictures["label"], splits, strict=True))
-    for label, split in itertools.product(eligible_labels.unique(), ("train", "dev", "test")):
+    for label, split in itertools.product(eligible_labels.unique(), sides):
         if (label, split) not in present:
             raise GraftError(
                 f"class '{label}' is too small to split: it has no picture in {split}, for those "

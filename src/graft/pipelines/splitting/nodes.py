@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,8 +11,10 @@ import pandas as pd
 from graft.errors import GraftError
 from graft.images.duplicates import link_groups, link_remaining
 from graft.pipelines.splitting.assignment import assign_folds, assign_splits, choose_fractions
+from graft.pipelines.splitting.given import GivenSplits, keep_given_splits
 from graft.pipelines.splitting.parameters import SplittingParameters
-from graft.pipelines.splitting.reuse import recall, settle_clusters
+from graft.pipelines.splitting.reuse import Settled, recall, settle_clusters
+from graft.sources.split_folders import list_names
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,8 @@ def refuse_leaks(pictures: pd.DataFrame, links: pd.DataFrame) -> dict[str, int]:
 def refuse_leaking_splits(splits: pd.DataFrame) -> pd.DataFrame:
     """Let ``splits`` pass only if no picture, group or cluster stands on two sides.
 
+    Leaks of given splits that somebody has decided to keep are in the table's ``attrs``.
+
     Raises:
         GraftError: Names the first that does.
     """
@@ -58,7 +63,7 @@ def refuse_leaking_splits(splits: pd.DataFrame) -> pd.DataFrame:
             f"{len(repeated)} pictures stand in splits more than once; each may be in one split "
             f"only; the first is '{repeated.iloc[0]}'"
         )
-    for unit in ("group", "cluster"):
+    for unit in ("group", "cluster") if not splits.attrs.get("kept_leaks") else ():
         sides = splits.dropna(subset=unit).groupby(unit)["split"].nunique()
         leaking = sides[sides > 1]
         if not leaking.empty:
@@ -81,7 +86,8 @@ def split_images(
     """Divide the usable, labelled pictures into train, dev and test, class by class.
 
     Copies, look-alikes and groups stay on one side. Pictures that the last run divided stay
-    where they were; new ones go where most is lacking.
+    where they were; new ones go where most is lacking. Splits that the pictures were given are
+    kept, unless all are to be drawn anew; what is missing is dealt from train.
 
     Args:
         image_index: As made by ingestion.
@@ -103,22 +109,81 @@ def split_images(
     usable = image_index[(image_index["status"] == "ok") & image_index["label"].notna()]
     class_names = _list_classes(usable)
     pictures = usable.reset_index(drop=True)
-    pictures["previous"] = recall(pictures, previous_splits, "split", parameters.split_rule)
-    settled = settle_clusters(pictures, parameters.near_duplicate_radius)
-    pictures = settled.pictures.reset_index(drop=True)
+    given = keep_given_splits(pictures, image_links, parameters)
+    rules = {"split": parameters.split_rule, "fold": parameters.fold_rule}
+    if given is None:
+        pictures["previous"] = recall(pictures, previous_splits, "split", rules["split"])
+        settled = settle_clusters(pictures, parameters.near_duplicate_radius)
+        pictures = settled.pictures.reset_index(drop=True)
+        pictures["split"] = pd.Series(assign_splits(pictures, parameters), dtype="str")
+    else:
+        rules = {name: {**rule, "given": "keep"} for name, rule in rules.items()}
+        settled = _deal_missing(given, previous_splits, rules["split"], parameters)
+        pictures = settled.pictures.reset_index(drop=True)
     codes = pd.Categorical(pictures["label"], categories=class_names).codes
     pictures["label_index"] = codes.astype("int32")
-    pictures["split"] = pd.Series(assign_splits(pictures, parameters), dtype="str")
-    pictures["previous"] = recall(pictures, previous_splits, "fold", parameters.fold_rule)
+    pictures["previous"] = recall(pictures, previous_splits, "fold", rules["fold"])
     pictures["fold"] = assign_folds(pictures, pictures["split"].to_numpy(), parameters)
     radius = parameters.near_duplicate_radius
-    check = refuse_leaks(pictures, link_remaining(image_index, image_links, pictures, radius))
+    links = link_remaining(image_index, image_links, pictures, radius)
+    kept_leaks = given is not None and parameters.given_leaks == "keep" and len(given.leaks)
+    check = {"pairs": len(links), "leaking": len(given.leaks)} if given and kept_leaks else (
+        refuse_leaks(pictures, links)
+    )  # fmt: skip
     pictures["weight"] = pd.to_numeric(pictures["weight"]).astype("float64")
     splits = pictures[[*_KEPT, "weight", "split", "fold"]]
-    splits.attrs = {"split": parameters.split_rule, "fold": parameters.fold_rule}
+    splits.attrs = {**rules, **({"kept_leaks": int(kept_leaks)} if kept_leaks else {})}
     found = {**check, "set_aside": settled.set_aside, "moved": settled.moved}
+    found["given"] = None if given is None else given.facts
     _log_outcome(splits, found, parameters)
     return splits, class_names, found
+
+
+def _deal_missing(
+    given: GivenSplits,
+    previous_splits: pd.DataFrame | None,
+    rule: dict[str, Any],
+    parameters: SplittingParameters,
+) -> Settled:
+    """Deal the sides that were not given from train; the others stay as they were given."""
+    pictures = given.pictures
+    sides = ("train", *given.missing)
+    is_pool = pictures["given"] == "train"
+    pool = pictures[is_pool].reset_index(drop=True)
+    before = recall(pool, previous_splits, "split", rule)
+    pool["previous"] = before.where(before.isin([*sides, "train_dev"]))
+    settled = settle_clusters(pool, parameters.near_duplicate_radius)
+    known = {*pool["cluster"]}
+    pool = settled.pictures.reset_index(drop=True)
+    # Clusters that were settled anew get numbers that none of those held has.
+    is_new = ~pool["cluster"].isin(known)
+    pool.loc[is_new, "cluster"] += pictures["cluster"].max() + 1
+    pool["split"] = pd.Series(assign_splits(pool, parameters, sides), dtype="str")
+    held = pictures[~is_pool].assign(split=pictures.loc[~is_pool, "given"])
+    joined = pd.concat([pool, held], ignore_index=True)
+    _refuse_untaught_classes(joined)
+    order = {name: at for at, name in enumerate(pictures["image_id"])}
+    joined = joined.sort_values("image_id", key=lambda names: names.map(order), ignore_index=True)
+    return replace(settled, pictures=joined)
+
+
+def _refuse_untaught_classes(pictures: pd.DataFrame) -> None:
+    """Refuse a class that is measured and never shown; tell of classes that are not measured."""
+    labels = {side: {*rows["label"]} for side, rows in pictures.groupby("split")}
+    known = labels.get("train", set()) | labels.get("train_dev", set())
+    untaught = sorted({*pictures["label"]} - known)
+    if untaught:
+        raise GraftError(
+            f"{len(untaught):,} classes of the given splits have no picture in train; leave them "
+            "out with --params ingestion.exclude_classes=NAME, or divide all pictures anew with "
+            f"splitting.given=redraw; got {list_names(untaught)}"
+        )
+    for side in ("dev", "test"):
+        if absent := sorted(known - labels.get(side, set())):
+            logger.warning(
+                "Given        %s has no picture of %s of the classes: %s",
+                side, f"{len(absent):,}", list_names(absent),
+            )  # fmt: skip
 
 
 def summarise_splits(splits: pd.DataFrame, parameters: SplittingParameters) -> pd.DataFrame:
@@ -132,6 +197,9 @@ def summarise_splits(splits: pd.DataFrame, parameters: SplittingParameters) -> p
     drawn = splits if target is None else splits[splits["source"] == target]
     wanted = choose_fractions(len(drawn), parameters)
     sides = drawn["split"].replace("train_dev", "train")
+    if splits.attrs.get("split", {}).get("given") == "keep":
+        # Nobody has asked for shares: a class may be compared with all of them.
+        wanted = {name: float((sides == name).mean()) for name in wanted}
     table = pd.crosstab(drawn["label"], sides).reindex(columns=list(wanted), fill_value=0)
     summary = table.reset_index().melt("label", var_name="split", value_name="pictures")
     summary = summary.sort_values("label", kind="stable", ignore_index=True)

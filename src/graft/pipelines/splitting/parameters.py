@@ -1,6 +1,6 @@
 """Parameters of the splitting stage."""
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -25,6 +25,11 @@ class SplittingParameters(StageParameters):
         folds: Parts of all pictures but test, for cross-validation.
         near_duplicate_radius: Largest Hamming distance of the hashes of look-alikes, in bits;
             None if look-alikes may stand on two sides.
+        given: What becomes of splits that the pictures were given (folders ``train`` and ``val``,
+            a column of a table): ``keep`` them and deal what is missing from train, or ``redraw``
+            all.
+        given_leaks: What becomes of pictures of given train or dev that belong together with ones
+            of a later side (dev, test): ``drop`` them, ``keep`` them, or ``refuse`` the run.
         seed: Another seed draws other pictures.
     """
 
@@ -38,6 +43,8 @@ class SplittingParameters(StageParameters):
     train_dev: float = Field(gt=0, lt=1)
     folds: int = Field(ge=2, le=100)
     near_duplicate_radius: int | None = Field(ge=0, le=8)
+    given: Literal["keep", "redraw"] = "keep"
+    given_leaks: Literal["drop", "keep", "refuse"] = "drop"
     seed: int = Field(ge=0)
 
     @model_validator(mode="after")
@@ -57,7 +64,7 @@ class SplittingParameters(StageParameters):
     @property
     def split_rule(self) -> dict[str, Any]:
         """What the draw of splits depends on; a change of it draws all of them anew."""
-        return self.model_dump(exclude={"folds", "near_duplicate_radius"})
+        return self.model_dump(exclude={"folds", "near_duplicate_radius", "given", "given_leaks"})
 
     @property
     def fold_rule(self) -> dict[str, Any]:
