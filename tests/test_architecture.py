@@ -42,7 +42,10 @@ ALLOWED: dict[str, set[str]] = {
         "caching", "datasets.keras_model", "hooks", "pipeline_registry", "shared_values",
         "sources.stores", "tracking",
     },
-    "hooks": {"caching", "configuration", "datasets.atomic", "pipelines.candidates"},
+    "hooks": {
+        "caching", "configuration", "datasets.atomic", "pipelines.candidates",
+        "pipelines.prediction.pipeline",
+    },
     "shared_values": set(),
     "configuration": set(),
     "cli": {"caching", "configuration", "tracking"},

@@ -23,6 +23,7 @@ from graft.datasets.atomic import AtomicDataset
 from graft.errors import GraftError
 from graft.fingerprints import PACKAGE
 from graft.pipelines.candidates import choose_candidates
+from graft.pipelines.prediction.pipeline import choose_prediction
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class CommandCheckHook:
                     )
         # Before the pipelines are built, which have a stage a candidate.
         choose_candidates(context.config_loader["parameters"])
+        choose_prediction(context.config_loader["parameters"])
 
 
 # Names that parameters had before.
@@ -103,6 +105,9 @@ class RunSummaryHook:
                 _tell_place("\nReport       ", catalog, name)
         if "champion" in made:
             _tell_place("Champion     ", catalog, "champion")
+        for name in ("predicted_pictures_list", "layer_features", "layer_features_array"):
+            if name in made:
+                _tell_place("Written      ", catalog, name)
         for line in suggest_next(made, run_params["env"]):
             logger.info(line)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graft.classifier.answers import decide
 from graft.classifier.model_file import read_model, write_model
 from graft.errors import GraftError, PictureError
 from graft.images.colours import show_in_rgb
@@ -65,6 +66,29 @@ class Champion:
             ) from error
         return show_in_rgb(pixels) if self.model.input_shape[-1] == 3 else pixels
 
+    def compile_predict(self, batch_size: int = 32) -> Callable[[np.ndarray], np.ndarray]:
+        """As :meth:`predict`, compiled once, for a stream of batches.
+
+        Args:
+            batch_size: Pictures a pass. It is the same for every batch, so that a picture's
+                probabilities do not depend on what else is asked.
+
+        Returns:
+            Function from pixels (n, H, W, channels), n at most ``batch_size``, to
+            probabilities (n, C), float32.
+        """
+        # Kedro loads this module with every command; Keras and SciPy's optimisers take a while.
+        from graft.analysis.calibration import apply_temperature
+        from graft.models.inference import compile_forward
+
+        forward, dtype = compile_forward(self.model, batch_size), self.model.inputs[0].dtype
+
+        def predict(pixels: np.ndarray) -> np.ndarray:
+            raw = forward(pixels.astype(dtype, copy=False))
+            return apply_temperature(raw, self.facts["temperature"]).astype(np.float32)
+
+        return predict
+
     def predict(self, pixels: np.ndarray, batch_size: int = 32) -> np.ndarray:
         """Calibrated probabilities (N, C), float32, of pictures; rows sum to 1.
 
@@ -72,11 +96,10 @@ class Champion:
             pixels: (N, H, W, channels), uint8, as of :meth:`read_picture`.
             batch_size: Pictures a pass.
         """
-        # Kedro loads this module with every command; SciPy's optimisers behind it take a while.
-        from graft.analysis.calibration import apply_temperature
-
-        raw = self.model.predict(pixels, batch_size=batch_size, verbose=0)
-        return apply_temperature(raw, self.facts["temperature"]).astype(np.float32)
+        predict = self.compile_predict(batch_size)
+        starts = range(0, len(pixels), batch_size)
+        found = [predict(pixels[start : start + batch_size]) for start in starts]
+        return np.concatenate([np.empty((0, len(self.class_names)), np.float32), *found])
 
     def decide(self, probabilities: np.ndarray) -> list[str | None]:
         """The answer for each picture, by the threshold that was chosen on dev.
@@ -88,16 +111,8 @@ class Champion:
             Names of classes: the most probable one if there is no threshold; None where the
             classifier is not sure enough to answer.
         """
-        names, threshold = np.array(self.class_names), self.facts["threshold"]
-        likeliest = names[probabilities.argmax(axis=1)].tolist()
-        if threshold is None:
-            return likeliest
-        if threshold["kind"] == "abstain":
-            sure = probabilities.max(axis=1) >= threshold["value"]
-            return [name if yes else None for name, yes in zip(likeliest, sure, strict=True)]
-        positive = self.class_names.index(threshold["positive_class"])
-        says_yes = probabilities[:, positive] >= threshold["value"]
-        return [self.class_names[positive if yes else 1 - positive] for yes in says_yes]
+        answers = decide(probabilities, self.class_names, self.facts["threshold"])
+        return [answer.name for answer in answers]
 
 
 def load_champion(folder: str | Path, imports: Sequence[str] = ()) -> Champion:

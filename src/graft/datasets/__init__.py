@@ -25,10 +25,11 @@ _TYPES = {
         "LabelTableDataset",
         "LabelReviewDataset",
         "LabelledFileNamesDataset",
+        "PlainFilesDataset",
         "SeveralSourcesDataset",
         "TrackFoldersDataset",
     ],
-    "keras_model": ["ChampionDataset", "KerasModelDataset"],
+    "keras_model": ["ChampionDataset", "ChampionInUseDataset", "KerasModelDataset"],
     "training_folders": ["LogFolderDataset", "TrainingBackupDataset"],
 }
 _MODULE_OF = {name: module for module, names in _TYPES.items() for name in names}

@@ -24,6 +24,7 @@ from graft.sources.label_review import read_label_review
 from graft.sources.label_tables import read_label_table
 from graft.sources.labelled_file_names import read_labelled_file_names
 from graft.sources.pixel_arrays import check_limit, read_digits, serve_arrays
+from graft.sources.plain_files import read_plain_files
 from graft.sources.source import ImageSource
 from graft.sources.split_folders import AUTO, check_split, refuse_wrong_choice
 from graft.sources.stores import is_archive_name
@@ -79,6 +80,13 @@ class ClassFoldersDataset(ImageSourceDataset):
 
     def load(self) -> ImageSource:
         return read_class_folders(self._filepath, self._split_folders)
+
+
+class PlainFilesDataset(ImageSourceDataset):
+    """Pictures without labels: all files of a folder or an archive, or a single file."""
+
+    def load(self) -> ImageSource:
+        return read_plain_files(self._filepath)
 
 
 class TrackFoldersDataset(ImageSourceDataset):

@@ -24,7 +24,9 @@ from kedro.framework.hooks import hook_impl
 
 from graft.classifier.champion import Champion, load_champion, save_champion
 from graft.classifier.model_file import read_model, write_model
-from graft.datasets.atomic import LocalDataset
+from graft.datasets.atomic import LocalDataset, UserFileDataset
+from graft.datasets.receipts import agrees_with_receipt, receipt_path
+from graft.errors import GraftError
 
 if TYPE_CHECKING:
     import keras
@@ -173,3 +175,38 @@ class ChampionDataset(LocalDataset[Champion, Champion]):
 
     def save(self, data: Champion) -> None:
         save_champion(data, self._filepath, self._imports)
+
+
+class ChampionInUseDataset(UserFileDataset):
+    """A champion's folder, as it stands: nobody asks whether what it was trained on has changed.
+
+    It loads as a function that loads the champion: whoever asks another classifier need not wait
+    for it, nor have one. None if there is none.
+
+    Args:
+        filepath: The folder.
+        imports: Modules that register classes of the model that are not of Keras itself.
+        metadata: Ignored by Kedro; kedro-viz reads it.
+    """
+
+    def __init__(
+        self, *, filepath: str, imports: Sequence[str] = (), metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._imports = list(imports)
+
+    def load(self) -> Callable[[], Champion] | None:
+        return self._load_checked if self.list_files() else None
+
+    def _load_checked(self) -> Champion:
+        place = Path(self._filepath).expanduser()
+        # A folder that was copied from elsewhere has no receipt beside it.
+        if receipt_path(place).exists() and not agrees_with_receipt(place):
+            raise GraftError(
+                "the champion was cut short or altered since it was saved; make it again with "
+                f"`kedro run`; got '{place}'"
+            )
+        return load_champion(place, self._imports)
+
+    def _exists(self) -> bool:
+        return True

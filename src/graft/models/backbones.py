@@ -29,9 +29,12 @@ a saved model opens anywhere Keras is, and its layers can be reached by name.
 from __future__ import annotations
 
 import inspect
+import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from difflib import get_close_matches
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -187,7 +190,9 @@ def _find_applications() -> dict[str, Callable[..., keras.Model]]:
     }
 
 
-def _build_application(name: str, image_size: int, weights: str) -> keras.Model:
+def _build_application(
+    name: str, image_size: int, weights: str, with_top: bool = False
+) -> keras.Model:
     pictures = keras.Input((image_size, image_size, 3), dtype="uint8", name="picture")
     application = _find_applications()[name]
     # The module that defines a network also defines the preprocessing it was trained with.
@@ -196,11 +201,11 @@ def _build_application(name: str, image_size: int, weights: str) -> keras.Model:
 
     def construct(weights: str | None) -> keras.Model:
         return application(
-            include_top=False,
+            include_top=with_top,
             weights=weights,
             input_tensor=pixels,
             input_shape=(image_size, image_size, 3),
-            pooling="avg",
+            pooling=None if with_top else "avg",
         )
 
     try:
@@ -213,9 +218,64 @@ def _build_application(name: str, image_size: int, weights: str) -> keras.Model:
             f"({str(error).splitlines()[0]}); set image_size to what the network allows"
         ) from error
     if weights not in ("imagenet", "random"):
-        load_weights_file(network, name, weights)
+        load_weights_file(network, name, weights, with_top)
     # Given a tensor, Keras makes a model of a list of one input; callers have an array.
     return keras.Model(pictures, network.output, name=network.name)
+
+
+def build_imagenet_classifier(name: str, image_size: int, weights: str) -> keras.Model:
+    """Build a network of ``keras.applications`` with its own head: the 1,000 classes of ImageNet.
+
+    Args:
+        name: Such as ``"MobileNetV2"``.
+        image_size: Side of the square pictures, in pixels; most networks take one size only.
+        weights: ``"imagenet"``, or a weights file of the whole network.
+
+    Returns:
+        Model from (N, H, W, 3) uint8 to probabilities (N, 1000) float32.
+
+    Raises:
+        GraftError: If the name is unknown, the size is not allowed, or the weights are missing or
+            of another network.
+    """
+    if name not in _find_applications():
+        close = get_close_matches(name, _find_applications(), n=3, cutoff=0.4)
+        raise GraftError(
+            "a network with the classes of ImageNet is one of keras.applications; did you mean "
+            f"{' or '.join(close) or 'MobileNetV2'}? got '{name}'"
+        )
+    return _build_application(name, image_size, weights, with_top=True)
+
+
+def read_imagenet_classes(file: str | None) -> list[str]:
+    """Names of the 1,000 classes of ImageNet, each once, in the order of the probabilities.
+
+    Args:
+        file: Keras' ``imagenet_class_index.json``; None takes the one that Keras downloads.
+
+    Raises:
+        GraftError: If it cannot be read, is no class index, or cannot be downloaded.
+    """
+    try:
+        if file is None:
+            rows = keras.applications.imagenet_utils.decode_predictions(np.eye(1000), top=1)
+            pairs = [row[0][:2] for row in rows]
+        else:
+            index = json.loads(Path(file).expanduser().read_text(encoding="utf-8"))
+            pairs = [tuple(index[str(number)]) for number in range(1000)]
+        counts = Counter(name for _, name in pairs)
+    except Exception as error:
+        raise GraftError(
+            "the names of the classes of ImageNet are in Keras' imagenet_class_index.json, which "
+            f"cannot be {'read' if file else 'downloaded'} ({_tell_briefly(error)}); name the "
+            f"file with --params prediction.imagenet.class_index=FILE; got {file or 'none'}"
+        ) from error
+    # Two pairs of classes share a name: a bird and a machine are both called crane.
+    return [f"{name} ({synset})" if counts[name] > 1 else name for synset, name in pairs]
+
+
+def _tell_briefly(error: BaseException) -> str:
+    return " ".join(str(error).split())[:100] or type(error).__name__
 
 
 def _load_own_weights(backbone: keras.Model, name: str, weights: str) -> None:

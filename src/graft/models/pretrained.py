@@ -156,13 +156,14 @@ def load_imagenet(name: str, construct: Callable[[str], keras.Model]) -> keras.M
         socket.setdefaulttimeout(patience)
 
 
-def load_weights_file(model: keras.Model, name: str, path: str) -> None:
+def load_weights_file(model: keras.Model, name: str, path: str, with_top: bool = False) -> None:
     """Load a weights file into a network that it was made for, all of it or not at all.
 
     Args:
         model: The network.
         name: Its name, for messages.
         path: A ``.weights.h5``, ``.h5`` or ``.npz`` file (weight path to array).
+        with_top: Whether the network has its own head, for messages.
 
     Raises:
         GraftError: If the file is missing, is no weights file, or has other shapes.
@@ -173,7 +174,7 @@ def load_weights_file(model: keras.Model, name: str, path: str) -> None:
             "backbone.weights must be 'imagenet', 'random', weights that come with this "
             f"backbone, or an existing weights file; got '{path}'"
         )
-    with _one_line_errors(name, model, location):
+    with _one_line_errors(name, model, location, "with" if with_top else "without"):
         if location.suffix == ".npz":
             with np.load(location, allow_pickle=False) as archive:
                 assign_weights(model, dict(archive))
@@ -206,7 +207,7 @@ def find_bundled_weights(name: str, weights: str) -> Path | None:
 
 
 @contextmanager
-def _one_line_errors(name: str, model: keras.Model, location: Path) -> Iterator[None]:
+def _one_line_errors(name: str, model: keras.Model, location: Path, top: str) -> Iterator[None]:
     with warnings.catch_warnings():
         # Keras warns a hundred times before it raises on the weights of another network.
         warnings.filterwarnings("ignore", message="Skipping nested container")
@@ -215,7 +216,7 @@ def _one_line_errors(name: str, model: keras.Model, location: Path) -> Iterator[
         except (ValueError, OSError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise GraftError(
                 f"these are not the weights of {name} ({model.count_params():,} parameters "
-                f"without its top): {_first_sentence(error)}; give a file saved from {name}, or "
+                f"{top} its top): {_first_sentence(error)}; give a file saved from {name}, or "
                 f"set weights to 'imagenet' or 'random'; got '{location}'"
             ) from error
 

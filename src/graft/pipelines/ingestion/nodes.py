@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 
 import pandas as pd
 
 from graft.compute.streams import count_workers
-from graft.compute.workers import Failure, Item, Limits, map_isolated
-from graft.errors import GraftError, PictureError
+from graft.compute.workers import Failure, Limits, map_isolated
+from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.checking import OK, QUARANTINED, PictureFacts, check_picture, describe_unusable
-from graft.images.crops import Box, parse_crop
 from graft.images.decoding import list_formats
 from graft.images.duplicates import SAME_PIXELS
 from graft.pipelines.ingestion.labels import apply_reviews, cluster_pictures, settle_conflicts
 from graft.pipelines.ingestion.parameters import IngestionParameters
-from graft.progress import track
+from graft.sources.new_pictures import NewPicture, NewPictures
 from graft.sources.source import ImageSource
 
 logger = logging.getLogger(__name__)
@@ -56,10 +55,10 @@ def collect_facts(
         ``origin``; and how many pictures were decoded.
     """
     known = previous if previous is not None and "origin" in previous else _make_table([])
-    reading = _Reading(source, recipe, known)
+    reading = NewPictures(source, recipe, known["origin"].tolist())
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
     workers = parameters.workers or count_workers()
-    results = map_isolated(check, reading.read_new(), workers, limits, prepare=list_formats)
+    results = map_isolated(check, reading.read("checking"), workers, limits, prepare=list_formats)
     with closing(results):
         found = list(map(_describe, results, reading.new))
     pool = pd.concat([known[[*FACTS, "origin"]], _make_table(found)], ignore_index=True)
@@ -67,60 +66,10 @@ def collect_facts(
     return pd.concat([source.records.reset_index(drop=True), table], axis=1), len(found)
 
 
-@dataclass
-class _Reading:
-    """One pass over the source.
-
-    Attributes:
-        rows: For every record so far, the row of the facts about it: in the previous table, or
-            behind it among the new ones.
-        new: Of every new content so far its origin and its SHA-256; None of what cannot be read.
-    """
-
-    source: ImageSource
-    recipe: str
-    previous: pd.DataFrame
-    rows: list[int] = field(default_factory=list)
-    new: list[tuple[str | None, str | None]] = field(default_factory=list)
-
-    def read_new(self) -> Iterator[Item | Failure]:
-        """Read all files but those known to be as before; yield each new content, once."""
-        origins = enumerate(self.previous["origin"])
-        row_of = {origin: row for row, origin in origins if isinstance(origin, str)}
-        records = zip(self.source.records["image_id"], self.source.records["crop"], strict=True)
-        total = len(self.source.records)
-        for image_id, crop in track(records, total, activity="checking", unit="pictures"):
-            box = parse_crop(crop)
-            known = self._trace(self.source.find_hash(image_id), box)
-            if known in row_of:
-                self.rows.append(row_of[known])
-                continue
-            item, sha256 = self._read(image_id, box)
-            origin = self._trace(sha256, box)
-            if origin in row_of:
-                self.rows.append(row_of[origin])
-                continue
-            self.rows.append(len(self.previous) + len(self.new))
-            self.new.append((origin, sha256))
-            if origin is not None:
-                row_of[origin] = self.rows[-1]
-            yield item
-
-    def _read(self, image_id: str, box: Box | None) -> tuple[Item | Failure, str | None]:
-        try:
-            data, sha256 = self.source.read_hashed(image_id)
-        except PictureError as error:
-            return Failure(str(error)), None
-        return {"data": data, "crop": box}, sha256
-
-    def _trace(self, sha256: str | None, box: Box | None) -> str | None:
-        return None if sha256 is None else hash_parts(sha256, str(box), self.recipe)
-
-
 def _describe(
-    result: PictureFacts | Failure, content: tuple[str | None, str | None]
+    result: PictureFacts | Failure, content: NewPicture
 ) -> tuple[PictureFacts, str | None]:
-    origin, sha256 = content
+    _, origin, sha256 = content
     if not isinstance(result, Failure):
         return replace(result, sha256=sha256), origin
     size = len(result.item["data"]) if result.item else 0

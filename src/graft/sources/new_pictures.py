@@ -1,0 +1,84 @@
+"""One pass over a source that hands out only what nobody has worked on yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from graft.compute.workers import Failure, Item
+from graft.errors import PictureError
+from graft.fingerprints import hash_parts
+from graft.images.crops import Box, parse_crop
+from graft.progress import track
+from graft.sources.source import ImageSource
+
+
+class NewPicture(NamedTuple):
+    """What is known of a new content before it is worked on.
+
+    Attributes:
+        image_id: The first picture of this content.
+        origin: See :mod:`graft.compute.known_rows`; None of what cannot be read.
+        sha256: Of the file; None if it cannot be read.
+    """
+
+    image_id: str
+    origin: str | None
+    sha256: str | None
+
+
+@dataclass
+class NewPictures:
+    """One pass over a source; a content that is known, or came before, is not handed out.
+
+    Attributes:
+        source: The pictures.
+        recipe: Digest of all that the results are made of, but the content.
+        known: Origins of the results that there are; missing ones match nothing.
+        rows: For every record so far, the row of its result: among the known ones, or behind them
+            among the new ones.
+        new: Every new content so far, in the order in which it was handed out.
+    """
+
+    source: ImageSource
+    recipe: str
+    known: Sequence[str | None]
+    rows: list[int] = field(default_factory=list)
+    new: list[NewPicture] = field(default_factory=list)
+
+    def read(self, activity: str) -> Iterator[Item | Failure]:
+        """Read all files but those known to be as before; yield each new content, once.
+
+        Args:
+            activity: What is being done, in a word, for the progress.
+        """
+        row_of = {origin: row for row, origin in enumerate(self.known) if isinstance(origin, str)}
+        records = zip(self.source.records["image_id"], self.source.records["crop"], strict=True)
+        total = len(self.source.records)
+        for image_id, crop in track(records, total, activity=activity, unit="pictures"):
+            box = parse_crop(crop)
+            known = self._trace(self.source.find_hash(image_id), box)
+            if known in row_of:
+                self.rows.append(row_of[known])
+                continue
+            item, sha256 = self._read_one(image_id, box)
+            origin = self._trace(sha256, box)
+            if origin in row_of:
+                self.rows.append(row_of[origin])
+                continue
+            self.rows.append(len(self.known) + len(self.new))
+            self.new.append(NewPicture(image_id, origin, sha256))
+            if origin is not None:
+                row_of[origin] = self.rows[-1]
+            yield item
+
+    def _read_one(self, image_id: str, box: Box | None) -> tuple[Item | Failure, str | None]:
+        try:
+            data, sha256 = self.source.read_hashed(image_id)
+        except PictureError as error:
+            return Failure(str(error)), None
+        return {"data": data, "crop": box}, sha256
+
+    def _trace(self, sha256: str | None, box: Box | None) -> str | None:
+        return None if sha256 is None else hash_parts(sha256, str(box), self.recipe)
