@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 TOOLS = .venv build .viz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: run test test-slow viz tensorboard lint benchmarks clean clean-all
+.PHONY: run test test-slow docs viz tensorboard lint benchmarks clean clean-all
 
 run: .venv/.installed ## Train and test a classifier of handwritten digits
 	@$(BIN)/kedro run
@@ -18,6 +18,10 @@ lint: .venv/.installed-test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: .venv/.installed-test ## Build the pages of docs/ and of all that is public into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "Open build/site/index.html"
 
 viz: .venv/.installed-test ## Show the pipeline in a browser
 	@$(BIN)/kedro viz run
@@ -55,5 +59,5 @@ clean-all: ## Remove everything that was made, splits and records of runs includ
 	@touch $@
 
 .venv/.installed-test: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,viz,mlflow]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,viz,mlflow,docs]"
 	@touch $@ .venv/.installed

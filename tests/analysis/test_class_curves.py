@@ -13,7 +13,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from graft.analysis.class_curves import GRID, sample_precision, sample_roc, trace_class_curves
+from graft.analysis.thresholds import GRID, sample_precision, sample_roc, trace_class_curves
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graft.analysis.judges import is_much_weaker
+from graft.analysis.comparison import is_much_weaker
 
 
 def have_wrong(wrong: int, count: int) -> np.ndarray:

@@ -10,14 +10,14 @@ import pytest
 from sklearn.metrics import log_loss
 
 import graft
-from graft.analysis.log_loss import (
+from graft.analysis.metrics import METRICS
+from graft.analysis.predictions import (
     LARGEST_LOSS,
     SMALLEST_PROBABILITY,
     measure_log_loss,
     measure_losses,
     take_logarithms,
 )
-from graft.analysis.metrics import METRICS
 
 SURE = np.array([[1.0, 0.0], [1.0, 0.0]])
 LABELS = np.array([0, 1])

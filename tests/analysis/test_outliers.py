@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import median_abs_deviation
 
-from graft.analysis.outliers import find_outliers, score_modified_z
-from graft.analysis.shortcuts import derive_properties
+from graft.analysis.shortcuts import derive_properties, find_outliers, score_modified_z
 from helpers.exploration import make_index
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -9,7 +9,7 @@ import pytest
 from graft.caching.ledger import Ledger
 from graft.datasets import LabelReviewDataset
 from graft.pipelines.tabular.tables import TableFileDataset
-from graft.pipelines.text_classification.texts import TokenTablesDataset
+from graft.pipelines.text_classification.tokens import TokenTablesDataset
 
 
 def describe(path: Path) -> str | None:

@@ -25,7 +25,7 @@ from graft.pipelines.fine_tuning.predicting import (
     predict_from_pictures,
     store_measured_activations,
 )
-from graft.pipelines.head_training.predicting import predict_from_features
+from graft.pipelines.head_training.nodes import predict_from_features
 from helpers.classifiers import build_steep_head, look_up_classifier
 from helpers.pictures import trace_images
 

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from graft.analysis.calibration import summarise_calibration
-from graft.analysis.class_curves import trace_class_curves
 from graft.analysis.learning_curve import (
     ForecastSettings,
     forecast_errors,
@@ -24,12 +23,16 @@ from graft.analysis.thresholds import (
     measure_yes_or_no,
     select_shares,
     trace_abstention,
+    trace_class_curves,
 )
-from graft.reporting.calibration_figures import draw_abstention, draw_reliability
-from graft.reporting.class_curve_figures import draw_precision_recall, draw_roc
-from graft.reporting.learning_curve_figures import draw_learning_curve
+from graft.reporting.curve_figures import (
+    draw_abstention,
+    draw_precision_recall,
+    draw_reliability,
+    draw_roc,
+)
 from graft.reporting.report import render_page
-from graft.reporting.training_figures import draw_stage_curves
+from graft.reporting.training_figures import draw_learning_curve, draw_stage_curves
 
 pytestmark = [
     pytest.mark.filterwarnings("error"),

@@ -11,9 +11,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from graft.reporting.error_figures import draw_confusion, draw_steps
-from graft.reporting.learning_curve_figures import draw_few_shot
 from graft.reporting.style import escape_math, shorten
-from graft.reporting.training_figures import draw_history
+from graft.reporting.training_figures import draw_few_shot, draw_history
 
 STRANGE_NAMES = ["a$b$c", "$", r"\$x$", "<b>bold</b>", "Gänseblümchen", "x" * 200, "_a^{2", "%s {}"]
 

@@ -11,13 +11,14 @@ from PIL import Image
 
 from graft.analysis.shortcuts import SHORTCUT_COLUMNS, derive_properties
 from graft.reporting.contact_sheets import Panel, draw_sheet, embed_jpeg, encode_figure
-from graft.reporting.exploration_figures import (
+from graft.reporting.exploration import (
     draw_class_counts,
     draw_class_spread,
     draw_picture_sizes,
     draw_shortcuts,
+    render_profile,
+    settle_names,
 )
-from graft.reporting.exploration_page import render_profile, settle_names
 from helpers.exploration import make_index
 
 pytestmark = [

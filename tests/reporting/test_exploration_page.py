@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from graft.analysis.shortcuts import SHORTCUT_COLUMNS
-from graft.reporting.exploration_page import ExplorationContent, Finding, render_exploration
+from graft.reporting.exploration import ExplorationContent, Finding, render_exploration
 from helpers.pages import Page
 
 SCRIPT = "<script>alert('1')</script>"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graft.reporting.explanation_figures import embed_small, overlay_heat
+from graft.reporting.error_figures import embed_small, overlay_heat
 
 RANDOM = np.random.default_rng(0)
 

@@ -17,8 +17,7 @@ from kedro.pipeline import Node, Pipeline
 from graft import cli, settings
 from graft.caching import FreshCatalog
 from graft.errors import GraftError
-from graft.tracking.records import Record, describe_run
-from graft.tracking.store import log_record, open_store
+from graft.tracking.records import Record, describe_run, log_record, open_store
 
 needs_mlflow = pytest.mark.skipif(
     not find_spec("mlflow"), reason="MLflow is not installed (extra: mlflow)"

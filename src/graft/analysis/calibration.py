@@ -15,7 +15,7 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import chi2
 
 from graft.analysis.intervals import wilson_interval
-from graft.analysis.log_loss import measure_log_loss, take_logarithms
+from graft.analysis.predictions import measure_log_loss, take_logarithms
 
 # Beyond these a temperature says more about a tiny dev split than about the classifier.
 LOWEST, HIGHEST = 0.1, 10.0
@@ -43,7 +43,7 @@ class Temperature:
 def fit_temperature(labels: np.ndarray, probabilities: np.ndarray, coverage: float) -> Temperature:
     """The temperature with the lowest log loss on the given pictures, 0.1 to 10.
 
-    The log loss, :mod:`graft.analysis.log_loss`, is never worse than with 1. Without
+    The log loss, :mod:`graft.analysis.predictions`, is never worse than with 1. Without
     a mistake it has no minimum, the surer the better; then the mean confidence is raised to
     (n + 1) / (n + 2), what n right answers of n speak for by Laplace's rule of succession. The
     interval is that of the profile likelihood (Wilks, Annals of Mathematical Statistics 9, 1938).

@@ -1,4 +1,4 @@
-"""Whether one classifier is really better than another, on the same pictures."""
+"""Whether one classifier is really better than another, and which may speak for another."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from scipy.stats import t as student_t
 
 from graft.analysis.clusters import count_effective, number_clusters
 from graft.analysis.intervals import bootstrap_t_interval, resample_mean, take_quantiles
-from graft.analysis.log_loss import measure_losses
-from graft.analysis.predictions import check_probabilities
+from graft.analysis.predictions import check_probabilities, measure_losses
 
 POWER = 0.8
 # Pictures that tell the classifiers apart: counts rarer than this are left out of the sum.
@@ -268,3 +267,36 @@ def _find_interval(
     error = np.sqrt((first + second - difference**2) / (count + 2))
     reach = float(z * error)
     return max(difference - reach, -1.0), min(difference + reach, 1.0)
+
+
+# Beside the other's error it may have half of that more and a point, but never five points.
+_MORE_OF_ERROR, _POINT, _MOST = 0.5, 0.01, 0.05
+# So many pictures are no difference on any number of them.
+_CHANCE = 2
+
+
+def is_much_weaker(judge_right: np.ndarray, champion_right: np.ndarray) -> bool:
+    """Whether a classifier errs so much oftener than another that it cannot stand for it.
+
+    Args:
+        judge_right: Whether it is right on each of some pictures, bool (n,).
+        champion_right: The same of the other, on the same pictures.
+
+    Returns:
+        True without pictures to compare on.
+
+    Examples:
+        >>> champion = np.arange(100) >= 10
+        >>> is_much_weaker(np.arange(100) >= 15, champion)
+        False
+        >>> is_much_weaker(np.arange(100) >= 16, champion)
+        True
+    """
+    count = len(judge_right)
+    if not count:
+        return True
+    error = 1 - float(champion_right.mean())
+    allowed = max(_CHANCE / count, min(_MORE_OF_ERROR * error + _POINT, _MOST))
+    # Counts, so that a difference of just what is allowed is no matter of rounding.
+    more = int(champion_right.sum()) - int(judge_right.sum())
+    return more > allowed * count + 1e-9

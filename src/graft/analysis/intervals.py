@@ -14,9 +14,8 @@ from graft.analysis.clusters import (
     number_clusters,
     weigh_clusters,
 )
-from graft.analysis.log_loss import LARGEST_LOSS, measure_losses
 from graft.analysis.metrics import METRICS, Metric
-from graft.analysis.predictions import check_probabilities
+from graft.analysis.predictions import LARGEST_LOSS, check_probabilities, measure_losses
 
 
 def bootstrap_t_interval(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from graft.analysis.log_loss import measure_losses
+from graft.analysis.predictions import measure_losses
 
 # (label indices (n,), probabilities (n, C), weights (B, n)) -> values (B,)
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]

@@ -13,9 +13,8 @@ from typing import Any
 _TYPES = {
     "arrays": ["NumpyArrayDataset", "TracedArrayDataset", "WeightsDataset"],
     "atomic": ["AtomicDataset", "PreviousDataset"],
-    "csv_tables": ["CSVDataset"],
     "features": ["FeatureShardsDataset"],
-    "figures": ["FigureDataset", "FigureFolderDataset", "HTMLDataset"],
+    "figures": ["CSVDataset", "FigureDataset", "FigureFolderDataset", "HTMLDataset"],
     "image_sources": [
         "ClassFoldersDataset",
         "DigitsDataset",

@@ -1,14 +1,15 @@
-"""Training curves: loss and accuracy by epoch, and the learning-rate test."""
+"""Curves of training: over epochs, rates, recipes, and over the number of pictures or labels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from graft.analysis.choosing import read_kept
 from graft.reporting.style import BLUE, GREY, ORANGE, clean_axes, draw_note, make_figure
@@ -156,4 +157,99 @@ def draw_race(curves: pd.DataFrame, chosen: str) -> Figure:
         axes.set_ylabel(unit)
         axes.legend(frameon=False)
         clean_axes(axes)
+    return figure
+
+
+_MOST_TICKS = 9
+
+
+def draw_learning_curve(learning_curve: Mapping[str, Any]) -> Figure:
+    """Draw the measured accuracies with intervals, and how the fitted law goes on.
+
+    Args:
+        learning_curve: As of :func:`graft.analysis.learning_curve.forecast_errors`, and
+            ``confidence``.
+    """
+    if learning_curve["withheld"]:
+        return draw_note("No curve can be drawn of a classifier like the champion.")
+    figure, (axes,) = make_figure(7, 4.4)
+    points = learning_curve["points"]
+    values = {name: np.array([row[name] for row in points]) for name in points[0]}
+    accuracies = 1 - values["error"]
+    reach = [
+        np.maximum(values["high"] - values["error"], 0),
+        np.maximum(values["error"] - values["low"], 0),
+    ]
+    axes.errorbar(
+        values["pictures"],
+        accuracies,
+        yerr=reach,
+        color=BLUE,
+        marker="o",
+        linestyle="",
+        capsize=4,
+        label="measured by refits",
+    )
+    if learning_curve["curve"]:
+        _draw_law(axes, learning_curve)
+    _scale(axes, values["pictures"], [row["pictures"] for row in learning_curve["forecasts"]])
+    level = f"{100 * learning_curve['confidence']:g} %"
+    axes.set_title("How many more pictures? A simple classifier on the features")
+    axes.set_xlabel("training pictures (log scale)")
+    axes.set_ylabel(f"accuracy on dev (share), {level} interval")
+    axes.legend(frameon=False, loc="lower right")
+    clean_axes(axes)
+    return figure
+
+
+def _draw_law(axes: Axes, learning_curve: Mapping[str, Any]) -> None:
+    curve = learning_curve["curve"]
+    pictures = [row["pictures"] for row in curve]
+    lows, highs = ([1 - row[name] for row in curve] for name in ("low", "high"))
+    axes.plot(pictures, [1 - row["error"] for row in curve], color=ORANGE, label="power law")
+    axes.fill_between(pictures, lows, highs, color=ORANGE, alpha=0.15, linewidth=0)
+    axes.axvline(
+        learning_curve["whole"], color=GREY, linestyle=":", label="training pictures there are"
+    )
+
+
+def _scale(axes: Axes, measured: np.ndarray, foretold: list[float]) -> None:
+    """A log scale whose ticks are the very numbers of pictures."""
+    axes.set_xscale("log")
+    ticks = [*measured.tolist(), *foretold][-_MOST_TICKS:]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.tick_params(axis="x", labelsize=8, rotation=30)
+
+
+def draw_few_shot(summary: pd.DataFrame) -> Figure:
+    """Draw both ways of learning with the spread of their draws.
+
+    Args:
+        summary: Columns ``labels_per_class``, ``frozen``, ``frozen_std``, ``from_scratch``,
+            ``from_scratch_std``.
+    """
+    figure, (axes,) = make_figure(7, 4.2)
+    for name, title, colour in (
+        ("frozen", "frozen features", BLUE),
+        ("from_scratch", "from scratch", ORANGE),
+    ):
+        axes.errorbar(
+            summary["labels_per_class"],
+            summary[name],
+            yerr=summary[f"{name}_std"],
+            color=colour,
+            marker="o",
+            capsize=4,
+            label=title,
+        )
+    axes.set_xscale("log")
+    axes.set_xticks(summary["labels_per_class"], [str(n) for n in summary["labels_per_class"]])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("labelled pictures a class (log scale)")
+    axes.set_ylabel("accuracy on dev (share)")
+    axes.set_title("Learning from few labels: mean and standard deviation over draws")
+    axes.legend(frameon=False)
+    clean_axes(axes)
     return figure

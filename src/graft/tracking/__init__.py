@@ -5,6 +5,6 @@ know: also of outputs that were fresh, and without a part in how they are made. 
 says why kedro-mlflow, which tracks every command while it runs, is not what does it.
 """
 
-from graft.tracking.hook import TRACKS, TrackingHook
+from graft.tracking.records import TRACKS, TrackingHook
 
 __all__ = ["TRACKS", "TrackingHook"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graft.analysis.choosing import rank
-from graft.analysis.log_loss import measure_losses
+from graft.analysis.predictions import measure_losses
 from graft.models.freezing import CutClassifier, join_for_training
 from graft.models.inference import compile_forward
 from graft.parameters.training import TrainingParameters
@@ -148,7 +148,7 @@ def make_empty_history() -> pd.DataFrame:
 
 
 def measure_log_loss(model: keras.Model, source: BatchSource, batch_size: int = 32) -> float:
-    """Log loss of a model on the inputs of a source, :mod:`graft.analysis.log_loss`, in nats."""
+    """Log loss of a model on the inputs of a source, :mod:`graft.analysis.predictions`, in nats."""
     forward = compile_forward(model, batch_size)
     dtype = model.inputs[0].dtype
     total = 0.0

@@ -11,14 +11,14 @@ from sklearn.metrics import accuracy_score, log_loss
 from graft.analysis.random_split import measure_optimism
 from graft.datasets.features import FeatureTable
 from graft.parameters.base import TrainSampleParameters
-from graft.pipelines.evaluation.comparing import compare_models
 from graft.pipelines.evaluation.nodes import (
+    compare_models,
     compare_with_random_split,
     measure_error_breakdown,
     measure_predictions,
 )
 from graft.pipelines.evaluation.parameters import EvaluationParameters
-from graft.pipelines.head_training.predicting import predict_from_features
+from graft.pipelines.head_training.nodes import predict_from_features
 from graft.pipelines.selection.nodes import collect_predictions
 from helpers.classifiers import build_steep_head
 

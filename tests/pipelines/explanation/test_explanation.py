@@ -21,7 +21,7 @@ from graft.pipelines.explanation.nodes import (
     select_pictures,
 )
 from graft.pipelines.explanation.parameters import ExplanationParameters
-from graft.reporting.explanation_figures import draw_explained, embed_pictures
+from graft.reporting.error_figures import draw_explained, embed_pictures
 from graft.reporting.report import render_page
 from helpers.classifiers import build_undecided
 

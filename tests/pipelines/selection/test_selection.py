@@ -14,7 +14,7 @@ from graft.errors import GraftError
 from graft.parameters.base import TrainSampleParameters
 from graft.pipelines.evaluation.nodes import measure_predictions
 from graft.pipelines.evaluation.parameters import EvaluationParameters
-from graft.pipelines.head_training.predicting import predict_from_features
+from graft.pipelines.head_training.nodes import predict_from_features
 from graft.pipelines.selection.nodes import (
     choose_classifier,
     collect_predictions,

@@ -22,8 +22,8 @@ from graft.datasets import (
 )
 from graft.errors import GraftError
 from graft.pipelines.text_classification import create_pipeline
-from graft.pipelines.text_classification.networks import build_text_network
 from graft.pipelines.text_classification.nodes import (
+    build_text_network,
     measure_texts,
     train_text_network,
     write_text_report,

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from kedro.io import DatasetError
 
 from graft.errors import GraftError
-from graft.pipelines.text_classification.texts import KerasTextsDataset, TokenTablesDataset
 from graft.pipelines.text_classification.tokens import (
+    KerasTextsDataset,
+    TokenTablesDataset,
     TokenTexts,
     collect_texts,
     pad_tokens,

@@ -27,7 +27,7 @@ from graft.analysis.thresholds import (
 )
 from graft.errors import GraftError
 from graft.pipelines.calibration.parameters import CalibrationParameters
-from graft.reporting.calibration_figures import draw_abstention, draw_reliability
+from graft.reporting.curve_figures import draw_abstention, draw_reliability
 
 logger = logging.getLogger(__name__)
 

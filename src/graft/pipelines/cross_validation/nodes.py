@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 from graft.analysis.intervals import mean_interval
 from graft.analysis.metrics import METRICS
 from graft.analysis.predictions import check_probabilities
-from graft.compute.known_rows import TracedRows
-from graft.compute.streams import RowStream
+from graft.compute.streams import RowStream, TracedRows
 from graft.datasets.features import FeatureTable
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.training import HeadTrainingParameters

@@ -11,8 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from graft.analysis.choosing import read_kept
-from graft.analysis.class_curves import trace_class_curves
-from graft.analysis.judges import is_much_weaker
+from graft.analysis.comparison import is_much_weaker
 from graft.analysis.learning_curve import (
     ForecastSettings,
     forecast_errors,
@@ -20,12 +19,12 @@ from graft.analysis.learning_curve import (
 )
 from graft.analysis.predictions import read_split
 from graft.analysis.refits import Pictures, refit_on_parts
+from graft.analysis.thresholds import trace_class_curves
 from graft.datasets.features import FeatureTable
 from graft.pipelines.curves.parameters import CurvesParameters
 from graft.progress import tell
-from graft.reporting.class_curve_figures import draw_precision_recall, draw_roc
-from graft.reporting.learning_curve_figures import draw_learning_curve
-from graft.reporting.training_figures import draw_stage_curves
+from graft.reporting.curve_figures import draw_precision_recall, draw_roc
+from graft.reporting.training_figures import draw_learning_curve, draw_stage_curves
 
 FROZEN = "frozen"
 _OTHER_KINDS = {

@@ -1,8 +1,9 @@
-"""Nodes of the evaluation stage that measure and draw; no other stage reads the test split."""
+"""Nodes of the evaluation stage; no other stage reads the test split."""
 
 from __future__ import annotations
 
 import logging
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from graft.analysis.clusters import number_clusters
+from graft.analysis.comparison import compare_classifiers
 from graft.analysis.error_breakdown import (
     SPLITS,
     compare_with_baseline,
@@ -23,7 +25,6 @@ from graft.analysis.predictions import get_probabilities
 from graft.analysis.random_split import measure_optimism
 from graft.datasets.features import FeatureTable
 from graft.pipelines.evaluation.parameters import EvaluationParameters
-from graft.pipelines.evaluation.shown import select_shown
 from graft.reporting.error_figures import draw_confusion, draw_steps
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def measure_predictions(
         ``metrics``: model → split → ``n``, ``clusters`` (of pictures that belong together) and
         the figures with their intervals, see
         :func:`graft.analysis.intervals.measure_with_intervals`; on test those that
-        :func:`graft.pipelines.evaluation.shown.select_shown` leaves.
+        :func:`graft.pipelines.evaluation.nodes.select_shown` leaves.
         ``class_metrics``: ``model``, ``split``, ``class``, ``precision``, ``recall``, ``f1``,
         ``support``.
     """
@@ -83,7 +84,7 @@ def measure_error_breakdown(
         ``train_pictures`` (of which ``errors`` measures a sample), ``chance`` (error of guessing),
         ``majority``: the commonest ``label`` of train and the ``errors`` of always naming it;
         ``models``: model → ``errors`` (split → ``n``, ``clusters``, ``value``, ``low``, ``high``;
-        of ``test`` see :func:`graft.pipelines.evaluation.shown.select_shown`); of the chosen one
+        of ``test`` see :func:`graft.pipelines.evaluation.nodes.select_shown`); of the chosen one
         also ``readings`` (see :func:`graft.analysis.error_breakdown.read_error_breakdown`),
         ``headline``, a sentence, and ``baseline`` (see
         :func:`graft.analysis.error_breakdown.compare_with_baseline`), on test.
@@ -217,3 +218,107 @@ def draw_confusion_matrices(
     test = predictions[predictions["split"] == "test"]
     counts = count_confusions(test["label"], test["predicted"], class_names)
     return draw_confusion(counts), draw_confusion(counts, log2=True)
+
+
+def select_shown(
+    predictions: pd.DataFrame, chosen_predictions: pd.DataFrame, parameters: EvaluationParameters
+) -> pd.DataFrame:
+    """Predictions without those on test of models that were not chosen, unless they are asked for.
+
+    Whoever sees how all candidates do on test can choose by test, and then has none any more. What
+    is left here is what :func:`graft.pipelines.champion.nodes.count_test_evaluations` counts.
+
+    Args:
+        predictions: Of all models; columns ``model`` and ``split``.
+        chosen_predictions: Of the chosen one.
+        parameters: ``show_all_candidates``.
+    """
+    if parameters.show_all_candidates:
+        return predictions
+    chosen = chosen_predictions["model"].iloc[0]
+    return predictions[(predictions["split"] != "test") | (predictions["model"] == chosen)]
+
+
+def compare_models(
+    predictions: pd.DataFrame,
+    chosen_predictions: pd.DataFrame,
+    metrics: dict[str, Any],
+    splits: pd.DataFrame,
+    class_names: list[str],
+    parameters: EvaluationParameters,
+    *costs: dict[str, Any],
+    names: list[str],
+) -> dict[str, Any]:
+    """Compare all models with each other, picture by picture, on dev.
+
+    Verdicts and advice come from dev; on test figures are only shown.
+
+    Returns:
+        ``comparison``: ``confidence``; ``chosen``, the model chosen on dev; ``models``: model →
+        its figures on ``dev`` and on ``test`` (None unless shown) and its ``cost``; ``pairs``: for
+        any two models ``first``, ``second`` and, for ``dev`` and ``test`` (None unless both are
+        shown), what :func:`graft.analysis.comparison.compare_classifiers` gives. No pair with a
+        single model.
+    """
+    shown = select_shown(predictions, chosen_predictions, parameters)
+    pairs = [
+        _compare_pair(shown, pair, splits, class_names, parameters)
+        for pair in combinations(names, 2)
+    ]
+    for pair in pairs:
+        _tell_pair(pair)
+    return {
+        "confidence": parameters.confidence,
+        "chosen": str(chosen_predictions["model"].iloc[0]),
+        "models": {
+            name: {
+                **{split: metrics[name].get(split) for split in ("dev", "test")},
+                "cost": cost,
+            }
+            for name, cost in zip(names, costs, strict=True)
+        },
+        "pairs": pairs,
+    }
+
+
+def _compare_pair(
+    predictions: pd.DataFrame,
+    pair: tuple[str, str],
+    splits: pd.DataFrame,
+    class_names: list[str],
+    parameters: EvaluationParameters,
+) -> dict[str, Any]:
+    cluster_of = splits.set_index("image_id")["cluster"]
+    found: dict[str, Any] = {"first": pair[0], "second": pair[1]}
+    for split in ("dev", "test"):
+        rows = predictions[predictions["split"] == split]
+        if not set(pair) <= set(rows["model"]):
+            found[split] = None
+            continue
+        first, second = (rows[rows["model"] == model].set_index("image_id") for model in pair)
+        second = second.loc[first.index]
+        labels = pd.Categorical(first["label"], categories=class_names).codes.astype(np.int64)
+        found[split] = compare_classifiers(
+            labels,
+            get_probabilities(first),
+            get_probabilities(second),
+            parameters.bootstrap_draws,
+            parameters.confidence,
+            parameters.seed,
+            cluster_of.loc[first.index].to_numpy(),
+        )
+    return found
+
+
+def _tell_pair(pair: dict[str, Any]) -> None:
+    found = pair["dev"]
+    logger.info(
+        "Compared     %s against %s on dev: %s",
+        *(pair[place].replace("_", "-") for place in ("second", "first")),
+        found["verdict"],
+    )
+    logger.info(
+        "             accuracy %+.1f points (%+.1f to %+.1f), p = %.2g",
+        *(100 * found["accuracy"][name] for name in ("value", "low", "high")),
+        found["p_value"],
+    )

@@ -3,8 +3,8 @@
 from kedro.pipeline import Node, Pipeline
 
 from graft.pipelines.candidates import bind, list_candidates, name_all
-from graft.pipelines.evaluation.comparing import compare_models
 from graft.pipelines.evaluation.nodes import (
+    compare_models,
     compare_with_random_split,
     draw_confusion_matrices,
     draw_error_breakdown,

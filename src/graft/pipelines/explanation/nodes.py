@@ -18,7 +18,7 @@ from graft.analysis.mistakes import (
 from graft.datasets.features import FeatureTable
 from graft.images.colours import make_reader
 from graft.pipelines.explanation.parameters import ExplanationParameters
-from graft.reporting.explanation_figures import draw_explained
+from graft.reporting.error_figures import draw_explained
 from graft.types import KerasModel
 
 

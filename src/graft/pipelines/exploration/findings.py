@@ -10,7 +10,7 @@ import pandas as pd
 
 from graft.analysis.shortcuts import TOGETHER
 from graft.pipelines.exploration.parameters import ExplorationParameters
-from graft.reporting.exploration_page import Finding
+from graft.reporting.exploration import Finding
 from graft.reporting.style import shorten
 
 logger = logging.getLogger(__name__)

@@ -10,21 +10,27 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from graft.analysis.outliers import find_outliers
-from graft.analysis.shortcuts import ShortcutSettings, derive_properties, measure_shortcuts
+from graft.analysis.shortcuts import (
+    ShortcutSettings,
+    derive_properties,
+    find_outliers,
+    measure_shortcuts,
+)
 from graft.errors import PictureError
 from graft.images.crops import parse_crop
 from graft.images.decoding import decode_picture
 from graft.pipelines.exploration.findings import describe_outlier, judge_all, log_findings
 from graft.pipelines.exploration.parameters import ExplorationParameters
 from graft.reporting.contact_sheets import Panel, draw_sheet, encode_figure
-from graft.reporting.exploration_figures import (
+from graft.reporting.exploration import (
+    ExplorationContent,
     draw_class_counts,
     draw_class_spread,
     draw_picture_sizes,
     draw_shortcuts,
+    render_exploration,
+    render_profile,
 )
-from graft.reporting.exploration_page import ExplorationContent, render_exploration, render_profile
 from graft.sources.source import ImageSource
 
 UNLABELLED = "(no label)"

@@ -19,8 +19,8 @@ from graft.images.colours import copy_pictures
 from graft.parameters.base import BackboneParameters
 from graft.pipelines.few_shot.parameters import FewShotParameters
 from graft.progress import track
-from graft.reporting.learning_curve_figures import draw_few_shot
 from graft.reporting.report import render_page
+from graft.reporting.training_figures import draw_few_shot
 from graft.types import KerasModel
 
 logger = logging.getLogger(__name__)

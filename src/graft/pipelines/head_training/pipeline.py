@@ -5,9 +5,9 @@ from kedro.pipeline import Node, Pipeline
 from graft.pipelines.candidates import Candidate, create_candidate_pipeline
 from graft.pipelines.head_training.nodes import (
     join_classifier,
+    predict_from_features,
     train_head,
 )
-from graft.pipelines.head_training.predicting import predict_from_features
 
 
 def _create_training() -> list[Node]:

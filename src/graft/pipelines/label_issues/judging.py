@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from graft.analysis.calibration import apply_temperature, fit_temperature
-from graft.analysis.judges import is_much_weaker
+from graft.analysis.comparison import is_much_weaker
 from graft.analysis.label_issues import predict_out_of_fold
 from graft.analysis.wrong_labels import estimate_wrong_labels
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from graft.parameters.base import BackboneParameters
-from graft.reporting.explanation_figures import embed_pictures
+from graft.reporting.error_figures import embed_pictures
 from graft.reporting.report import ReportContent, render_report
 
 

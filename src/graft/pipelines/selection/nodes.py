@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from graft.analysis.choosing import Rank, rank
-from graft.analysis.log_loss import measure_log_loss
-from graft.analysis.predictions import check_probabilities, get_probabilities
+from graft.analysis.predictions import check_probabilities, get_probabilities, measure_log_loss
 from graft.errors import GraftError
 from graft.images.colours import make_reader
 from graft.pipelines.selection.parameters import SelectionParameters
