@@ -105,6 +105,8 @@ def test_a_classifier_is_not_better_than_itself() -> None:
     assert found["verdict"] == found["log_loss_verdict"] == "no evidence of a difference"
     assert found["accuracy"]["low"] < 0 < found["accuracy"]["high"]
     assert found["log_loss"] == {"value": 0, "low": 0, "high": 0}
+    assert found["same"]
+    assert not judge(labels, first, np.roll(first, 1, axis=1))["same"]
 
 
 def test_few_clusters_are_less_evidence_than_as_many_single_pictures() -> None:

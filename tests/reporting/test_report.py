@@ -77,7 +77,8 @@ def read_page(**changes):
 
 FOUND = {
     "n": 1020, "clusters": 1020, "only_first": 1, "only_second": 9, "p_value": 0.0213,
-    "verdict": "better", "smallest": 0.012, "log_loss_verdict": "no evidence of a difference",
+    "same": False, "verdict": "better", "smallest": 0.012,
+    "log_loss_verdict": "no evidence of a difference",
     "accuracy": {"value": 8 / 1020, "low": 0.001, "high": 0.016},
     "log_loss": {"value": -0.01, "low": -0.03, "high": 0.01},
 }  # fmt: skip
@@ -337,6 +338,12 @@ def test_models_that_are_right_on_the_same_pictures_are_told():
     found = {"only_first": 0, "only_second": 0, "verdict": "no evidence of a difference"}
     text = read_page(**make_comparison(**found)).text
     assert "both are right on the same of the 1,020 pictures of dev" in text
+
+
+def test_a_model_that_answers_as_the_other_does_is_not_compared():
+    text = read_page(**make_comparison(same=True)).text
+    assert "gives the same answers as the" in text
+    assert "McNemar" not in text
 
 
 def test_of_test_nothing_is_told_of_models_that_were_not_chosen_unless_it_was_asked_for():

@@ -14,6 +14,8 @@ from graft.analysis.intervals import bootstrap_t_interval, resample_mean, take_q
 from graft.analysis.predictions import check_probabilities, measure_losses
 
 POWER = 0.8
+# Probabilities that are nowhere further apart are those of one classifier, computed twice.
+SAME_WITHIN = 1e-4
 # Pictures that tell the classifiers apart: counts rarer than this are left out of the sum.
 _NEGLIGIBLE = 1e-10
 
@@ -148,7 +150,8 @@ def compare_classifiers(
         clusters: Cluster of every picture (n,); None if they do not belong together.
 
     Returns:
-        ``n``, ``clusters``, ``only_first``, ``only_second``, ``p_value``; ``accuracy`` (``value``,
+        ``n``, ``clusters``, ``same`` (whether both give the same probabilities), ``only_first``,
+        ``only_second``, ``p_value``; ``accuracy`` (``value``,
         ``low``, ``high``, ``bootstrap_low``, ``bootstrap_high``) and ``log_loss`` (``value``,
         ``low``, ``high``), differences; ``verdict`` on the second classifier, by accuracy, and
         ``log_loss_verdict``: ``better``, ``worse`` or ``no evidence of a difference``;
@@ -171,6 +174,7 @@ def compare_classifiers(
     return {
         "n": len(labels),
         "clusters": int(codes.max()) + 1,
+        "same": bool(np.abs(given[1] - given[0]).max() <= SAME_WITHIN),
         "only_first": found["only_first"],
         "only_second": found["only_second"],
         **compared,

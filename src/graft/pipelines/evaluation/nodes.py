@@ -312,11 +312,11 @@ def _compare_pair(
 
 def _tell_pair(pair: dict[str, Any]) -> None:
     found = pair["dev"]
-    logger.info(
-        "Compared     %s against %s on dev: %s",
-        *(pair[place].replace("_", "-") for place in ("second", "first")),
-        found["verdict"],
-    )
+    names = [pair[place].replace("_", "-") for place in ("second", "first")]
+    if found["same"]:
+        logger.info("Compared     %s gives the same answers as %s on all of dev", *names)
+        return
+    logger.info("Compared     %s against %s on dev: %s", *names, found["verdict"])
     logger.info(
         "             accuracy %+.1f points (%+.1f to %+.1f), p = %.2g",
         *(100 * found["accuracy"][name] for name in ("value", "low", "high")),
