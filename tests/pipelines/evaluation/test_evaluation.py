@@ -156,8 +156,16 @@ def test_the_verdict_that_is_told_is_that_of_dev(
     with caplog.at_level("INFO"):
         (found,) = _compare(both, splits)["pairs"]
     assert found["test"]["accuracy"]["value"] == -1
+    assert "Compared     fine-tuned gives the same answers as frozen on all of dev" in caplog.text
+
+
+def test_models_that_answer_differently_are_told_with_an_interval(
+    predictions: pd.DataFrame, splits: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        _compare(pd.concat([predictions, _contradict(predictions, "dev")]), splits)
     assert "Compared     fine-tuned against frozen on dev: no evidence" in caplog.text
-    assert "accuracy +0.0 points" in caplog.text
+    assert "accuracy -" in caplog.text
 
 
 def _list_numbers_of_test(found: object, path: str = "") -> list[str]:
