@@ -30,8 +30,8 @@ def make_pictures(folder: Path, count: int) -> None:
 
 def decode(folder: Path, count: int) -> None:
     """Run the decoding stage."""
+    from graft.parameters.decoding import DecodingParameters
     from graft.pipelines.decoding.nodes import decode_images
-    from graft.pipelines.decoding.parameters import DecodingParameters
 
     make_pictures(folder / "pictures", count)
     source = ClassFoldersDataset(filepath=str(folder / "pictures")).load()

@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": set(),
     "training": {"analysis", "compute", "images", "models", "parameters"},
     "analysis": set(),
+    "search": {"analysis", "compute", "images", "models", "parameters", "training"},
     "reporting": {"analysis"},
     "classifier": {"analysis", "images", "models"},
     "datasets": {"images", "sources", "compute", "models", "training", "classifier"},
@@ -34,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "tracking": {"caching", "datasets.atomic"},
     "pipelines": {
         "analysis", "classifier", "compute", "datasets", "images", "models", "parameters",
-        "reporting", "sources", "training",
+        "reporting", "search", "sources", "training",
     },
     # The doors: what Kedro and the command line call.
     "pipeline_registry": {"pipelines"},
@@ -43,8 +44,8 @@ ALLOWED: dict[str, set[str]] = {
         "sources.stores", "tracking",
     },
     "hooks": {
-        "caching", "configuration", "datasets.atomic", "pipelines.candidates",
-        "pipelines.prediction.pipeline",
+        "caching", "configuration", "datasets.atomic", "datasets.environments",
+        "pipelines.candidates", "pipelines.prediction.pipeline", "search.spaces",
     },
     "shared_values": set(),
     "configuration": set(),
@@ -58,6 +59,7 @@ FOREIGN = {
     "compute": {"kedro", "keras", "tensorflow"},
     "images": {"kedro", "keras", "tensorflow"},
     "models": {"kedro"},
+    "search": {"kedro"},
     "sources": {"kedro", "tensorflow"},
     "tracking": {"keras", "tensorflow"},
     "training": {"kedro"},

@@ -14,16 +14,18 @@ import click
 from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import DataCatalog
+from kedro.io import AbstractDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
 from graft.caching.runner import is_plan_only
 from graft.configuration import find_environments_with, list_environments, open_configuration
 from graft.datasets.atomic import AtomicDataset
+from graft.datasets.environments import Basis, choose_basis
 from graft.errors import GraftError
 from graft.fingerprints import PACKAGE
 from graft.pipelines.candidates import choose_candidates
 from graft.pipelines.prediction.pipeline import choose_prediction
+from graft.search.spaces import choose_space
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,15 @@ class CommandCheckHook:
         # Before the pipelines are built, which have a stage a candidate.
         choose_candidates(context.config_loader["parameters"])
         choose_prediction(context.config_loader["parameters"])
+        choose_space(context.config_loader["parameters"])
+        choose_basis(_find_basis(context, loader))
+
+
+def _find_basis(context: KedroContext, loader: OmegaConfigLoader) -> Basis:
+    """Where an environment that is found in this run begins."""
+    folder = Path(str(loader.conf_source)) / (context.env or str(loader.default_run_env))
+    declared = frozenset(loader["globals"]) - {"search_environment"}
+    return Basis(folder if folder.is_dir() else None, context._runtime_params or {}, declared)
 
 
 # Names that parameters had before.
@@ -100,9 +111,12 @@ class RunSummaryHook:
                 logger.info(line)
         if "quarantined_images" in made and len(quarantined := catalog.load("quarantined_images")):
             _tell_place(f"\n{len(quarantined):,} quarantined in ", catalog, "quarantined_images")
-        for name in ("report", "exploration_report", "few_shot_report"):
+        for name in ("report", "exploration_report", "few_shot_report", "search_page"):
             if name in made:
                 _tell_place("\nReport       ", catalog, name)
+        if "search_environment" in made:
+            _tell_place("Environment  ", catalog, "search_environment")
+            _tell_environment(catalog["search_environment"])
         if "champion" in made:
             _tell_place("Champion     ", catalog, "champion")
         for name in ("predicted_pictures_list", "layer_features", "layer_features_array"):
@@ -110,6 +124,12 @@ class RunSummaryHook:
                 _tell_place("Written      ", catalog, name)
         for line in suggest_next(made, run_params["env"]):
             logger.info(line)
+
+
+def _tell_environment(dataset: AbstractDataset[Any, Any]) -> None:
+    if isinstance(dataset, AtomicDataset):
+        logger.info("\nNext\n  a run with what was found")
+        logger.info("    %s --env=%s", _find_commands()[0], dataset.filepath.name)
 
 
 def _tell_place(title: str, catalog: DataCatalog, name: str) -> None:

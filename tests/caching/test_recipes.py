@@ -15,9 +15,9 @@ from graft.caching.ledger import Ledger
 from graft.caching.plan import Plan
 from graft.caching.recipes import describe_code, describe_parameters
 from graft.datasets import AtomicDataset
+from graft.parameters.decoding import DecodingParameters
+from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.parameters.training import TrainingParameters
-from graft.pipelines.decoding.parameters import DecodingParameters
-from graft.pipelines.from_scratch.parameters import ScratchTrainingParameters
 from graft.pipelines.ingestion.parameters import IngestionParameters
 
 DECODING = DecodingParameters(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from graft.pipelines.from_scratch.parameters import ScratchTrainingParameters
+from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.pipelines.tabular.parameters import TabularParameters
 from graft.pipelines.text_classification.parameters import TextParameters
 from graft.settings import CONFIG_LOADER_ARGS

@@ -18,6 +18,7 @@ from graft.pipelines.candidates import (
     list_candidates,
     list_measured,
     measure_cost,
+    predict_from_features,
     predict_pictures,
     tabulate_predictions,
 )
@@ -25,7 +26,6 @@ from graft.pipelines.fine_tuning.predicting import (
     predict_from_pictures,
     store_measured_activations,
 )
-from graft.pipelines.head_training.nodes import predict_from_features
 from helpers.classifiers import build_steep_head, look_up_classifier
 from helpers.pictures import trace_images
 
@@ -61,7 +61,10 @@ def test_those_that_their_own_parameters_leave_out_are_no_candidates() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ([], r"a list of at least one of from_scratch, frozen, fine_tuned .* got \[\]"),
+        (
+            [],
+            r"a list of at least one of from_scratch, .*, frozen_folds .* got \[\]",
+        ),
         ("frozen", "a list of at least one of .*; got 'frozen'"),
         (["frozen", "frozen"], "each may stand there once; got"),
         (["frosen"], "unknown candidate; known are .*; got 'frosen'"),

@@ -13,6 +13,7 @@ from typing import Any
 _TYPES = {
     "arrays": ["NumpyArrayDataset", "TracedArrayDataset", "WeightsDataset"],
     "atomic": ["AtomicDataset", "PreviousDataset"],
+    "environments": ["EnvironmentDataset"],
     "features": ["FeatureShardsDataset"],
     "figures": ["CSVDataset", "FigureDataset", "FigureFolderDataset", "HTMLDataset"],
     "image_sources": [

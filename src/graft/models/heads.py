@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 
@@ -84,3 +86,28 @@ def join_classifier(backbone: keras.Model, head: keras.Model) -> keras.Model:
     for layer in head.layers:
         probabilities = layer(probabilities)
     return keras.Model(backbone.input, probabilities, name="classifier")
+
+
+def average_heads(heads: Sequence[keras.Model], backbone: keras.Model | None = None) -> keras.Model:
+    """A flat model whose answer is the mean of the probabilities of several heads.
+
+    Args:
+        heads: Chains of layers from features (N, D) to probabilities (N, C).
+        backbone: From pictures (N, H, W, 3) uint8 to features; None for a model from features.
+
+    Returns:
+        Model to probabilities (N, C) float32, with copies of the heads' layers and weights.
+    """
+    start = backbone.input if backbone is not None else keras.Input(heads[0].input_shape[1:])
+    features = backbone.output if backbone is not None else start
+    answers = []
+    for number, head in enumerate(heads):
+        answer = features
+        for layer in head.layers:
+            name = f"fold{number}_{layer.name}"
+            copy = type(layer).from_config({**layer.get_config(), "name": name})
+            answer = copy(answer)
+            copy.set_weights(layer.get_weights())
+        answers.append(answer)
+    mean = keras.layers.Average(name="probabilities")(answers)
+    return keras.Model(start, mean, name="fold_heads" if backbone is None else "classifier")

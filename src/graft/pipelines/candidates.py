@@ -22,6 +22,7 @@ import pandas as pd
 from kedro.pipeline import Node, Pipeline
 from matplotlib.figure import Figure
 
+from graft.datasets.features import FeatureTable
 from graft.datasets.keras_model import KerasModelDataset
 from graft.dotted_paths import load_by_path
 from graft.errors import GraftError
@@ -36,8 +37,10 @@ STAGES = {
     "from_scratch": "from_scratch",
     "frozen": "head_training",
     "fine_tuned": "fine_tuning",
+    "frozen_folds": "fold_ensemble",
+    "autokeras": "autokeras",
 }
-_BATCH = 64
+_BATCH, _FEATURE_BATCH = 64, 256
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,30 @@ def predict_pictures(
     read = make_reader(images, classifier.input_shape[-1])
     probabilities = predict_rows(classifier, read, rows, _BATCH, "predicting")
     return tabulate_predictions(splits.iloc[rows], probabilities, class_names)
+
+
+def predict_from_features(
+    features: FeatureTable,
+    head: KerasModel,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    parameters: TrainSampleParameters,
+) -> pd.DataFrame:
+    """Classify the pictures of train_dev, dev and test and some of train from stored features.
+
+    The backbone is not run again: the classifier is this very backbone and head.
+
+    Returns:
+        ``predictions``, see :func:`tabulate_predictions`.
+    """
+    from graft.models.inference import predict_rows
+
+    pictures = splits.iloc[list_measured(splits, parameters)]
+    rows = features.find_rows(pictures["image_id"])
+    order = np.argsort(rows)  # as they lie on the disk
+    probabilities = np.empty((len(rows), len(class_names)), np.float32)
+    probabilities[order] = predict_rows(head, features.read_rows, rows[order], _FEATURE_BATCH)
+    return tabulate_predictions(pictures, probabilities, class_names)
 
 
 def tabulate_predictions(

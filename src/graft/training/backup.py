@@ -63,6 +63,11 @@ class TrainingBackup:
         self.seconds = seconds
         self._is_forgotten = is_forgotten
 
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether what is there counts as absent."""
+        return self._is_forgotten
+
     def enter(self, name: str) -> TrainingBackup:
         """The backup of a part, in a folder of its own below this one.
 

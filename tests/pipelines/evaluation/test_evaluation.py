@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from graft.analysis.random_split import measure_optimism
 from graft.datasets.features import FeatureTable
 from graft.parameters.base import TrainSampleParameters
+from graft.pipelines.candidates import predict_from_features
 from graft.pipelines.evaluation.nodes import (
     compare_models,
     compare_with_random_split,
@@ -18,7 +19,6 @@ from graft.pipelines.evaluation.nodes import (
     measure_predictions,
 )
 from graft.pipelines.evaluation.parameters import EvaluationParameters
-from graft.pipelines.head_training.nodes import predict_from_features
 from graft.pipelines.selection.nodes import collect_predictions
 from helpers.classifiers import build_steep_head
 

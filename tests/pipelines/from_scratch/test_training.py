@@ -20,10 +20,10 @@ from graft.datasets import (
 )
 from graft.errors import GraftError
 from graft.parameters.base import TrainSampleParameters
+from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.pipelines.candidates import predict_pictures
 from graft.pipelines.from_scratch import create_pipeline
 from graft.pipelines.from_scratch.nodes import train_network
-from graft.pipelines.from_scratch.parameters import ScratchTrainingParameters
 from graft.training.backup import TrainingBackup
 
 CLASSES = ["dark", "light"]

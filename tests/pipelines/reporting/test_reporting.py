@@ -19,8 +19,7 @@ from graft.datasets import FigureDataset
 from graft.datasets.features import FeatureTable
 from graft.parameters.base import BackboneParameters, TrainSampleParameters
 from graft.pipeline_registry import JUDGING, create_stage
-from graft.pipelines.candidates import measure_cost
-from graft.pipelines.head_training.nodes import predict_from_features
+from graft.pipelines.candidates import measure_cost, predict_from_features
 from graft.pipelines.reporting.pipeline import FIGURES
 from graft.reporting.style import draw_note
 from graft.settings import CONFIG_LOADER_ARGS

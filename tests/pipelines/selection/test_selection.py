@@ -12,9 +12,9 @@ import pytest
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.parameters.base import TrainSampleParameters
+from graft.pipelines.candidates import predict_from_features
 from graft.pipelines.evaluation.nodes import measure_predictions
 from graft.pipelines.evaluation.parameters import EvaluationParameters
-from graft.pipelines.head_training.nodes import predict_from_features
 from graft.pipelines.selection.nodes import (
     choose_classifier,
     collect_predictions,

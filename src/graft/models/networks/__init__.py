@@ -1,6 +1,6 @@
 """Networks that are trained from scratch; importing this package registers all of them."""
 
-from graft.models.networks import cats_vs_dogs, gtsrb, mnist
+from graft.models.networks import cats_vs_dogs, gtsrb, mnist, tunable
 from graft.models.networks.registry import NETWORKS, NetworkSettings, build_classifier
 
 __all__ = [
@@ -10,4 +10,5 @@ __all__ = [
     "cats_vs_dogs",
     "gtsrb",
     "mnist",
+    "tunable",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -22,6 +23,7 @@ class NetworkSettings:
         l1: Factor of the L1 penalty on kernels.
         l2: Factor of the L2 penalty on kernels.
         seed: Seed of the start weights and of dropout.
+        architecture: Of a network whose layers are parameters.
     """
 
     class_count: int
@@ -30,6 +32,7 @@ class NetworkSettings:
     l1: float = 0.0
     l2: float = 0.0
     seed: int = 0
+    architecture: Any = None
 
     def make_convolution(
         self, filters: int, position: int, padding: str = "valid"
@@ -104,7 +107,9 @@ class Network:
 NETWORKS: dict[str, Network] = {}
 
 
-def register_network(name: str, image_size: int, channels: int = 1) -> Callable[[Builder], Builder]:
+def register_network(
+    name: str, image_size: int | None, channels: int | None = 1
+) -> Callable[[Builder], Builder]:
     """Add a network under the name that ``from_scratch.network`` calls it by."""
 
     def register(build: Builder) -> Builder:

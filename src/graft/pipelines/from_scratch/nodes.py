@@ -12,7 +12,7 @@ import pandas as pd
 from graft.compute.streams import copy_rows
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
-from graft.pipelines.from_scratch.parameters import ScratchTrainingParameters
+from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.training.backup import TrainingBackup
 from graft.types import KerasModel
 
@@ -53,6 +53,7 @@ def train_network(
         )
     check_outputs(parameters.loss, class_count, class_count, parameters.stage)
     chosen = parameters.model_dump(include={"activation", "initializer", "l1", "l2", "seed"})
+    chosen["architecture"] = parameters.architecture
     classifier = networks.build_classifier(
         parameters.network, images.shape[1:], networks.NetworkSettings(class_count, **chosen)
     )

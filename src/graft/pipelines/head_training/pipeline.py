@@ -2,10 +2,13 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.candidates import Candidate, create_candidate_pipeline
+from graft.pipelines.candidates import (
+    Candidate,
+    create_candidate_pipeline,
+    predict_from_features,
+)
 from graft.pipelines.head_training.nodes import (
     join_classifier,
-    predict_from_features,
     train_head,
 )
 

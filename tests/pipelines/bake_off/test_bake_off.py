@@ -1,0 +1,115 @@
+"""The bake-off: every backbone that can be had is scored, and a second one takes over features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from graft.errors import GraftError
+from graft.parameters.base import BackboneParameters
+from graft.parameters.decoding import DecodingParameters
+from graft.parameters.training import HeadTrainingParameters
+from graft.pipelines.bake_off import nodes
+from graft.pipelines.bake_off.nodes import draw_bake_off, find_front, probe_backbones
+from graft.pipelines.bake_off.parameters import BakeOffParameters
+from graft.sources.source import ImageSource
+from graft.training.backup import TrainingBackup
+
+HEAD = HeadTrainingParameters(
+    dropout=0.0, learning_rate=0.01, batch_size=4, epochs=10, patience=3, seed=0
+)
+DECODING = DecodingParameters(
+    image_size=8, max_pixels=10_000, seconds_per_picture=10, memory_mb=512, workers=1
+)
+BACKBONE = BackboneParameters(name="small_cnn", weights="printed_letters", image_size=8, seed=0)
+
+
+def _make(backbones: str) -> BakeOffParameters:
+    return BakeOffParameters(backbones=backbones, folds=2, batch_size=4, confidence=0.95, seed=0)
+
+
+def _probe(
+    tmp_path: Path, source: ImageSource, splits: pd.DataFrame, backbones: str
+) -> pd.DataFrame:
+    return probe_backbones(
+        source, splits, ["dark", "light"], TrainingBackup(tmp_path / "backup"), BACKBONE,
+        DECODING, HEAD, _make(backbones),
+    )  # fmt: skip
+
+
+def test_what_can_be_had_is_scored_and_the_rest_named(
+    tmp_path: Path, source: ImageSource, splits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # MobileNetV2 cannot be built so small: a reason of its own, and no download.
+    wanted = "small_cnn@8+MobileNetV2@8+small_cnn@16"
+    build = nodes._build
+
+    def refuse(name: str, *arguments: object) -> object:
+        if name == "MobileNetV2":
+            raise GraftError("the ImageNet weights of MobileNetV2 are not here; got 'x'")
+        return build(name, *arguments)
+
+    monkeypatch.setattr(nodes, "_build", refuse)
+    table = _probe(tmp_path, source, splits, wanted)
+    assert table["backbone"].tolist() == ["small_cnn", "MobileNetV2", "small_cnn"]
+    assert table["image_size"].tolist() == [8, 8, 16]
+    assert table["missing"].tolist()[1].startswith("the ImageNet weights of MobileNetV2 are not")
+    assert np.isnan(table["accuracy"].iloc[1])
+    known = table[table["missing"] == ""]
+    assert (known["features"] == 384).all()
+    assert (known["low"] <= known["accuracy"]).all()
+    assert known["multiply_adds"].is_monotonic_increasing
+    assert known["is_worth_its_cost"].iloc[0]
+    assert not table["is_worth_its_cost"].iloc[1]
+    assert len(draw_bake_off(table).axes[0].texts) == 2
+    # The second one reads no picture, and its table is the same, milliseconds included.
+    blind = ImageSource(source.records, _refuse_to_read)
+    pd.testing.assert_frame_equal(_probe(tmp_path, blind, splits, wanted), table)
+
+
+def _refuse_to_read(image_id: str) -> bytes:
+    raise AssertionError(f"{image_id} was read")
+
+
+def test_test_is_not_looked_at(tmp_path: Path, source: ImageSource, splits: pd.DataFrame) -> None:
+    test = set(splits.loc[splits["split"] == "test", "image_id"])
+    read: list[str] = []
+
+    def note(image_id: str) -> bytes:
+        read.append(image_id)
+        return source.read(image_id)
+
+    _probe(tmp_path, ImageSource(source.records, note), splits, "small_cnn@8")
+    assert len(read) == 14
+    assert not test & set(read)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("MobileNetV2", r"each is NAME@SIZE, .* 'MobileNetV2' is not; got 'MobileNetV2'"),
+        ("small_cnn@8,small_cnn@9", "joined by"),
+        ("small_cnn@8+small_cnn@8", "each may stand there once"),
+        ("", "each is NAME@SIZE"),
+    ],
+)
+def test_a_wrong_list_is_told(text: str, message: str) -> None:
+    with pytest.raises(GraftError, match=message):
+        BakeOffParameters.model_validate(
+            {"backbones": text, "folds": 2, "batch_size": 4, "confidence": 0.95, "seed": 0}
+        )
+
+
+def test_an_unknown_name_is_told_before_any_work(
+    tmp_path: Path, source: ImageSource, splits: pd.DataFrame
+) -> None:
+    with pytest.raises(GraftError, match=r"all of keras.applications .*; got 'MobilNet'"):
+        _probe(tmp_path, source, splits, "small_cnn@8+MobilNet@96")
+
+
+def test_the_front_holds_equals_and_nothing_that_is_missing() -> None:
+    costs, accuracies = pd.Series([1.0, 1.0, 2.0, np.nan]), pd.Series([0.9, 0.9, 0.9, np.nan])
+    assert find_front(costs, accuracies).tolist() == [True, True, False, False]
