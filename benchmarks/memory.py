@@ -30,7 +30,7 @@ def make_pictures(folder: Path, count: int) -> None:
 
 def decode(folder: Path, count: int) -> None:
     """Run the decoding stage."""
-    from graft.parameters.decoding import DecodingParameters
+    from graft.parameters.pictures import DecodingParameters
     from graft.pipelines.decoding.nodes import decode_images
 
     make_pictures(folder / "pictures", count)

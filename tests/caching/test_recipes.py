@@ -15,8 +15,8 @@ from graft.caching.ledger import Ledger
 from graft.caching.plan import Plan
 from graft.caching.recipes import describe_code, describe_parameters
 from graft.datasets import AtomicDataset
-from graft.parameters.decoding import DecodingParameters
 from graft.parameters.from_scratch import ScratchTrainingParameters
+from graft.parameters.pictures import DecodingParameters
 from graft.parameters.training import TrainingParameters
 from graft.pipelines.ingestion.parameters import IngestionParameters
 

@@ -63,7 +63,7 @@ def test_those_that_their_own_parameters_leave_out_are_no_candidates() -> None:
     [
         (
             [],
-            r"a list of at least one of from_scratch, .*, frozen_folds .* got \[\]",
+            r"a list of at least one of from_scratch, .*, autokeras .* got \[\]",
         ),
         ("frozen", "a list of at least one of .*; got 'frozen'"),
         (["frozen", "frozen"], "each may stand there once; got"),

@@ -18,7 +18,7 @@ from graft.datasets import AtomicDataset, PreviousDataset
 from graft.errors import PictureError
 from graft.models import inference
 from graft.parameters.base import BackboneParameters
-from graft.parameters.decoding import DecodingParameters
+from graft.parameters.pictures import DecodingParameters
 from graft.pipelines.decoding import nodes as decoding
 from graft.pipelines.feature_extraction import nodes as extraction
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters

@@ -16,7 +16,7 @@ import numpy as np
 
 from graft.analysis.choosing import rank
 from graft.analysis.clusters import measure_error, number_clusters
-from graft.analysis.log_loss import measure_losses
+from graft.analysis.predictions import measure_losses
 from graft.search.spaces import Value
 
 # Trials of which every one runs to its end, before any is given up; and the least for importances.

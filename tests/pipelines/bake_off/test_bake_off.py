@@ -10,7 +10,7 @@ import pytest
 
 from graft.errors import GraftError
 from graft.parameters.base import BackboneParameters
-from graft.parameters.decoding import DecodingParameters
+from graft.parameters.pictures import DecodingParameters
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.bake_off import nodes
 from graft.pipelines.bake_off.nodes import draw_bake_off, find_front, probe_backbones

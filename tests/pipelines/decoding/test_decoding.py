@@ -13,7 +13,7 @@ from kedro.runner import SequentialRunner
 
 from graft.datasets import NumpyArrayDataset
 from graft.errors import GraftError
-from graft.parameters.decoding import DecodingParameters
+from graft.parameters.pictures import DecodingParameters
 from graft.pipelines.decoding import create_pipeline, nodes
 from graft.pipelines.decoding.nodes import decode_images
 from graft.sources.source import ImageSource

