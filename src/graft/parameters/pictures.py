@@ -1,4 +1,4 @@
-"""Parameters of the decoding stage."""
+"""How pictures become pixels: the parameters of every stage that decodes them."""
 
 from typing import ClassVar, Literal
 
