@@ -30,12 +30,13 @@ ALLOWED: dict[str, set[str]] = {
     "search": {"analysis", "compute", "images", "models", "parameters", "training"},
     "reporting": {"analysis"},
     "classifier": {"analysis", "images", "models"},
+    "export": {"models"},
     "datasets": {"images", "sources", "compute", "models", "training", "classifier"},
     "caching": {"datasets.atomic", "datasets.receipts"},
     "tracking": {"caching", "datasets.atomic"},
     "pipelines": {
-        "analysis", "classifier", "compute", "datasets", "images", "models", "parameters",
-        "reporting", "search", "sources", "training",
+        "analysis", "classifier", "compute", "datasets", "export", "images", "models",
+        "parameters", "reporting", "search", "sources", "training",
     },
     # The doors: what Kedro and the command line call.
     "pipeline_registry": {"pipelines"},

@@ -119,7 +119,8 @@ class RunSummaryHook:
             _tell_environment(catalog["search_environment"])
         if "champion" in made:
             _tell_place("Champion     ", catalog, "champion")
-        for name in ("predicted_pictures_list", "layer_features", "layer_features_array"):
+        written = ("predicted_pictures_list", "layer_features", "layer_features_array", "exported")
+        for name in written:
             if name in made:
                 _tell_place("Written      ", catalog, name)
         for line in suggest_next(made, run_params["env"]):

@@ -13,11 +13,10 @@ import graft
 from graft.analysis.metrics import METRICS
 from graft.analysis.predictions import (
     LARGEST_LOSS,
-    SMALLEST_PROBABILITY,
     measure_log_loss,
     measure_losses,
-    take_logarithms,
 )
+from graft.analysis.temperature import SMALLEST_PROBABILITY, take_logarithms
 
 SURE = np.array([[1.0, 0.0], [1.0, 0.0]])
 LABELS = np.array([0, 1])

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from graft.analysis.calibration import apply_temperature
+from graft.analysis.familiarity import fit_familiarity
 from graft.classifier.champion import Champion, load_champion
 from graft.datasets import AtomicDataset, ChampionDataset
 from graft.errors import GraftError
@@ -49,6 +50,7 @@ def test_it_comes_back_as_it_was(saved) -> None:
     champion, loaded = make_champion(), saved.load()
     pixels = RANDOM.integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
     np.testing.assert_array_equal(loaded.predict(pixels), champion.predict(pixels))
+    assert loaded.ask(pixels).distances is None
     assert (loaded.class_names, loaded.metrics, loaded.card) == (
         champion.class_names, champion.metrics, champion.card
     )  # fmt: skip
@@ -82,7 +84,7 @@ def test_probabilities_are_calibrated_as_they_were_measured() -> None:
         raw = champion.model.predict(pixels, verbose=0)
         given = champion.predict(pixels)
         assert given.dtype == np.float32
-        np.testing.assert_array_equal(given, apply_temperature(raw, temperature).astype(np.float32))
+        np.testing.assert_allclose(given, apply_temperature(raw, temperature), atol=1e-6)
 
 
 def _say_yes(name: str, value: float) -> dict:
@@ -141,3 +143,53 @@ def test_a_network_of_ones_own_is_found_by_its_module(tmp_path) -> None:
     raw = model.predict(pixels, verbose=0)
     expected = apply_temperature(raw, 2.0)
     np.testing.assert_allclose(load_champion(folder).predict(pixels), expected, atol=1e-6)
+
+
+def test_features_are_led_out_of_networks_whose_layers_have_the_same_names(tmp_path) -> None:
+    from graft.classifier.model_file import read_model, write_model
+    from graft.models.led_out import lead_out_features
+
+    pixels = keras.Input((8, 8, 3), dtype="uint8")
+    cast = keras.ops.cast(pixels, "float32")
+    joined = keras.layers.Concatenate()([cast, cast])
+    mapped = keras.layers.Activation("linear")(keras.layers.Conv2D(4, 3)(joined))
+    flat = keras.layers.GlobalAveragePooling2D()(mapped)
+    write_model(
+        keras.Model(pixels, keras.layers.Dense(2, activation="softmax")(flat)), tmp_path / "m.keras"
+    )
+    # As in a process of its own, in which Keras counts from one.
+    keras.utils.clear_session()
+    model = read_model(tmp_path / "m.keras")
+    familiarity = fit_familiarity(np.eye(4), np.eye(4), 1, 0.05)
+    champion = Champion(model, ["cat", "Käse"], FACTS, {}, "", familiarity)
+    assert champion.lead_out().output_shape == (None, 6)
+    assert lead_out_features(model) is not None
+
+
+def test_it_tells_what_is_unlike_train_after_it_was_saved(tmp_path) -> None:
+    from graft.models.led_out import lead_out_features
+
+    model = make_model()
+    light = RANDOM.integers(200, 256, (20, 8, 8, 3), dtype=np.uint8)
+    led_out = lead_out_features(model)
+    assert led_out is not None
+    probabilities, features = led_out.predict(light, verbose=0)
+    np.testing.assert_allclose(probabilities, model.predict(light, verbose=0), atol=1e-6)
+    assert features.shape == (20, 192)
+    familiarity = fit_familiarity(features[:15], features[15:], 2, 0.05)
+    champion = Champion(model, ["cat", "Käse"], FACTS, {}, "", familiarity)
+    ChampionDataset(filepath=str(tmp_path / "champion")).save(champion)
+    loaded = load_champion(tmp_path / "champion")
+    striped = np.zeros((1, 8, 8, 3), np.uint8)
+    striped[:, ::2] = 255
+    findings = loaded.ask(np.concatenate([light[15:16], striped]))
+    assert findings.distances is not None
+    usual, unusual = loaded.explain(findings)
+    assert usual.name in ("cat", "Käse")
+    assert unusual.name is None
+    assert unusual.reason.startswith("unlike anything in training: distance ")
+    assert loaded.decide(*findings)[1] is None
+    assert None not in loaded.decide(findings.probabilities)
+    (tmp_path / "champion" / "familiarity.npz").write_bytes(b"PK")
+    with pytest.raises(GraftError, match="got a damaged one in"):
+        load_champion(tmp_path / "champion")

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
-from scipy.special import logsumexp, softmax
+from scipy.special import logsumexp
 from scipy.stats import chi2
 
 from graft.analysis.intervals import wilson_interval
-from graft.analysis.predictions import measure_log_loss, take_logarithms
+from graft.analysis.predictions import measure_log_loss
+from graft.analysis.temperature import apply_temperature, take_logarithms
 
 # Beyond these a temperature says more about a tiny dev split than about the classifier.
 LOWEST, HIGHEST = 0.1, 10.0
@@ -76,16 +77,6 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray, coverage: flo
     inside = LOWEST * 1.001 < value < HIGHEST / 1.001
     reason = "fitted" if inside else "at_bound"
     return Temperature(value, reason, *_find_interval(measure, found.x, len(labels), coverage))
-
-
-def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities (n, C) at another temperature, float64; at 1 they are left as they are.
-
-    The order of the classes of a picture does not change; that of pictures may.
-    """
-    if temperature == 1:
-        return probabilities
-    return softmax(take_logarithms(probabilities) / temperature, axis=1)
 
 
 def _find_interval(

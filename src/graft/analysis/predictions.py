@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from graft.analysis.temperature import SMALLEST_PROBABILITY
 from graft.errors import GraftError
 
 # Of the sum of a row; float16 activations round about as coarsely. What is within
@@ -105,10 +106,6 @@ def get_probabilities(predictions: pd.DataFrame) -> np.ndarray:
     return predictions.filter(regex="^probability_").to_numpy(np.float64)
 
 
-# A probability is never taken to be less, whatever the dtype that it comes in; float64's epsilon,
-# as in scikit-learn's ``log_loss`` of float64. A network's float32 softmax tells much smaller ones
-# apart from 0, so a larger floor would hide how sure a mistake is.
-SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 LARGEST_LOSS = -float(np.log(SMALLEST_PROBABILITY))
 
 
@@ -131,8 +128,3 @@ def measure_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def measure_log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean of :func:`measure_losses` over the pictures."""
     return float(measure_losses(labels, probabilities).mean())
-
-
-def take_logarithms(probabilities: np.ndarray) -> np.ndarray:
-    """Natural logarithms of probabilities, float64, with the same floor."""
-    return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY))

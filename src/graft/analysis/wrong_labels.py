@@ -24,7 +24,7 @@ from scipy.special import expit, logsumexp, softmax
 from scipy.stats import chi2
 
 from graft.analysis.clusters import number_clusters
-from graft.analysis.predictions import take_logarithms
+from graft.analysis.temperature import take_logarithms
 
 # A number is told only if it is within this factor of all that may be.
 FACTOR = 2.0

@@ -20,13 +20,30 @@ class Answer(NamedTuple):
     reason: str = ""
 
 
+class Findings(NamedTuple):
+    """What a classifier says of n pictures.
+
+    Attributes:
+        probabilities: Calibrated, (n, C), float32; rows sum to 1.
+        distances: From the pictures of train, (n,), float32; None if they are not known.
+    """
+
+    probabilities: np.ndarray
+    distances: np.ndarray | None
+
+
 NOT_SURE = "not sure"
+UNLIKE = "unlike anything in training"
 
 
 def decide(
-    probabilities: np.ndarray, class_names: Sequence[str], threshold: Mapping[str, Any] | None
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    threshold: Mapping[str, Any] | None,
+    distances: np.ndarray | None = None,
+    farthest: float = float("inf"),
 ) -> list[Answer]:
-    """The answer for each picture, by the threshold that was chosen on dev.
+    """The answer for each picture, by the thresholds that were chosen on dev.
 
     Args:
         probabilities: Calibrated, float (n, C).
@@ -34,12 +51,22 @@ def decide(
         threshold: None: the most probable class is the answer; of the kind ``abstain``: if its
             probability is at least ``value``; of the kind ``positive_class``: that class from
             ``value`` on, else the other one.
+        distances: From the pictures of train, float (n,); None if they are not known.
+        farthest: A picture that is farther away gets no answer.
 
     Examples:
         >>> sure = {"kind": "abstain", "value": 0.8}
         >>> decide(np.array([[0.9, 0.1], [0.4, 0.6]]), ["cat", "dog"], sure)
         [Answer(name='cat', reason=''), Answer(name=None, reason='not sure: 0.600, below 0.800')]
     """
+    if distances is not None:
+        known = decide(probabilities, class_names, threshold)
+        return [
+            Answer(None, f"{UNLIKE}: distance {distance:.3f}, above {farthest:.3f}")
+            if distance > farthest
+            else answer
+            for answer, distance in zip(known, distances, strict=True)
+        ]
     highest = probabilities.max(axis=1)
     likeliest = [class_names[index] for index in probabilities.argmax(axis=1)]
     if threshold is None:

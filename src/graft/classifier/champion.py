@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graft.classifier.answers import decide
+from graft.analysis.familiarity import FAMILIARITY, Familiarity, read_familiarity
+from graft.analysis.temperature import apply_temperature
+from graft.classifier.answers import Answer, Findings, decide
 from graft.classifier.model_file import read_model, write_model
 from graft.errors import GraftError, PictureError
 from graft.images.colours import show_in_rgb
@@ -35,6 +37,7 @@ class Champion:
             ``temperature``, ``threshold``, ``data``, ``versions``, ``parameters``.
         metrics: Split to ``n`` and figures with their intervals.
         card: The model card, Markdown.
+        familiarity: What tells pictures unlike those of train; None if it is not known.
     """
 
     model: keras.Model
@@ -42,6 +45,7 @@ class Champion:
     facts: Mapping[str, Any]
     metrics: Mapping[str, Any]
     card: str
+    familiarity: Familiarity | None = None
 
     def read_picture(self, path: str | Path) -> np.ndarray:
         """Decode a picture file as the pictures to train on were.
@@ -66,28 +70,51 @@ class Champion:
             ) from error
         return show_in_rgb(pixels) if self.model.input_shape[-1] == 3 else pixels
 
-    def compile_predict(self, batch_size: int = 32) -> Callable[[np.ndarray], np.ndarray]:
-        """As :meth:`predict`, compiled once, for a stream of batches.
+    def compile_asking(self, batch_size: int = 32) -> Callable[[np.ndarray], Findings]:
+        """Compile what asks the classifier, once, for a stream of batches.
 
         Args:
             batch_size: Pictures a pass. It is the same for every batch, so that a picture's
                 probabilities do not depend on what else is asked.
 
         Returns:
-            Function from pixels (n, H, W, channels), n at most ``batch_size``, to
-            probabilities (n, C), float32.
+            Function from pixels (n, H, W, channels), n at most ``batch_size``, to findings.
+
+        Raises:
+            GraftError: If the model has no features, and its folder says that it has.
         """
-        # Kedro loads this module with every command; Keras and SciPy's optimisers take a while.
-        from graft.analysis.calibration import apply_temperature
         from graft.models.inference import compile_forward
 
-        forward, dtype = compile_forward(self.model, batch_size), self.model.inputs[0].dtype
+        dtype, count = self.model.inputs[0].dtype, len(self.class_names)
+        familiarity = self.familiarity
+        forward = compile_forward(self.lead_out() if familiarity else self.model, batch_size)
 
-        def predict(pixels: np.ndarray) -> np.ndarray:
+        def ask(pixels: np.ndarray) -> Findings:
             raw = forward(pixels.astype(dtype, copy=False))
-            return apply_temperature(raw, self.facts["temperature"]).astype(np.float32)
+            calibrated = apply_temperature(raw[:, :count], self.facts["temperature"])
+            distances = familiarity.measure(raw[:, count:]) if familiarity else None
+            return Findings(calibrated.astype(np.float32), distances)
 
-        return predict
+        return ask
+
+    def lead_out(self) -> keras.Model:
+        """The model with its features behind its probabilities, (N, C + D), float32.
+
+        Raises:
+            GraftError: If it has none.
+        """
+        import keras
+
+        from graft.models.led_out import lead_out_features
+
+        led_out = lead_out_features(self.model)
+        if led_out is None:
+            raise GraftError(
+                f"the model gives no features to compare pictures by; delete {FAMILIARITY} from "
+                f"the champion's folder; got '{self.model.name}'"
+            )
+        joined = keras.layers.Concatenate(name="probabilities_and_features")(led_out.outputs)
+        return keras.Model(led_out.input, joined)
 
     def predict(self, pixels: np.ndarray, batch_size: int = 32) -> np.ndarray:
         """Calibrated probabilities (N, C), float32, of pictures; rows sum to 1.
@@ -96,23 +123,50 @@ class Champion:
             pixels: (N, H, W, channels), uint8, as of :meth:`read_picture`.
             batch_size: Pictures a pass.
         """
-        predict = self.compile_predict(batch_size)
-        starts = range(0, len(pixels), batch_size)
-        found = [predict(pixels[start : start + batch_size]) for start in starts]
-        return np.concatenate([np.empty((0, len(self.class_names)), np.float32), *found])
+        return self.ask(pixels, batch_size).probabilities
 
-    def decide(self, probabilities: np.ndarray) -> list[str | None]:
-        """The answer for each picture, by the threshold that was chosen on dev.
+    def ask(self, pixels: np.ndarray, batch_size: int = 32) -> Findings:
+        """Probabilities of pictures, and how far they are from those of train.
+
+        Args:
+            pixels: (N, H, W, channels), uint8, as of :meth:`read_picture`.
+            batch_size: Pictures a pass.
+        """
+        ask = self.compile_asking(batch_size)
+        starts = range(0, len(pixels), batch_size)
+        found = [ask(pixels[start : start + batch_size]) for start in starts]
+        nothing = np.empty((0, len(self.class_names)), np.float32)
+        probabilities = np.concatenate([nothing, *(some.probabilities for some in found)])
+        if self.familiarity is None:
+            return Findings(probabilities, None)
+        distances = [some.distances for some in found if some.distances is not None]
+        return Findings(probabilities, np.concatenate([np.empty(0, np.float32), *distances]))
+
+    def decide(
+        self, probabilities: np.ndarray, distances: np.ndarray | None = None
+    ) -> list[str | None]:
+        """The answer for each picture, by the thresholds that were chosen on dev.
 
         Args:
             probabilities: (N, C), as of :meth:`predict`.
+            distances: (N,), as of :meth:`ask`; None answers for what is unlike anything in
+                training too.
 
         Returns:
             Names of classes: the most probable one if there is no threshold; None where the
             classifier is not sure enough to answer.
         """
-        answers = decide(probabilities, self.class_names, self.facts["threshold"])
-        return [answer.name for answer in answers]
+        return [answer.name for answer in self.explain(Findings(probabilities, distances))]
+
+    def explain(self, findings: Findings) -> list[Answer]:
+        """The answer for each picture, or why there is none."""
+        threshold, familiarity = self.facts["threshold"], self.familiarity
+        if findings.distances is None or familiarity is None:
+            return decide(findings.probabilities, self.class_names, threshold)
+        return decide(
+            findings.probabilities, self.class_names, threshold,
+            findings.distances, familiarity.threshold,
+        )  # fmt: skip
 
 
 def load_champion(folder: str | Path, imports: Sequence[str] = ()) -> Champion:
@@ -140,7 +194,7 @@ def load_champion(folder: str | Path, imports: Sequence[str] = ()) -> Champion:
         ) from error
     modules = [*dict.fromkeys([*facts["imports"], *imports])]
     model = read_model(place / CLASSIFIER, modules)
-    return Champion(model, class_names, facts, metrics, card)
+    return Champion(model, class_names, facts, metrics, card, read_familiarity(place))
 
 
 def save_champion(champion: Champion, folder: Path, imports: Sequence[str] = ()) -> None:
@@ -162,3 +216,5 @@ def save_champion(champion: Champion, folder: Path, imports: Sequence[str] = ())
         text = json.dumps(content, indent=1, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8")
     (folder / CARD).write_text(champion.card, encoding="utf-8")
+    if champion.familiarity is not None:
+        np.savez(folder / FAMILIARITY, allow_pickle=False, **champion.familiarity.pack())

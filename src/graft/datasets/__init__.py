@@ -14,6 +14,7 @@ _TYPES = {
     "arrays": ["NumpyArrayDataset", "TracedArrayDataset", "WeightsDataset"],
     "atomic": ["AtomicDataset", "PreviousDataset"],
     "environments": ["EnvironmentDataset"],
+    "file_trees": ["FileTreeDataset"],
     "features": ["FeatureShardsDataset"],
     "figures": ["CSVDataset", "FigureDataset", "FigureFolderDataset", "HTMLDataset"],
     "image_sources": [

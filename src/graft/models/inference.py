@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 import keras
@@ -80,36 +79,6 @@ def predict_rows(
         batch = slice(start, start + batch_size)
         found[batch] = forward(read(rows[batch]).astype(dtype, copy=False))
     return found
-
-
-def cut_at_layer(model: keras.Model, layer: str, parameter: str) -> keras.Model:
-    """The network up to a layer, which it shares with the model; preprocessing stays inside.
-
-    Args:
-        model: A network of layers that Keras knows as a graph.
-        layer: Name of a layer of one output.
-        parameter: Where the name was given, for messages.
-
-    Returns:
-        Model from the inputs of ``model`` to the output of the layer.
-
-    Raises:
-        GraftError: If there is no such layer, with the list of those that there are.
-    """
-    outputs = {}
-    for one in model.layers:
-        try:
-            outputs[one.name] = one.output
-        except (AttributeError, ValueError):  # it is called twice, or from code alone
-            continue
-    if not isinstance(outputs.get(layer), keras.KerasTensor):
-        close = get_close_matches(layer, outputs, n=1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
-        raise GraftError(
-            f"{parameter} is the name of a layer of '{model.name}'; {hint}it has "
-            f"{', '.join(outputs) or 'none that can be led out'}; got '{layer}'"
-        )
-    return keras.Model(model.input, outputs[layer], name=layer)
 
 
 def identify_forward(model: keras.Model, batch_size: int) -> str:

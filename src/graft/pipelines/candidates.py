@@ -263,12 +263,17 @@ def list_measured(splits: pd.DataFrame, parameters: TrainSampleParameters) -> np
     a pass of all pictures of train through a fine-tuned network may cost as much as an epoch. Drawn
     are those with the smallest salted hash: a few new pictures change the sample by a few.
     """
-    train = np.flatnonzero(splits["split"] == "train")
-    salted = [f"{parameters.seed} {content}" for content in splits["sha256"].iloc[train]]
-    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in salted]
-    drawn = train[np.argsort(hashes, kind="stable")[: parameters.pictures]]
+    drawn = draw_train(splits, parameters.pictures, parameters.seed)
     held_out = np.flatnonzero(splits["split"].isin(["train_dev", "dev", "test"]))
     return np.sort(np.concatenate([drawn, held_out]))
+
+
+def draw_train(splits: pd.DataFrame, pictures: int, seed: int) -> np.ndarray:
+    """Rows of a random sample of train, int (n,): those with the smallest salted hash."""
+    train = np.flatnonzero(splits["split"] == "train")
+    salted = [f"{seed} {content}" for content in splits["sha256"].iloc[train]]
+    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in salted]
+    return train[np.argsort(hashes, kind="stable")[:pictures]]
 
 
 def measure_cost(classifier: KerasModel) -> dict[str, Any]:

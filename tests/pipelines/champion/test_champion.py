@@ -14,16 +14,22 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from graft.analysis.familiarity import unpack_familiarity
 from graft.analysis.metrics import METRICS
 from graft.datasets import AtomicDataset
 from graft.parameters.base import BackboneParameters
 from graft.pipelines.champion import create_pipeline
 from graft.pipelines.champion.facts import add_evaluation, count_evaluations, hash_data, simplify
-from graft.pipelines.champion.nodes import count_test_evaluations, describe_champion, pack_champion
-from graft.pipelines.champion.parameters import ChampionParameters
+from graft.pipelines.champion.nodes import (
+    count_test_evaluations,
+    describe_champion,
+    measure_familiarity,
+    pack_champion,
+)
+from graft.pipelines.champion.parameters import ChampionParameters, FamiliarityParameters
 from graft.reporting.model_card import render_model_card
 from graft.reporting.report import render_page
-from helpers.classifiers import build_undecided
+from helpers.classifiers import build_steep_head, build_undecided, look_up_classifier
 
 CLASSES = ["dark", "light"]
 BACKBONE = BackboneParameters(name="small_cnn", weights="/far/away/w.npz", image_size=8, seed=0)
@@ -36,6 +42,9 @@ LABELS = {
 }
 BASELINE = {"verdict": "better", "sentence": "Always saying “dark_” is right for 50.0 % of test."}
 PARAMETERS = ChampionParameters(name="lamps", intended_use=None)
+FAMILIARITY = FamiliarityParameters(
+    pictures=8, neighbours=1, refused_share=0.25, batch_size=4, seed=0
+)
 
 
 def make_predictions(splits: pd.DataFrame, light: float = 0.6, model: str = "frozen"):
@@ -90,7 +99,7 @@ def describe(splits, model="fine_tuned", looks=None, **changes) -> dict:
 def pack(facts, classifier=None):
     chosen = classifier or build_undecided((8, 8, 3), 2)
     stages: dict = {name: {"rate": 1.0} for name in STAGES}
-    return pack_champion(facts, chosen, backbone=BACKBONE, decoding=DECODING, **stages)
+    return pack_champion(facts, chosen, {}, backbone=BACKBONE, decoding=DECODING, **stages)
 
 
 def test_the_facts_are_those_of_the_model_that_was_chosen_on_dev(splits) -> None:
@@ -186,7 +195,9 @@ def test_renaming_pictures_and_looking_at_dev_is_no_look(splits) -> None:
     assert add_evaluation(first, predictions, splits) == first
 
 
-def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(splits, tmp_path) -> None:
+def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(
+    splits, features, tmp_path
+) -> None:
     looks = AtomicDataset(
         filepath=tmp_path / "looks.json", dataset={"type": "json.JSONDataset"}
     )  # fmt: skip
@@ -198,7 +209,8 @@ def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(splits, tmp
         "calibration": CALIBRATION, "label_issues_counts": LABELS,
         "params:backbone": BACKBONE, "params:decoding": DECODING,
         "params:champion": PARAMETERS, "chosen_classifier": build_undecided((8, 8, 3), 2),
-        **{f"params:{name}": {} for name in STAGES},
+        **{f"params:{name}": {} for name in STAGES}, "params:familiarity": FAMILIARITY,
+        "features": features, "images": np.zeros((len(splits), 8, 8, 3), np.uint8),
     }  # fmt: skip
     made = []
     for _ in range(2):
@@ -330,3 +342,27 @@ def test_keras_alone_can_use_the_file(splits, tmp_path) -> None:
     dataset.save(pack(describe(splits)))
     model = keras.models.load_model(tmp_path / "champion" / "classifier.keras")
     np.testing.assert_allclose(model.predict(np.zeros((1, 8, 8, 3), np.uint8), verbose=0), 0.5)
+
+
+def test_what_train_looked_like_is_remembered_and_the_share_of_dev_refused(
+    splits, features, monkeypatch
+) -> None:
+    classifier, images = look_up_classifier(features, build_steep_head(features))
+    known = measure_familiarity(classifier, features, images, splits, FAMILIARITY)
+    found = unpack_familiarity(known)
+    assert found.reference.shape == (8, 4)
+    vectors = features.read(splits["image_id"])
+    dev = (splits["split"] == "dev").to_numpy()
+    assert (found.measure(vectors[dev]) > found.threshold).sum() == 1
+    # The same from the pixels, where the stored features are another network's.
+    monkeypatch.setattr(type(features), "read", lambda self, ids: np.zeros((len(ids), 4)))
+    again = measure_familiarity(classifier, features, images, splits, FAMILIARITY)
+    assert {name: array.tobytes() for name, array in again.items()} == {
+        name: array.tobytes() for name, array in known.items()
+    }
+
+
+def test_a_network_without_weights_has_no_features(splits, features) -> None:
+    images = np.zeros((len(splits), 8, 8, 3), np.uint8)
+    undecided = build_undecided((8, 8, 3), 2)
+    assert measure_familiarity(undecided, features, images, splits, FAMILIARITY) == {}

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
+from graft.analysis.familiarity import fit_familiarity
 from graft.classifier.champion import Champion
 from graft.datasets.arrays import NumpyArrayDataset
 from graft.datasets.features import FeatureShardsDataset
@@ -19,6 +20,7 @@ from graft.errors import GraftError, PictureError
 from graft.images.decoding import decode_picture
 from graft.models.backbones import build_imagenet_classifier, read_imagenet_classes
 from graft.models.inference import predict_rows
+from graft.models.led_out import lead_out_features
 from graft.pipelines.prediction.nodes import (
     extract_layer,
     lay_out_array,
@@ -82,7 +84,7 @@ def test_every_file_gets_a_row_with_an_answer_or_a_reason(files) -> None:
     assert table["file"].tolist() == [*files]
     assert table["answered"].tolist() == [True] * 6 + [False] * 2
     assert list(listed.columns) == [
-        "file", "answer", "answered", "reason", "class_1", "probability_1", "class_2",
+        "file", "answer", "answered", "reason", "distance", "class_1", "probability_1", "class_2",
         "probability_2",
     ]  # fmt: skip
     bad = table[~table["answered"]]
@@ -90,7 +92,7 @@ def test_every_file_gets_a_row_with_an_answer_or_a_reason(files) -> None:
     assert bad[["answer", "class_1", "probability_1", "origin"]].isna().all(axis=None)
     assert (table["answer"] == table["class_1"]).sum() == 6
     same = table[table["file"].isin(["3.png", "again.png"])].drop(columns="file")
-    assert (same.iloc[0] == same.iloc[1]).all()
+    assert same.iloc[0].equals(same.iloc[1])
 
 
 def test_the_same_bytes_get_the_probabilities_of_evaluation(files) -> None:
@@ -108,13 +110,13 @@ def test_the_same_bytes_get_the_probabilities_of_evaluation(files) -> None:
 def test_known_pictures_are_not_computed_again(files, caplog, monkeypatch) -> None:
     first, _ = predict(files)
     asked = []
-    original = Champion.compile_predict
+    original = Champion.compile_asking
 
     def count(self, batch_size):
         forward = original(self, batch_size)
         return lambda pixels: (asked.append(len(pixels)), forward(pixels))[1]
 
-    monkeypatch.setattr(Champion, "compile_predict", count)
+    monkeypatch.setattr(Champion, "compile_asking", count)
     new = encode(np.full((9, 9, 3), 77, np.uint8))
     with caplog.at_level(logging.INFO):
         second, _ = predict({"new.png": new, **files}, previous=first)
@@ -142,6 +144,24 @@ def test_an_unsure_classifier_says_so(files) -> None:
     assert not table["answered"].any()
     assert table["reason"].iloc[:6].str.match(r"not sure: 0\.\d{3}, below 1\.010").all()
     assert table["class_1"].iloc[:6].notna().all()
+
+
+def test_a_picture_unlike_train_gets_its_distance_and_no_answer(files) -> None:
+    champion = make_champion()
+    pixels = np.stack([decode_picture(files[f"{n}.png"], 8, 10_000) for n in range(5)])
+    led_out = lead_out_features(champion.model)
+    assert led_out is not None
+    features = led_out.predict(pixels, verbose=0)[1]
+    familiarity = fit_familiarity(features[:4], features[:4], 1, 0.05)
+    known = replace(champion, familiarity=familiarity)
+    table, _ = predict(files, known)
+    assert table["answered"].tolist() == [True] * 4 + [False, True] + [False] * 2
+    assert table["reason"].iloc[4].startswith("unlike anything in training: distance")
+    assert table["distance"].iloc[4] > familiarity.threshold > table["distance"].iloc[0]
+    assert table["class_1"].iloc[4] in NAMES
+    # Who has learnt what is unlike train asks anew.
+    before, _ = predict(files, champion)
+    pd.testing.assert_frame_equal(predict(files, known, previous=before)[0], table)
 
 
 def test_unlabelled_pictures_of_the_index_are_found(files) -> None:

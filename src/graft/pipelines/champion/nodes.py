@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from graft.analysis.familiarity import fit_familiarity, unpack_familiarity
 from graft.classifier.champion import Champion
+from graft.datasets.features import FeatureTable
+from graft.images.colours import make_reader
 from graft.parameters.base import BackboneParameters
+from graft.pipelines.candidates import draw_train
 from graft.pipelines.champion.facts import (
     add_evaluation,
     compare_on_dev,
@@ -19,10 +25,13 @@ from graft.pipelines.champion.facts import (
     round_table,
     simplify,
 )
-from graft.pipelines.champion.parameters import ChampionParameters
+from graft.pipelines.champion.parameters import ChampionParameters, FamiliarityParameters
+from graft.progress import tell
 from graft.reporting.model_card import render_model_card
 from graft.types import KerasModel
 
+# Pictures by which stored features are compared with the classifier's own.
+_COMPARED = 8
 logger = logging.getLogger(__name__)
 
 
@@ -110,9 +119,72 @@ def describe_champion(
     }
 
 
+def measure_familiarity(
+    chosen_classifier: KerasModel,
+    features: FeatureTable,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    parameters: FamiliarityParameters,
+) -> dict[str, np.ndarray]:
+    """Remember what some pictures of train look like to the classifier, and how near dev is.
+
+    Where the stored features are those that arrive at the classifier's last layer, as at a head on
+    a frozen backbone, no picture passes the network again.
+
+    Returns:
+        ``familiarity``: see :meth:`graft.analysis.familiarity.Familiarity.pack`; empty if the
+        inside of the network is no graph of Keras, or dev has no picture.
+    """
+    from graft.models.led_out import lead_out_features
+
+    train = draw_train(splits, parameters.pictures, parameters.seed)
+    dev = np.flatnonzero(splits["split"] == "dev")
+    led_out = lead_out_features(chosen_classifier)
+    if led_out is None or not len(dev):
+        tell("Familiar", "is not known what is, of this network or without dev")
+        return {}
+    read = _make_feature_reader(led_out, features, images, splits, parameters.batch_size)
+    of_dev = read(dev)
+    found = fit_familiarity(read(train), of_dev, parameters.neighbours, parameters.refused_share)
+    beyond = (found.measure(of_dev) > found.threshold).mean()
+    tell(
+        "Familiar",
+        f"within {found.threshold:.3f} of {len(found.reference):,} pictures of train; of dev "
+        f"{beyond:.1%} are unlike anything in training",
+    )
+    return found.pack()
+
+
+def _make_feature_reader(
+    led_out: KerasModel,
+    features: FeatureTable,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    batch_size: int,
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Function from row numbers to the classifier's own features (n, D), float32."""
+    import keras
+
+    from graft.models.inference import predict_rows
+
+    network = keras.Model(led_out.input, led_out.outputs[1])
+    pictures = make_reader(images, network.input_shape[-1])
+    ids = splits["image_id"]
+
+    def compute(rows: np.ndarray) -> np.ndarray:
+        return predict_rows(network, pictures, rows, batch_size, "remembering")
+
+    if features.dimension == network.output_shape[-1]:
+        some = np.arange(min(_COMPARED, len(splits)))
+        if np.allclose(features.read(ids.iloc[some]), compute(some), atol=1e-3, rtol=1e-2):
+            return lambda rows: features.read(ids.iloc[rows])
+    return compute
+
+
 def pack_champion(
     champion_facts: dict[str, Any],
     chosen_classifier: KerasModel,
+    familiarity: dict[str, np.ndarray],
     backbone: BackboneParameters,
     splitting: dict[str, Any],
     decoding: dict[str, Any],
@@ -150,4 +222,5 @@ def pack_champion(
         facts=facts,
         metrics=champion_facts["metrics"],
         card=render_model_card(champion_facts, facts["versions"]),
+        familiarity=unpack_familiarity(familiarity) if familiarity else None,
     )

@@ -3,7 +3,12 @@
 from kedro.pipeline import Node, Pipeline
 
 from graft.pipelines.candidates import bind, list_candidates
-from graft.pipelines.champion.nodes import count_test_evaluations, describe_champion, pack_champion
+from graft.pipelines.champion.nodes import (
+    count_test_evaluations,
+    describe_champion,
+    measure_familiarity,
+    pack_champion,
+)
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -41,10 +46,23 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="describe_champion",
             ),
             Node(
+                measure_familiarity,
+                inputs=[
+                    "chosen_classifier",
+                    "features",
+                    "images",
+                    "splits",
+                    "params:familiarity",
+                ],
+                outputs="familiarity",
+                name="measure_familiarity",
+            ),
+            Node(
                 pack_champion,
                 inputs=[
                     "champion_facts",
                     "chosen_classifier",
+                    "familiarity",
                     "params:backbone",
                     "params:splitting",
                     "params:decoding",

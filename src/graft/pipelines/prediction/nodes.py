@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from graft.classifier.answers import NOT_SURE, decide, rank_classes
+from graft.classifier.answers import NOT_SURE, UNLIKE, Findings, decide, rank_classes
 from graft.classifier.champion import Champion
 from graft.compute.streams import RowStream, count_workers
 from graft.compute.workers import Failure, Item, Limits, map_isolated
@@ -54,6 +54,7 @@ def predict_pictures(
     Returns:
         ``predicted_pictures``: a row a picture, in the source's order: ``file``, ``answer``
         (missing if there is none), ``answered``, ``reason`` (why there is no answer, else empty),
+        ``distance`` (from the pictures of train; missing if the classifier does not tell),
         ``class_1`` and ``probability_1`` of the most probable class, and so on, ``sha256``, and
         ``origin``: a digest of all that the row was made of.
         ``predicted_pictures_list``: the same without these two, for people.
@@ -108,7 +109,7 @@ def extract_layer(
         GraftError: If the classifier or the layer is not there; while the features are stored, if
             not one picture can be read.
     """
-    from graft.models.inference import cut_at_layer
+    from graft.models.led_out import cut_at_layer
 
     classifier = load_classifier(champion_in_use, parameters)
     network = cut_at_layer(classifier.model, str(parameters.layer), "prediction.layer")
@@ -180,13 +181,13 @@ class _Asking:
 
     Attributes:
         classifier: Whom.
-        predict: From pixels (n, H, W, channels) to probabilities (n, C).
+        ask: From pixels (n, H, W, channels) to what it says of them.
         columns: Of what is said of a picture.
         recipe: Digest of all that a row is made of, but the picture.
     """
 
     classifier: Champion
-    predict: Callable[[np.ndarray], np.ndarray]
+    ask: Callable[[np.ndarray], Findings]
     columns: list[str]
     recipe: str
 
@@ -197,16 +198,19 @@ class _Asking:
         if not good:
             return rows
         pixels = np.stack([*good.values()])
-        probabilities = self.predict(_fit_channels(pixels, self.classifier))
-        names = self.classifier.class_names
-        answers = decide(probabilities, names, self.classifier.facts["threshold"])
-        ranked = rank_classes(probabilities, len(self.columns[3:]) // 2)
+        findings = self.ask(_fit_channels(pixels, self.classifier))
+        probabilities, distances = findings
+        names, answers = self.classifier.class_names, self.classifier.explain(findings)
+        ranked = rank_classes(probabilities, len(self.columns[4:]) // 2)
         for number, answer, classes, values in zip(
             good, answers, ranked, probabilities, strict=True
         ):
             listed = [part for index in classes for part in (names[index], float(values[index]))]
-            said = [answer.name, answer.name is not None, answer.reason, *listed]
-            rows[number] = dict(zip(self.columns, said, strict=True))
+            said = [answer.name, answer.name is not None, answer.reason]
+            rows[number] = dict(zip(self.columns, [*said, None, *listed], strict=True))
+        if distances is not None:
+            for number, distance in zip(good, distances.tolist(), strict=True):
+                rows[number]["distance"] = distance
         return rows
 
     def _make_row(self, result: np.ndarray | Failure) -> dict[str, Any]:
@@ -222,6 +226,8 @@ def _prepare(classifier: Champion, parameters: PredictionParameters) -> _Asking:
     top = range(1, min(parameters.top, len(names)) + 1)
     listed = [f"{part}_{place}" for place in top for part in ("class", "probability")]
     ways = [facts[name] for name in ("image_size", "max_pixels", "colour", "temperature")]
+    familiarity = classifier.familiarity
+    packed = familiarity.pack() if familiarity else {}
     recipe = hash_parts(
         identify_forward(classifier.model, parameters.batch_size),
         fingerprint_code(decode_picture),
@@ -229,9 +235,11 @@ def _prepare(classifier: Champion, parameters: PredictionParameters) -> _Asking:
         *ways,
         json.dumps([facts["threshold"], names]),
         len(top),
+        *(array.tobytes() for array in packed.values()),
     )
-    predict = classifier.compile_predict(parameters.batch_size)
-    return _Asking(classifier, predict, ["answer", "answered", "reason", *listed], recipe)
+    ask = classifier.compile_asking(parameters.batch_size)
+    columns = ["answer", "answered", "reason", "distance", *listed]
+    return _Asking(classifier, ask, columns, recipe)
 
 
 def _list_known(previous: pd.DataFrame | None, columns: list[str]) -> pd.DataFrame:
@@ -245,7 +253,7 @@ def _list_known(previous: pd.DataFrame | None, columns: list[str]) -> pd.DataFra
 def _set_types(table: pd.DataFrame) -> pd.DataFrame:
     """Stated types: a column of nothing but missing values would have none."""
     kinds = {name: "float32" for name in table.columns if name.startswith("probability_")}
-    kinds["answered"] = "bool"
+    kinds |= {"answered": "bool", "distance": "float32"}
     return table.astype({name: kinds.get(name, "str") for name in table.columns})
 
 
@@ -348,10 +356,12 @@ def _divide(items: Iterable[Element], size: int) -> Iterator[list[Element]]:
 def _tell_outcome(table: pd.DataFrame, computed: int, parameters: PredictionParameters) -> None:
     silent = table[~table["answered"]]
     not_sure = int(silent["reason"].str.startswith(NOT_SURE).sum())
+    unlike = int(silent["reason"].str.startswith(UNLIKE).sum())
     parts = {
         "answered": len(table) - len(silent),
         NOT_SURE: not_sure,
-        "that cannot be read": len(silent) - not_sure,
+        UNLIKE: unlike,
+        "that cannot be read": len(silent) - not_sure - unlike,
     }
     told = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
     who = parameters.imagenet.network if parameters.classifier == "imagenet" else "the champion"

@@ -1,0 +1,141 @@
+"""Formats of a network: how each is written, and how it is run to be checked.
+
+All take pictures (N, H, W, channels) uint8 with their preprocessing inside, and give probabilities
+(N, C) as trained and, where the network has them, features (N, D).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from graft.errors import GraftError
+
+if TYPE_CHECKING:
+    import keras
+
+Run = Callable[[np.ndarray], list[np.ndarray]]
+# Where the network lies in the folder of its format.
+FILES = {
+    "onnx": "model.onnx",
+    "saved_model": "saved_model",
+    "litert": "model.tflite",
+    "litert_int8": "model.tflite",
+}
+# Of these an answer may differ from the champion's by rounding alone.
+FLOATS = ("onnx", "saved_model", "litert")
+
+
+def refuse_missing_libraries(formats: list[str]) -> None:
+    """Refuse, before any work, a format whose libraries are not installed.
+
+    Raises:
+        GraftError: Names the first one.
+    """
+    wanted = ("tf2onnx", "onnxruntime") if "onnx" in formats else ()
+    for library in wanted:
+        if not find_spec(library):
+            raise GraftError(
+                "the format onnx needs the extra 'export'; install it with `pip install -c "
+                "constraints.txt -e '.[export]'`, or leave onnx out of export.formats; got no "
+                f"module '{library}'"
+            )
+
+
+def convert(network: keras.Model, format_: str, folder: Path, calibration: np.ndarray) -> None:
+    """Write a network in a format.
+
+    Args:
+        network: From pictures to a list of probabilities and, perhaps, features.
+        format_: One of :data:`FILES`.
+        folder: Where :data:`FILES` says it will lie.
+        calibration: Pictures (n, H, W, channels) uint8, by which int8 finds the ranges of values.
+    """
+    import keras
+
+    place = folder / FILES[format_]
+    # Keras exports what has been called.
+    network(np.zeros((1, *network.input_shape[1:]), np.uint8))
+    signature = [
+        keras.InputSpec(
+            shape=network.inputs[0].shape, dtype=network.inputs[0].dtype, name="pictures"
+        )
+    ]
+    with _quietly():
+        if format_ == "onnx":
+            network.export(place, format="onnx", verbose=False, input_signature=signature)
+        elif format_ == "saved_model":
+            network.export(place, format="tf_saved_model", verbose=False, input_signature=signature)
+            # It numbers this very export, and is read by nobody: the same network is the same file.
+            (place / "fingerprint.pb").unlink(missing_ok=True)
+        else:
+            place.write_bytes(_convert_to_litert(network, signature, folder, format_, calibration))
+
+
+def _convert_to_litert(
+    network: keras.Model, signature: list, folder: Path, format_: str, calibration: np.ndarray
+) -> bytes:
+    import shutil
+
+    import tensorflow as tf
+
+    source = folder / "source"
+    network.export(source, format="tf_saved_model", verbose=False, input_signature=signature)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(source))
+    if format_ == "litert_int8":
+
+        def list_inputs() -> Iterator[list[np.ndarray]]:
+            yield from ([picture[np.newaxis]] for picture in calibration)
+
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = list_inputs
+    content: bytes = converter.convert()
+    shutil.rmtree(source)
+    return content
+
+
+def open_format(format_: str, folder: Path) -> Run:
+    """Open a network that was written by :func:`convert`; it takes any number of pictures."""
+    place = str(folder / FILES[format_])
+    if format_ == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(place, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        return lambda pictures: session.run(None, {name: pictures})
+    import tensorflow as tf
+
+    if format_ == "saved_model":
+        loaded = tf.saved_model.load(place)
+
+        def run_loaded(pictures: np.ndarray) -> list[np.ndarray]:
+            return [part.numpy() for part in tf.nest.flatten(loaded.serve(pictures))]
+
+        return run_loaded
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
+        interpreter = tf.lite.Interpreter(model_path=place)
+    runner = interpreter.get_signature_runner()
+    (argument,) = runner.get_input_details()
+    names = sorted(runner.get_output_details())
+
+    def run_lite(pictures: np.ndarray) -> list[np.ndarray]:
+        found = runner(**{argument: pictures})
+        return [np.array(found[name]) for name in names]
+
+    return run_lite
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Converters talk; what they say of a failure is in its exception."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

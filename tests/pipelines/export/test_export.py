@@ -1,0 +1,152 @@
+"""Export: every format gives what the champion gives, or the export fails."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from graft.analysis.familiarity import fit_familiarity
+from graft.classifier.champion import Champion
+from graft.classifier.exported import read_exported
+from graft.datasets.file_trees import FileTreeDataset
+from graft.errors import GraftError
+from graft.export import formats
+from graft.models.led_out import lead_out_features
+from graft.pipelines.export import nodes
+from graft.pipelines.export.nodes import export_champion, measure_latencies
+from graft.pipelines.export.parameters import ExportParameters
+from helpers.pictures import encode
+
+RANDOM = np.random.default_rng(0)
+ALL = ["onnx", "saved_model", "litert", "litert_int8"]
+PARAMETERS = ExportParameters(
+    formats=ALL, checked_pictures=30, calibration_pictures=8, largest_difference=1e-4, repeats=1,
+    seed=0,
+)  # fmt: skip
+IMAGES = RANDOM.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+SPLITS = pd.DataFrame(
+    {
+        "split": ["train"] * 30 + ["dev"] * 30, "label": ["cat", "犬"] * 30,
+        "sha256": [f"{number}" for number in range(60)],
+    }
+)  # fmt: skip
+
+
+def make_champion() -> Champion:
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((8, 8, 3), dtype="uint8", name="pixels")
+    scaled = keras.layers.Rescaling(1 / 255)(pixels)
+    mapped = keras.layers.Conv2D(6, 3, activation="relu")(scaled)
+    normal = keras.layers.BatchNormalization()(mapped)
+    flat = keras.layers.GlobalAveragePooling2D()(normal)
+    dense = keras.layers.Dense(2, activation="softmax")(keras.layers.Dropout(0.5)(flat))
+    model = keras.Model(pixels, dense, name="classifier")
+    features = lead_out_features(model).predict(IMAGES, verbose=0)[1]
+    facts = {
+        "name": "pets", "model": "frozen", "image_size": 8, "colour": "rgb", "max_pixels": 1000,
+        "preprocessing": ["It is squashed."], "temperature": 0.5, "threshold": None,
+        "versions": {"keras": "3"},
+    }  # fmt: skip
+    return Champion(
+        model, ["cat", "犬"], facts, {}, "", fit_familiarity(features[:30], features[30:], 2, 0.05)
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "exported"
+    files, check = export_champion(make_champion(), IMAGES, SPLITS, PARAMETERS)
+    dataset = FileTreeDataset(filepath=str(folder))
+    dataset.save(files)
+    return folder, check, dataset.load()
+
+
+def test_every_format_gives_what_the_champion_gives(exported) -> None:
+    folder, check, _ = exported
+    champion = make_champion()
+    expected = champion.ask(IMAGES)
+    for format_ in ALL:
+        read = read_exported(folder / format_)
+        assert read.class_names == ["cat", "犬"]
+        given = read.interpret(formats.open_format(format_, folder / format_)(IMAGES))
+        allowed = 0.1 if format_ == "litert_int8" else 1e-4
+        np.testing.assert_allclose(given.probabilities, expected.probabilities, atol=allowed)
+        np.testing.assert_allclose(given.distances, expected.distances, atol=10 * allowed)
+        if format_ != "litert_int8":
+            names = [answer.name for answer in champion.explain(expected)]
+            assert [answer.name for answer in read.explain(given)] == names
+            assert check[format_]["largest_difference"] <= 1e-4
+            assert check[format_]["same_answers"] == 1
+            assert check[format_]["accuracy"] == check["champion"]["accuracy"]
+    assert check["pictures"] == 30
+
+
+def test_a_folder_stands_alone_and_decodes_as_in_training(exported) -> None:
+    folder, _, _ = exported
+    champion, read = make_champion(), read_exported(folder / "onnx")
+    picture = encode(RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    (folder.parent / "picture.png").write_bytes(picture)
+    np.testing.assert_array_equal(
+        read.decode(picture), champion.read_picture(folder.parent / "picture.png")
+    )
+    assert {read_exported(folder / name).digest for name in ALL} != {read.digest}
+
+
+def test_an_altered_missing_or_added_file_is_refused(exported, tmp_path) -> None:
+    _, _, tree = exported
+    files = {
+        name.removeprefix("onnx/"): content
+        for name, content in tree.read().items()
+        if name.startswith("onnx/")
+    }
+    facts = json.loads(files["classifier.json"])
+    swapped = json.dumps({**facts, "class_names": facts["class_names"][::-1]}).encode()
+    without = {name: content for name, content in files.items() if name != "familiarity.npz"}
+    cases = {
+        "classifier.json": {**files, "classifier.json": swapped},
+        "familiarity.npz": without,
+        "more": {**files, "more": b"x"},
+    }
+    for number, (name, content) in enumerate(cases.items()):
+        FileTreeDataset(filepath=str(tmp_path / str(number))).save(content)
+        with pytest.raises(GraftError, match=f"'{name}' is not"):
+            read_exported(tmp_path / str(number))
+    with pytest.raises(GraftError, match=r"is a folder with checksums\.json"):
+        read_exported(tmp_path / "absent")
+
+
+def test_a_format_that_gives_something_else_fails_the_export(monkeypatch) -> None:
+    original = nodes.open_format
+
+    def disturb(format_, folder):
+        run = original(format_, folder)
+        return lambda pictures: [run(pictures)[0] + 2e-4 * (format_ == "saved_model")]
+
+    monkeypatch.setattr(nodes, "open_format", disturb)
+    parameters = PARAMETERS.model_copy(update={"formats": ["saved_model"]})
+    with pytest.raises(GraftError, match=r"saved_model does not give.*got a difference of 0\.0002"):
+        export_champion(make_champion(), IMAGES, SPLITS, parameters)
+
+
+def test_latencies_of_all_are_told(exported) -> None:
+    _, _, tree = exported
+    found = measure_latencies(make_champion(), tree, IMAGES, PARAMETERS)
+    assert list(found) == ["champion", *ALL]
+    assert all(found[name]["1"] >= 0 and found[name]["16"] > 0 for name in found)
+
+
+def test_without_the_extra_one_line_says_what_to_install(monkeypatch) -> None:
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
+    with pytest.raises(GraftError, match=r"\.\[export\].*got no module 'tf2onnx'"):
+        export_champion(make_champion(), IMAGES, SPLITS, PARAMETERS)
+    assert importlib.util.find_spec("tf2onnx"), "the tests run with the extra"
+
+
+def test_without_dev_nothing_can_be_checked() -> None:
+    with pytest.raises(GraftError, match="there is none; give dev a share"):
+        export_champion(make_champion(), IMAGES, SPLITS.assign(split="train"), PARAMETERS)
