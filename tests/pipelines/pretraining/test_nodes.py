@@ -1,5 +1,6 @@
 """Pretraining: letters in held-out fonts measure, the others train, and a seed settles it all."""
 
+import logging
 import re
 import subprocess
 import sys
@@ -41,6 +42,23 @@ def letters(parameters):
     return render_printed_letters(parameters)
 
 
+@pytest.fixture(scope="module")
+def pretrained(letters, parameters):
+    """Weights, history and what was told, of one pretraining."""
+    messages = []
+    listener = logging.Handler()
+    listener.emit = lambda record: messages.append(record.getMessage())
+    logger = logging.getLogger("graft")
+    level = logger.level
+    logger.setLevel("INFO")
+    logger.addHandler(listener)
+    try:
+        return *pretrain_backbone(*letters, parameters), messages
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+
+
 def test_letters_are_grey_pictures_of_three_channels(letters):
     images, labels = letters
     assert images.shape == (len(labels), 8, 8, 3) == (4 * len(LETTERS), 8, 8, 3)
@@ -61,8 +79,8 @@ def test_the_dev_split_is_the_held_out_fonts(letters):
     assert (labels["split"].eq("dev") == is_held_out).all()
 
 
-def test_pretraining_gives_weights_for_the_small_cnn_and_a_row_an_epoch(letters, parameters):
-    weights, history = pretrain_backbone(*letters, parameters)
+def test_pretraining_gives_weights_for_the_small_cnn_and_a_row_an_epoch(pretrained):
+    weights, history, _ = pretrained
     assign_weights(build_small_cnn(8, seed=1), weights)
     assert {array.dtype for array in weights.values()} == {np.dtype(np.float32)}
     assert history["epoch"].tolist() == [1, 2]
@@ -70,19 +88,16 @@ def test_pretraining_gives_weights_for_the_small_cnn_and_a_row_an_epoch(letters,
     assert history["loss"].iloc[1] < history["loss"].iloc[0]
 
 
-def test_the_log_says_what_was_drawn_and_how_well_it_is_told_apart(letters, parameters, caplog):
+def test_the_log_says_what_was_drawn_and_how_well_it_is_told_apart(parameters, pretrained, caplog):
     caplog.set_level("INFO", logger="graft")
     render_printed_letters(parameters)
-    pretrain_backbone(*letters, parameters)
-    drawn, pretrained = caplog.messages
+    (drawn,), (told,) = caplog.messages, pretrained[2]
     assert drawn.startswith("Letters      644 pictures of 161 letters (6 alphabets, ")
-    assert re.fullmatch(
-        r"Pretrained   2 epochs; \d+\.\d % right .* \(cmtt10, DejaVuSans\)", pretrained
-    )
+    assert re.fullmatch(r"Pretrained   2 epochs; \d+\.\d % right .* \(cmtt10, DejaVuSans\)", told)
 
 
-def test_two_runs_give_the_same_bits(letters, parameters):
-    first, first_history = pretrain_backbone(*letters, parameters)
+def test_two_runs_give_the_same_bits(letters, parameters, pretrained):
+    first, first_history, _ = pretrained
     again, again_history = pretrain_backbone(*letters, parameters)
     assert first_history.equals(again_history)
     for path, array in first.items():
