@@ -29,7 +29,17 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize(("name", "expected"), FAMILIES.items(), ids=FAMILIES)
+# Building these takes seconds each; `make test-slow` does.
+LARGE = {"DenseNet121", "EfficientNetV2B0", "InceptionResNetV2", "NASNetMobile"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param(name, expected, marks=[pytest.mark.slow] * (name in LARGE), id=name)
+        for name, expected in FAMILIES.items()
+    ],
+)
 def test_every_family_has_its_blocks_and_can_be_cut_between_them(name, expected):
     size, known, count = expected
     network = build_backbone(name, size, "random", seed=0)

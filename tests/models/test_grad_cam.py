@@ -35,7 +35,7 @@ def make_pictures(side: int, channels: int = 3, count: int = 5) -> np.ndarray:
         ("small_cnn", 8, "block3_relu1", (2, 2, 96)),
         ("small_cnn", 32, "block3_relu1", (8, 8, 96)),
         ("MobileNetV2", 64, "out_relu", (2, 2, 1280)),
-        ("DenseNet121", 64, "relu", (2, 2, 1024)),
+        pytest.param("DenseNet121", 64, "relu", (2, 2, 1024), marks=pytest.mark.slow),
     ],
 )
 def test_the_last_map_lies_behind_the_activation_and_before_pooling(
