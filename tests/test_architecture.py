@@ -50,7 +50,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "shared_values": set(),
     "configuration": set(),
-    "cli": {"caching", "configuration", "tracking"},
+    "typed_parameters": set(),
+    "cli": {"caching", "configuration", "tracking", "typed_parameters"},
     "__main__": {"cli"},
 }  # fmt: skip
 # What a room may not import from outside.

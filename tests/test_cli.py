@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
+import logging
 import os
+import sys
 
 import click
 import pytest
@@ -11,7 +14,7 @@ from click.testing import CliRunner
 from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
-from graft.cli import OneLineErrors, cli, explain
+from graft.cli import OneLineErrors, cli, explain, print_what_can_be_printed
 from graft.errors import GraftError
 
 
@@ -119,3 +122,17 @@ def test_help_is_kedro_s():
     result = CliRunner().invoke(cli, ["run", "--help"])
     assert result.exit_code == 0
     assert "Run the pipeline" in result.output
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_an_output_without_arrows_gets_question_marks_and_no_traceback(monkeypatch, encoding):
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding=encoding, write_through=True)
+    errors = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", errors)
+    print_what_can_be_printed()
+    handler = logging.StreamHandler(stream)
+    handler.handle(logging.LogRecord("graft", logging.INFO, "", 0, "frozen → 犬 ×", (), None))
+    assert written.getvalue().decode(encoding).startswith("frozen ? ? ")
+    assert errors.getvalue() == ""

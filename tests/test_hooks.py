@@ -184,6 +184,30 @@ def test_the_next_steps_keep_the_environment():
     assert "viz run --env" not in "\n".join(suggest_next({"report"}, None))
 
 
+def test_the_next_steps_keep_the_parameters_of_the_run():
+    typed = ["source=/my pics,seed=3", "image_size=32"]
+    lines = suggest_next({"report"}, "own_pictures", typed)
+    runs = [line for line in lines if " run " in line]
+    assert len(runs) >= 1
+    assert all("--params 'source=/my pics,seed=3' --params image_size=32" in run for run in runs)
+
+
+def test_the_next_steps_hold_no_key_of_an_address():
+    typed = ["source=https://me:secret@host/a.zip?sig=secret,seed=3"]
+    lines = "".join(suggest_next({"report"}, "own_pictures", typed))
+    assert "secret" not in lines
+    assert "seed=3" in lines
+
+
+@pytest.mark.parametrize(
+    ("env", "typed", "is_told"),
+    [(None, [], True), ("test", [], True), ("own_pictures", [], False),
+     (None, ["source=x"], False), ("cats_vs_dogs", [], False)],
+)  # fmt: skip
+def test_who_uses_pictures_of_their_own_is_not_told_to(env, typed, is_told):
+    assert ("source=FOLDER" in "".join(suggest_next({"report"}, env, typed))) == is_told
+
+
 def test_without_kedro_viz_the_next_step_installs_it(monkeypatch):
     monkeypatch.setattr("graft.hooks.find_spec", lambda _: None)
     text = "\n".join(suggest_next({"report"}, None))

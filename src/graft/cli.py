@@ -8,13 +8,15 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
+from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.project import pipelines
+from kedro.framework.project import pipelines, settings
 from kedro.pipeline import Pipeline
 from kedro.utils import load_obj
 from kedro.validation.exceptions import ParameterValidationError
@@ -23,6 +25,7 @@ from graft.caching.lock import WAITS
 from graft.configuration import configure_logging, open_configuration
 from graft.errors import GraftError
 from graft.tracking import TRACKS
+from graft.typed_parameters import convert_parameters, resolve_path, split_parameters
 
 _FULL = "the disk is full; make room and run again: what was finished before is kept"
 _DENIED = "no permission to read or write here; change the permissions and run again"
@@ -97,6 +100,63 @@ def _raise_broken_pipe(handler: logging.Handler) -> Callable[[logging.LogRecord]
     return handle
 
 
+def print_what_can_be_printed() -> None:
+    """Let an arrow be a question mark where the output has no arrow (a pipe on Windows, ASCII).
+
+    Logging would print a traceback for every such line instead.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+class ParametersOption(click.Option):
+    """``--params``, as often as one likes; a file of ``--config`` gives one text or a mapping."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return value
+        return super().type_cast_value(ctx, (value,) if isinstance(value, str) else value)
+
+
+def read_parameters(options: Mapping[str, Any], project: Path) -> dict[str, Any]:
+    """The parameters that were typed, as the configuration declares them.
+
+    Args:
+        options: ``params``, ``env`` and ``conf_source`` of the command.
+        project: Its folder.
+
+    Raises:
+        GraftError: If they are no parameters.
+    """
+    given = options["params"]
+    if isinstance(given, Mapping):  # of a file, where YAML says what is text
+        return dict(given)
+    typed = split_parameters(given)
+    if not typed:
+        return {}
+    if {"{", "}"} & {*typed.get("dataset", "")}:
+        raise GraftError(
+            "dataset is the name of the folder of all outputs, without { and }, which the catalog "
+            f"takes for a pattern; got '{typed['dataset']}'"
+        )
+    if "source" in typed:
+        typed["source"] = resolve_path(typed["source"], Path.cwd(), project)
+    source = options.get("conf_source") or str(project / settings.CONF_SOURCE)
+    loader = open_configuration(source, options.get("env"))
+    try:
+        return convert_parameters(typed, loader["parameters"], loader["globals"])
+    except MissingConfigException:  # there is no such environment: a hook will say so
+        return dict(typed)
+
+
+def _find_project() -> Path:
+    """Folder of the project that a command was typed in or below; of a package where it was."""
+    context = click.get_current_context(silent=True)
+    project = getattr(context.find_root().obj, "project_path", None) if context else None
+    return Path(project or Path.cwd())
+
+
 def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **options: Any) -> Any:
     """Kedro's own ``run``, which makes what is stale and skips what is fresh.
 
@@ -108,13 +168,20 @@ def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **option
             "--track needs MLflow; install it with `pip install -c constraints.txt -e "
             "'.[mlflow]'`, or run without --track; got no module 'mlflow'"
         )
+    print_what_can_be_printed()
+    project = _find_project()
+    options["params"] = read_parameters(options, project)
     options["only_missing_outputs"] = not force
     if str(options.get("runner")).rpartition(".")[2] == "ThreadRunner":
         options["runner"] = "graft.caching.runner.TurnTakingRunner"
     _check_runner(options.get("runner"))
     if plan:
         options["runner"] = "graft.caching.runner.PlanRunner"
-    if source := options.get("conf_source"):
+    source = options.get("conf_source")
+    if source is None and project != Path.cwd() and (project / settings.CONF_SOURCE).is_dir():
+        # Kedro looks for logging.yml below the folder where the command was typed.
+        source = str(project / settings.CONF_SOURCE)
+    if source:
         configure_logging(open_configuration(source))
     end_with_the_reader()
     waits, tracks = WAITS.set(wait), TRACKS.set(track and not plan)
@@ -196,6 +263,12 @@ _FEW = 20
 
 
 OPTIONS = [
+    ParametersOption(
+        ["--params"],
+        multiple=True,
+        type=click.UNPROCESSED,
+        help="Parameters of this run: NAME=VALUE, several with commas between them.",
+    ),
     click.Option(["--force"], is_flag=True, help="Run all that is selected, fresh or not."),
     click.Option(["--plan"], is_flag=True, help="Show what is fresh or stale, and run nothing."),
     click.Option(["--track"], is_flag=True, help="Record the run in MLflow (extra: mlflow)."),
@@ -204,7 +277,7 @@ OPTIONS = [
 # Kedro looks for this name where the project is packaged.
 run = OneLineErrors(
     "run",
-    params=[*kedro_run.params, *OPTIONS],
+    params=[*(option for option in kedro_run.params if option.name != "params"), *OPTIONS],
     callback=run_what_is_stale,
     help="Run the pipeline: make what is stale, skip what is fresh.",
 )

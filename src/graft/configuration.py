@@ -6,9 +6,14 @@ here goes through the file system of the loader, so both are read alike.
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import tarfile
 import zipfile
+from collections.abc import Iterable
+from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -85,6 +90,117 @@ def configure_logging(loader: OmegaConfigLoader) -> None:
     """
     if "KEDRO_LOGGING_CONFIG" not in os.environ and (values := _read(loader, "logging.yml")):
         LOGGING.configure(values)
+
+
+def check_environment(loader: OmegaConfigLoader, environment: str) -> None:
+    """Refuse what an environment says and nothing reads: it would be ignored without a word.
+
+    Raises:
+        GraftError: Names the file, what is in it, and the name that may be meant.
+    """
+    if environment == loader.base_env:
+        return
+    base, own = (_read_all(loader, name) for name in (loader.base_env, environment))
+    kinds = {kind: [_pick(files, loader, kind) for files in (base, own)]
+             for kind in ("parameters", "catalog", "globals")}  # fmt: skip
+    known_files = {name for kind in loader.config_patterns for name in _pick(own, loader, kind)}
+    for name in sorted(own.keys() - known_files):
+        usual = {*base, "catalog.yml", "parameters.yml", "globals.yml", "credentials.yml"}
+        raise GraftError(
+            f"a file of conf/{environment} is read by nothing; {_hint(name, usual)}"
+            "Kedro reads catalog*.yml, parameters*.yml, globals.yml and credentials*.yml; "
+            f"got '{name}'"
+        )
+    for kind, what in (("parameters", "no stage has parameters"), ("catalog", "no stage has data")):
+        declared, given = (_list_keys(files) for files in kinds[kind])
+        patterns = [re.sub(r"\\\{\w+\\\}", ".+", re.escape(name)) for name in declared]
+        for key, file in given.items():
+            if key.startswith("_") or any(re.fullmatch(pattern, key) for pattern in patterns):
+                continue
+            raise GraftError(
+                f"{what} of this name; {_hint(key, declared)}correct it in "
+                f"conf/{environment}/{file}, or declare it in conf/{loader.base_env} too; "
+                f"got '{key}'"
+            )
+    _check_globals(loader, environment, base, own)
+
+
+def _check_globals(
+    loader: OmegaConfigLoader, environment: str, base: dict[str, str], own: dict[str, str]
+) -> None:
+    declared, given = (_list_keys(_pick(files, loader, "globals")) for files in (base, own))
+    named = {
+        *re.findall(r"(?:globals|runtime_params):(\w+)", "".join([*base.values(), *own.values()]))
+    }
+    catalog = _list_keys(_pick(own, loader, "catalog"))
+    brings = any(name.startswith("raw_") for name in catalog)
+    if not brings and ({"source", "dataset"} & given.keys()) and environment != "local":
+        raise GraftError(
+            f"conf/{environment} names a set of pictures and does not say how they are laid out: "
+            "declare raw_images there, for example as conf/own_pictures/catalog_ingestion.yml "
+            f"does; got {', '.join(sorted({'source', 'dataset'} & given.keys()))} in globals.yml"
+        )
+    for key, file in given.items():
+        if key not in {*declared, *named} and not key.startswith("_"):
+            raise GraftError(
+                f"nothing reads this global value; {_hint(key, {*declared, *named})}correct it in "
+                f"conf/{environment}/{file}; got '{key}'"
+            )
+
+
+def list_unread_files(loader: OmegaConfigLoader, environment: str | None) -> list[str]:
+    """Files of ``conf/local`` that Kedro does not read, for an environment was named beside it."""
+    if environment in (None, loader.default_run_env):
+        return []
+    files = _read_all(loader, loader.default_run_env)
+    return sorted(
+        name for kind in ("catalog", "parameters", "globals") for name in _pick(files, loader, kind)
+    )
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{close[0]}'? " if close else ""
+
+
+def _read_all(loader: OmegaConfigLoader, environment: str) -> dict[str, str]:
+    """The files of configuration of an environment: name below its folder to text."""
+    folder = f"{_find_root(loader)}/{environment}"
+    if not loader._fs.isdir(folder):
+        return {}
+    texts = {}
+    for place in loader._fs.find(folder):
+        path = PurePosixPath(place)
+        name = path.as_posix().rpartition(f"{environment}/")[2]
+        is_hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
+        if path.suffix in {".yml", ".yaml", ".json"} and not is_hidden:
+            with loader._fs.open(place) as file:
+                texts[name] = file.read().decode(errors="replace")
+    return texts
+
+
+def _pick(files: dict[str, str], loader: OmegaConfigLoader, kind: str) -> dict[str, str]:
+    """Those that Kedro reads for a kind of configuration."""
+    patterns = [pattern.removeprefix("**/") for pattern in loader.config_patterns[kind]]
+    return {
+        name: text
+        for name, text in files.items()
+        if any(fnmatch(name, one) or fnmatch(PurePosixPath(name).name, one) for one in patterns)
+    }
+
+
+def _list_keys(files: dict[str, str]) -> dict[str, str]:
+    """Names at the top of some files, each with its file; what is no YAML Kedro will tell of."""
+    found: dict[str, str] = {}
+    for file, text in files.items():
+        with suppress(yaml.YAMLError):
+            content = yaml.load(text, _Loader)
+            found |= {str(key): file for key in content} if isinstance(content, dict) else {}
+    return found
+
+
+# The quick one, where PyYAML was built with it; both read plain data alone.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _read(loader: OmegaConfigLoader, name: str) -> dict[str, Any]:

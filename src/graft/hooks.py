@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
+import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +21,13 @@ from kedro.io import AbstractDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
 from graft.caching.runner import is_plan_only
-from graft.configuration import find_environments_with, list_environments, open_configuration
+from graft.configuration import (
+    check_environment,
+    find_environments_with,
+    list_environments,
+    list_unread_files,
+    open_configuration,
+)
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.environments import Basis, choose_basis
 from graft.errors import GraftError
@@ -46,6 +55,12 @@ class CommandCheckHook:
             raise GraftError(
                 f"unknown environment; --env takes {', '.join(environments)}; got '{context.env}'"
             )
+        check_environment(loader, context.env or loader.default_run_env)
+        if unread := list_unread_files(loader, context.env):
+            logger.warning(
+                "conf/%s is not read with --env=%s: what %s say belongs into conf/%s",
+                loader.default_run_env, context.env, " and ".join(unread), context.env,
+            )  # fmt: skip
         given = list(context._runtime_params or {})
         if given:
             # The context's own loader has the names that were given among its parameters.
@@ -123,7 +138,7 @@ class RunSummaryHook:
         for name in written:
             if name in made:
                 _tell_place("Written      ", catalog, name)
-        for line in suggest_next(made, run_params["env"]):
+        for line in suggest_next(made, run_params["env"], _list_typed_parameters()):
             logger.info(line)
 
 
@@ -185,26 +200,52 @@ def _format_figure(title: str, figure: dict[str, float]) -> str:
     return f"  {title:<30} {figure['value']:.3f}   {figure['low']:.3f} – {figure['high']:.3f}"
 
 
-def suggest_next(made: set[str], env: str | None) -> list[str]:
-    """Two or three commands that make sense after a run, as lines."""
+def suggest_next(made: set[str], env: str | None, typed: Sequence[str] = ()) -> list[str]:
+    """Two or three commands that make sense after a run, as lines.
+
+    Args:
+        made: Names of what the run has made.
+        env: Its environment.
+        typed: What each of its ``--params`` was given.
+    """
     if "report" not in made:
         return []
     where = f" --env={env}" if env else ""
+    same = "".join(f" --params {shlex.quote(_hide_keys(text))}" for text in typed)
     run, kedro = _find_commands()
     steps = {
         "what is in the pictures, and what could fool a classifier": (
-            f"{run} --pipelines=exploration{where}"
+            f"{run} --pipelines=exploration{where}{same}"
         ),
-        "your own pictures, a folder a class": f"{run} --env=own_pictures --params source=FOLDER",
     }
+    if env in _WITHOUT_PICTURES and not any("source=" in text for text in typed):
+        own = f"{run} --env=own_pictures --params source=FOLDER"
+        steps["your own pictures, a folder a class"] = own
     if kedro is not None:
-        show = f"{kedro} viz run{where}" if find_spec("kedro_viz") else "make viz"
+        show = f"{kedro} viz run{where}{same}" if find_spec("kedro_viz") else "make viz"
         steps["the pipeline in a browser, with previews"] = show
     if env is None:
-        steps["how far 1 to 20 labels a class go"] = f"{run} --pipelines=few_shot"
+        steps["how far 1 to 20 labels a class go"] = f"{run} --pipelines=few_shot{same}"
     return ["\nNext"] + [
         line for why, what in steps.items() for line in (f"  {why}", f"    {what}")
     ]
+
+
+# Environments of pictures that nobody has brought: None is base.
+_WITHOUT_PICTURES = {None, "base", "test"}
+
+
+def _hide_keys(text: str) -> str:
+    """What was typed, without user, password and query of an address in it: they may be keys."""
+    without_user = re.sub(r"(://)[^/@\s]*@", r"\1…@", text)
+    return re.sub(r"(://[^?,\s]*\?)[^,\s]*", r"\1…", without_user)
+
+
+def _list_typed_parameters() -> list[str]:
+    """What each ``--params`` of the running command was given."""
+    context = click.get_current_context(silent=True)
+    given = context.params.get("params") if context else None
+    return [str(text) for text in given] if isinstance(given, tuple | list) else []
 
 
 def _find_commands() -> tuple[str, str | None]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from graft.errors import PictureError
-from graft.images.decoding import decode_picture, open_picture, to_rgb
+from graft.images import decoding
+from graft.images.decoding import decode_picture, find_values, open_picture, to_rgb
 
 MAX_PIXELS = 1_000_000
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -281,3 +282,69 @@ def test_a_decompression_bomb_is_refused_by_its_header(pack_bomb, width, height)
 
 def test_a_picture_of_just_max_pixels_is_read(pack_bomb):
     check_colour(read(pack_bomb(1_000, 1_000)), 0)
+
+
+def make_ramp(high, dtype=np.uint16):
+    return np.linspace(0, high, 64 * 64).reshape(64, 64).astype(dtype)
+
+
+DEEP = {
+    "12 bits in a PNG": (4095, np.uint16, "png"),
+    "10 bits in a PNG": (1023, np.uint16, "png"),
+    "14 bits in a TIFF": (16383, np.uint16, "tiff"),
+    "16 bits in a PNG": (65535, np.uint16, "png"),
+    "8 bits in a PNG of 16": (255, np.uint16, "png"),
+    "whole numbers of 32 bits": (4095, np.int32, "tiff"),
+    "millions": (3_000_000, np.int32, "tiff"),
+}
+
+
+@pytest.mark.parametrize(("high", "dtype", "format_"), DEEP.values(), ids=DEEP)
+def test_values_of_more_than_8_bits_become_usable_greys(encode, high, dtype, format_):
+    data = encode(Image.fromarray(make_ramp(high, dtype)), format_)
+    greys = decode_picture(data, 64, 10**6)[..., 0]
+    assert greys.min() == 0
+    assert greys.max() >= 253
+    assert len(np.unique(greys)) >= 250
+
+
+def test_a_dark_picture_stays_dark_where_the_range_of_all_is_known(encode):
+    dark = encode(Image.fromarray(make_ramp(500)), "png")
+    assert decode_picture(dark, 64, 10**6, value_range=(0, 4095)).max() == 31
+    bright = encode(Image.fromarray(make_ramp(9000)), "png")
+    assert decode_picture(bright, 64, 10**6, value_range=(0, 4095)).max() == 255
+
+
+def test_numbers_below_zero_have_a_range_of_their_own(encode):
+    values = (make_ramp(4000, np.int32) - 1000).astype(np.int32)
+    data = encode(Image.fromarray(values), "tiff")
+    assert find_values(open_picture(data, 10**6)) == (-1000, 3000)
+    greys = decode_picture(data, 64, 10**6)[..., 0]
+    assert (greys.min(), greys.max()) == (0, 255)
+
+
+def test_the_tags_of_a_file_say_what_its_values_can_be(encode):
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[340], tags[341] = 0, 16383
+    data = encode(Image.fromarray(make_ramp(900)), "tiff", tiffinfo=tags)
+    assert find_values(open_picture(data, 10**6)) == (0, 16383)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "1"])
+def test_pictures_of_8_bits_have_no_such_range(encode, mode):
+    assert find_values(open_picture(encode(Image.new(mode, (9, 9)), "png"), 100)) is None
+
+
+def test_heic_names_what_reads_it(monkeypatch):
+    monkeypatch.setattr(decoding, "list_formats", lambda: ["JPEG", "PNG"])
+    data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+    with pytest.raises(PictureError, match=r"a HEIC picture, .*install pillow-heif"):
+        open_picture(data, 10**6)
+
+
+def test_heic_is_read_with_its_extra(encode):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    decoding.list_formats.cache_clear()
+    data = encode(fill("RGB", RED, (64, 64)), "HEIF")
+    check_colour(read(data), RED, tolerance=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 import tracemalloc
 
@@ -10,11 +11,19 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from graft.images import duplicates as similarity
-from graft.images.duplicates import choose_band_count, find_near_pairs, parse_hashes
+from graft.images.checking import check_picture
+from graft.images.duplicates import (
+    choose_band_count,
+    find_clusters,
+    find_links,
+    find_near_pairs,
+    parse_hashes,
+)
 
 
 def compare_all(hashes, radius):
@@ -126,3 +135,73 @@ def test_hashes_are_read_from_hexadecimal_and_missing_ones_left_out():
     rows, hashes = parse_hashes(texts)
     assert rows.tolist() == [0, 2]
     assert hashes.tolist() == [255, 2**63]
+
+
+def draw_object(number, size=240):
+    """An object of 80 pixels on white, like a product in a shop; four kinds in all colours."""
+    random = np.random.default_rng(number)
+    picture = Image.new("RGB", (size, size), "white")
+    draw = ImageDraw.Draw(picture)
+    left, top = (int(value) for value in random.integers(70, 90, 2))
+    colour = tuple(int(value) for value in random.integers(0, 200, 3))
+    box = (left, top, left + 80, top + 80)
+    if number % 4 == 0:
+        draw.rectangle(box, fill=colour)
+    elif number % 4 == 1:
+        draw.ellipse(box, fill=colour)
+    elif number % 4 == 2:
+        draw.polygon([(left + 40, top), (left, top + 80), (left + 80, top + 80)], fill=colour)
+    else:
+        draw.line(box, fill=colour, width=20)
+    return picture
+
+
+def draw_disc(number, size=240):
+    """A bright disc somewhere on black, as under a microscope."""
+    random = np.random.default_rng(number)
+    picture = Image.new("L", (size, size), 0)
+    radius = int(random.integers(20, 50))
+    x, y = (int(value) for value in random.integers(50, size - 50, 2))
+    box = (x - radius, y - radius, x + radius, y + radius)
+    ImageDraw.Draw(picture).ellipse(box, fill=int(random.integers(150, 255)))
+    return picture.convert("RGB")
+
+
+def describe(pictures, encode, **options):
+    facts = [check_picture(encode(p, "jpeg", quality=90, **options), 4, 10**7) for p in pictures]
+    columns = ["sha256", "pixel_sha256", "perceptual_hash", "thumbnail"]
+    table = pd.DataFrame([{name: getattr(fact, name) for name in columns} for fact in facts])
+    table["sha256"] = [str(number) for number in range(len(table))]
+    return table.assign(label=[str(number % 4) for number in range(len(table))], group=None)
+
+
+@pytest.mark.parametrize("draw", [draw_object, draw_disc], ids=["on white", "on black"])
+def test_different_things_before_a_plain_background_do_not_look_alike(encode, draw):
+    index = describe([draw(number) for number in range(60)], encode)
+    links = find_links(index, radius=4)
+    assert len(links) <= 4  # of 1,770 pairs; the hash would tie nearly all
+    # By the hash of the whole picture most of them would be tied, over all classes.
+    assert index["perceptual_hash"].isna().all()
+
+
+@pytest.mark.parametrize("draw", [draw_object, draw_disc], ids=["on white", "on black"])
+@pytest.mark.parametrize("change", ["saved again", "half the size", "darker"])
+def test_copies_before_a_plain_background_are_found(encode, draw, change):
+    pictures = [draw(number) for number in range(20)]
+    changed = {
+        "saved again": lambda p: Image.open(io.BytesIO(encode(p, "jpeg", quality=60))),
+        "half the size": lambda p: p.resize((120, 120)),
+        "darker": lambda p: p.point(lambda level: round(level * 0.93)),
+    }[change]
+    index = describe([*pictures, *map(changed, pictures)], encode)
+    links = find_links(index, radius=4)
+    found = set(zip(links["left"], links["right"], strict=True))
+    assert {(number, number + 20) for number in range(20)} <= found
+    assert find_clusters(index, links).max() + 1 >= 18
+
+
+def test_many_equal_empty_pages_are_one_cluster_and_few_pairs(encode):
+    index = describe([draw_object(4)] * 50, encode)
+    links = find_links(index.assign(pixel_sha256=None), radius=4)
+    assert len(links) == 49
+    assert find_clusters(index, links).max() == 0

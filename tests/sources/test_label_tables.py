@@ -454,3 +454,42 @@ def test_the_real_traffic_signs_are_read_with_tracks_and_crops(shared, get_facts
     assert get_facts(source, "crop")[name] == "4,3,29,29"
     assert source.records["label"].nunique() == 43
     assert source.read(name).startswith(b"P6")
+
+
+HOT = "file,cat,dog\na.jpg,1,0\nb.jpg,0.0,1.0\ndeep/c.jpg,0,\n"
+HOT_COLUMNS = TableColumns(file_column="file", label_columns=["cat", "dog"])
+
+
+def test_a_column_a_class_gives_the_label_that_is_1(lay, get_facts):
+    labels = get_facts(read_label_table(lay(HOT), HOT_COLUMNS))
+    assert labels == {"a.jpg": "cat", "b.jpg": "dog", "deep/c.jpg": None}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("a.jpg,1,0", "a.jpg,1,1", r"row 2 .* one label, not several; .*1 in 'cat', 'dog'$"),
+        ("a.jpg,1,0", "a.jpg,0.7,0.3", r"row 2 .* hold 0 or 1; got '0.7' in 'cat'$"),
+    ],
+)
+def test_a_row_that_is_not_one_hot_is_refused(lay, old, new, message):
+    with pytest.raises(GraftError, match=message):
+        read_label_table(lay(HOT.replace(old, new)), HOT_COLUMNS)
+
+
+@pytest.mark.parametrize("columns", [{}, {"label_column": "a", "label_columns": ["b"]}])
+def test_labels_stand_in_one_kind_of_columns(columns):
+    with pytest.raises(GraftError, match=r"labels are in label_column, or in label_columns of 0"):
+        TableColumns.model_validate({"file_column": "file", **columns})
+
+
+def test_a_workbook_of_excel_gets_advice_that_can_be_followed(lay, tmp_path):
+    path = lay(TABLE)
+    book = path.with_name("labels.xlsx") if path.is_file() else path / "labels.xlsx"
+    book.write_bytes(b"PK\x03\x04 and more")
+    with pytest.raises(GraftError, match=r"save it in Excel as 'CSV UTF-8' .*labels\.xlsx'$"):
+        read_label_table(book, COLUMNS)
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone/labels.xlsx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(GraftError, match=r"Excel \(labels\.xlsx\) must be saved as 'CSV UTF-8'"):
+        read_label_table(tmp_path / "alone", COLUMNS)

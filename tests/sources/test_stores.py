@@ -176,7 +176,7 @@ def test_links_and_devices_in_a_tar_file_are_refused(tmp_path, kind):
         member = tarfile.TarInfo("daisy/1.png")
         member.type, member.linkname = kind, "/etc/passwd"
         archive.addfile(member)
-    with pytest.raises(PictureError, match=r"not a regular file in the archive"):
+    with pytest.raises(PictureError, match=r"not a regular file in the archive|link to"):
         open_store(path).read("daisy/1.png")
 
 

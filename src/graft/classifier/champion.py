@@ -16,7 +16,7 @@ from graft.classifier.answers import Answer, Findings, decide
 from graft.classifier.model_file import read_model, write_model
 from graft.errors import GraftError, PictureError
 from graft.images.colours import show_in_rgb
-from graft.images.decoding import decode_picture
+from graft.images.decoding import decode_picture, parse_range
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +34,8 @@ class Champion:
         class_names: Names of the C classes, in the order of the probabilities.
         facts: What ``classifier.json`` says: ``model`` (``frozen``, ``fine_tuned`` or
             ``from_scratch``), ``image_size``, ``colour``, ``max_pixels``, ``preprocessing``,
-            ``temperature``, ``threshold``, ``data``, ``versions``, ``parameters``.
+            ``value_range`` (if pictures of more than 8 bits were among them), ``temperature``,
+            ``threshold``, ``data``, ``versions``, ``parameters``.
         metrics: Split to ``n`` and figures with their intervals.
         card: The model card, Markdown.
         familiarity: What tells pictures unlike those of train; None if it is not known.
@@ -62,6 +63,7 @@ class Champion:
                 self.facts["image_size"],
                 self.facts["max_pixels"],
                 colour=self.facts["colour"],
+                value_range=parse_range(self.facts.get("value_range") or ""),
             )
         except (OSError, PictureError) as error:
             reason = error.strerror if isinstance(error, OSError) else error

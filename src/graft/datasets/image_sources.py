@@ -25,6 +25,7 @@ from graft.sources.label_tables import read_label_table
 from graft.sources.labelled_file_names import read_labelled_file_names
 from graft.sources.pixel_arrays import check_limit, read_digits, serve_arrays
 from graft.sources.plain_files import read_plain_files
+from graft.sources.remote import fetch, is_remote
 from graft.sources.source import ImageSource
 from graft.sources.split_folders import AUTO, check_split, refuse_wrong_choice
 from graft.sources.stores import is_archive_name
@@ -45,13 +46,22 @@ class ImageSourceDataset(SourceDataset[ImageSource]):
 
     def list_places(self) -> list[Path]:
         """Files and folders that the pictures and their labels are read from."""
-        return [Path(self._filepath).expanduser()]
+        return [Path(self._find(self._filepath)).expanduser()]
+
+    # Whether links to folders are gone through, and what an address is opened with.
+    _follow_links = False
+    _credentials: dict[str, Any] | None = None
+
+    def _find(self, path: str) -> str:
+        """A path as it is; what lies at an address is fetched if it is not here as it is there."""
+        return str(fetch(path, self._credentials)) if is_remote(path) else path
 
     def walk(self) -> Iterator[tuple[str, Path]]:
-        return walk_places(self.list_places())
+        return walk_places(self.list_places(), self._follow_links)
 
     def _exists(self) -> bool:
-        return os.path.exists(os.path.expanduser(self._filepath))
+        # Whether there is something at an address will be seen when it is fetched.
+        return is_remote(self._filepath) or os.path.exists(os.path.expanduser(self._filepath))
 
 
 class ClassFoldersDataset(ImageSourceDataset):
@@ -61,6 +71,10 @@ class ClassFoldersDataset(ImageSourceDataset):
         filepath: The folder or archive.
         split_folders: What folders called after splits (``train``, ``val``) are: ``splits``,
             ``classes``, or ``auto``, which asks where both may be meant.
+        follow_links: Whether links in a folder are followed, wherever they lead: those of Hugging
+            Face's cache and of DVC do.
+        credentials: Of fsspec's file system, where ``filepath`` is an address (``s3://…``); in a
+            catalog a name in ``credentials.yml``.
         metadata: Ignored by Kedro; kedro-viz reads it.
 
     Raises:
@@ -72,14 +86,19 @@ class ClassFoldersDataset(ImageSourceDataset):
         *,
         filepath: str,
         split_folders: str = AUTO,
+        follow_links: bool = False,
+        credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
+        self._credentials = credentials
         refuse_wrong_choice(split_folders)
         self._split_folders = split_folders
+        self._follow_links = follow_links
 
     def load(self) -> ImageSource:
-        return read_class_folders(self._filepath, self._split_folders)
+        path = self._find(self._filepath)
+        return read_class_folders(path, self._split_folders, self._follow_links)
 
 
 class PlainFilesDataset(ImageSourceDataset):
@@ -97,6 +116,8 @@ class TrackFoldersDataset(ImageSourceDataset):
         pattern: Regular expression for a whole file name with the named group ``group``, the
             track; unless given, what stands before the last ``_``.
         split_folders: As for :class:`ClassFoldersDataset`.
+        follow_links: As for :class:`ClassFoldersDataset`.
+        credentials: As for :class:`ClassFoldersDataset`.
         metadata: Ignored by Kedro; kedro-viz reads it.
     """
 
@@ -106,15 +127,20 @@ class TrackFoldersDataset(ImageSourceDataset):
         filepath: str,
         pattern: str | None = None,
         split_folders: str = AUTO,
+        follow_links: bool = False,
+        credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
+        self._credentials = credentials
         refuse_wrong_choice(split_folders)
         self._options = {"split_folders": split_folders}
         self._options |= {} if pattern is None else {"pattern": pattern}
+        self._follow_links = follow_links
 
     def load(self) -> ImageSource:
-        return read_track_folders(self._filepath, **self._options)
+        path = self._find(self._filepath)
+        return read_track_folders(path, **self._options, follow_links=self._follow_links)
 
 
 class LabelledFileNamesDataset(ImageSourceDataset):
@@ -124,17 +150,28 @@ class LabelledFileNamesDataset(ImageSourceDataset):
         filepath: The folder or archive.
         pattern: Regular expression for a whole file name with the named group ``label`` and,
             optionally, ``group``, ``source`` and ``split``.
+        follow_links: As for :class:`ClassFoldersDataset`.
+        credentials: As for :class:`ClassFoldersDataset`.
         metadata: Ignored by Kedro; kedro-viz reads it.
     """
 
     def __init__(
-        self, *, filepath: str, pattern: str, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        pattern: str,
+        follow_links: bool = False,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
+        self._credentials = credentials
         self._pattern = pattern
+        self._follow_links = follow_links
 
     def load(self) -> ImageSource:
-        return read_labelled_file_names(self._filepath, self._pattern)
+        path = self._find(self._filepath)
+        return read_labelled_file_names(path, self._pattern, self._follow_links)
 
 
 class LabelTableDataset(ImageSourceDataset):
@@ -144,6 +181,7 @@ class LabelTableDataset(ImageSourceDataset):
         filepath: A table, a folder or archive of tables, or a pattern for their names.
         images: Folder or archive that the file names are relative to; unless given, each table's
             own folder.
+        credentials: As for :class:`ClassFoldersDataset`.
         metadata: Ignored by Kedro; kedro-viz reads it.
         **columns: The fields of :class:`~graft.sources.table_rows.TableColumns`, of which
             ``file_column`` and ``label_column`` are needed.
@@ -154,29 +192,33 @@ class LabelTableDataset(ImageSourceDataset):
         *,
         filepath: str,
         images: str | None = None,
+        credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
         **columns: Any,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
+        self._credentials = credentials
         self._images = images
         self._columns = TableColumns.model_validate(columns)
 
     def load(self) -> ImageSource:
-        return read_label_table(self._filepath, self._columns, self._images)
+        images = None if self._images is None else self._find(self._images)
+        return read_label_table(self._find(self._filepath), self._columns, images)
 
     def list_places(self) -> list[Path]:
-        pattern = os.path.expanduser(self._filepath)
+        pattern = os.path.expanduser(self._find(self._filepath))
         exact = os.path.exists(pattern)
         tables = [Path(pattern)] if exact else sorted(map(Path, glob.glob(pattern, recursive=True)))
         if self._images is not None:
-            return [*tables, Path(self._images).expanduser()]
+            return [*tables, Path(self._find(self._images)).expanduser()]
         folders = {path if path.is_dir() or is_archive_name(path.name) else path.parent
                    for path in tables}  # fmt: skip
         return sorted(folders)
 
     def _exists(self) -> bool:
         path = os.path.expanduser(self._filepath)
-        return os.path.exists(path) or any(glob.iglob(path, recursive=True))
+        is_here = os.path.exists(path) or any(glob.iglob(path, recursive=True))
+        return is_here or is_remote(self._filepath)
 
 
 class LabelLineDataset(ImageSourceDataset):

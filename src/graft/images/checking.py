@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import math
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from PIL import Image
 
 from graft.errors import PictureError
 from graft.images.crops import Box
-from graft.images.decoding import cut_out, open_picture, to_rgb
+from graft.images.decoding import ValueRange, cut_out, find_values, open_picture, to_rgb
 
 OK = "ok"
 QUARANTINED = "quarantined"
@@ -23,6 +24,11 @@ _THUMBNAIL = (72, 64)
 _MIN_SIDE_TO_HASH = 32
 # Of 255. In a flatter picture the noise of JPEG decides which of two neighbours is lighter.
 _MIN_RANGE_TO_HASH = 8
+# Of the 64 bits of the hash. One that compares background with background is 0 in all pictures of
+# such things: 80-pixel objects on white would all look alike. Copies that JPEG moves across one
+# limit still have the other mark in common.
+_PLAIN, _NEARLY_PLAIN = 0.5, 0.4
+_SAME_LEVEL = 2
 _STRIP_HEIGHT = 256
 _LEVELS = np.arange(256)
 
@@ -36,8 +42,10 @@ class PictureFacts:
         pixel_sha256: Of the upright RGB pixels, of the part if there is one, and their shape:
             equal for two files that hold the same pixels.
         perceptual_hash: 64-bit difference hash in hexadecimal: near for pictures that look
-            alike. None where it would be noise: the shortest side is under 32 pixels, or the
-            picture is flat.
+            alike. None where it would say nothing: the shortest side is under 32 pixels, the
+            picture is flat, or most of it is a plain background.
+        thumbnail: Of a picture with much plain background its 8×8 mean colours, 192 bytes in
+            base64: what stands before the background differs there.
         brightness: Mean luma (ITU-R 601-2), 0 to 255.
         contrast: Standard deviation of luma over blocks of the picture, 0 to 127.5.
         red: Mean of the red channel, 0 to 255.
@@ -47,6 +55,8 @@ class PictureFacts:
         height: Of the upright picture or the part of it, in pixels.
         mode: Pillow's name of the pixel format in the file, such as ``"RGB"``.
         format: Format of the file, such as ``"JPEG"``.
+        value_low: Lowest value of a picture of more than 8 bits, by its tags or its pixels.
+        value_high: Highest value of it.
         bytes: Size of the file.
         status: ``"ok"`` or ``"quarantined"``.
         reason: Why it is quarantined, for a person; else empty.
@@ -55,6 +65,7 @@ class PictureFacts:
     sha256: str | None = None
     pixel_sha256: str | None = None
     perceptual_hash: str | None = None
+    thumbnail: str | None = None
     brightness: float | None = None
     contrast: float | None = None
     red: float | None = None
@@ -64,13 +75,19 @@ class PictureFacts:
     height: int | None = None
     mode: str | None = None
     format: str | None = None
+    value_low: float | None = None
+    value_high: float | None = None
     bytes: int = 0
     status: str = OK
     reason: str = ""
 
 
 def check_picture(
-    data: bytes, min_side: int, max_pixels: int, crop: Box | None = None
+    data: bytes,
+    min_side: int,
+    max_pixels: int,
+    crop: Box | None = None,
+    value_range: ValueRange | None = None,
 ) -> PictureFacts:
     """Decode a picture whole and describe it; never raises on bad pictures.
 
@@ -79,6 +96,8 @@ def check_picture(
         min_side: Shortest allowed side of the picture, or of the part, in pixels.
         max_pixels: Largest allowed width × height of the whole picture.
         crop: The part to describe, of the upright picture; all of it if None.
+        value_range: Of a picture of more than 8 bits: values that become 0 and 255; None takes
+            what the picture alone says.
 
     Returns:
         The facts as far as they are known, ``sha256`` left out.
@@ -92,7 +111,9 @@ def check_picture(
         facts.width, facts.height = picture.size
         facts.mode, facts.format = picture.mode, picture.format
         _refuse_short_side(picture.size, min_side)
-        part = cut_out(to_rgb(picture), crop)
+        if (values := find_values(picture)) is not None:
+            facts.value_low, facts.value_high = values
+        part = cut_out(to_rgb(picture, value_range), crop)
         facts.width, facts.height = part.size
         _refuse_short_side(part.size, min_side)
     except PictureError as error:
@@ -138,8 +159,17 @@ def _describe_look(picture: Image.Image, facts: PictureFacts) -> None:
     grey = thumbnail.convert("L")
     (facts.red, _), (facts.green, _), (facts.blue, _) = map(_measure_channel, thumbnail.split())
     facts.brightness, facts.contrast = _measure_channel(grey)
-    if min(picture.size) >= _MIN_SIDE_TO_HASH and _measure_range(grey) >= _MIN_RANGE_TO_HASH:
+    if min(picture.size) < _MIN_SIDE_TO_HASH:
+        return
+    compared = grey.resize((9, 8), Image.Resampling.LANCZOS)
+    if _measure_range(compared) < _MIN_RANGE_TO_HASH:
+        return
+    plain = _measure_plain_share(compared)
+    if plain < _PLAIN:
         facts.perceptual_hash = str(imagehash.dhash(thumbnail))
+    if plain >= _NEARLY_PLAIN:
+        colours = thumbnail.resize((8, 8), Image.Resampling.BOX).tobytes()
+        facts.thumbnail = base64.b64encode(colours).decode()
 
 
 def _measure_channel(channel: Image.Image) -> tuple[float, float]:
@@ -150,8 +180,14 @@ def _measure_channel(channel: Image.Image) -> tuple[float, float]:
     return round(mean, 2), round(math.sqrt(max(mean_square - mean**2, 0.0)), 2)
 
 
-def _measure_range(grey: Image.Image) -> int:
+def _measure_range(compared: Image.Image) -> int:
     """Levels between the darkest and the lightest of the 9×8 pixels that the hash compares."""
-    darkest, lightest = grey.resize((9, 8), Image.Resampling.LANCZOS).getextrema()
+    darkest, lightest = compared.getextrema()
     # Pillow's types allow a pair a channel; a grey picture has one.
     return int(lightest) - int(darkest)  # type: ignore[arg-type]
+
+
+def _measure_plain_share(compared: Image.Image) -> float:
+    """Share of the bits of the hash that compare two equal pixels, and so say nothing."""
+    levels = np.asarray(compared).astype(np.int16)
+    return float((np.abs(np.diff(levels, axis=1)) < _SAME_LEVEL).mean())

@@ -7,10 +7,12 @@ picture looks the same to the network whether it is trained on, tested on or ser
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,18 +22,40 @@ from graft.errors import PictureError
 from graft.images.colours import COLOURS
 from graft.images.crops import Box
 
+ValueRange = tuple[float, float]
 
-def scale_to_8_bits(picture: Image.Image) -> Image.Image:
-    """Scale integers down from 16 bits, and floating-point numbers from their own range.
+
+def parse_range(text: str) -> tuple[float, float] | None:
+    """Two numbers with a hyphen between them, the lower first; None if it is something else.
+
+    Examples:
+        >>> parse_range("0-4095"), parse_range("-1000-3000"), parse_range("5-5")
+        ((0.0, 4095.0), (-1000.0, 3000.0), None)
+    """
+    number = r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*"
+    found = re.fullmatch(f"{number}-{number}", text)
+    if found is None or float(found[1]) >= float(found[2]):
+        return None
+    return float(found[1]), float(found[2])
+
+
+def scale_to_8_bits(picture: Image.Image, value_range: ValueRange | None = None) -> Image.Image:
+    """Scale values of more than 8 bits down to 8.
 
     Args:
         picture: Of one channel of integers of more than 8 bits, or of floating-point numbers.
+        value_range: Values that become 0 and 255; what lies outside becomes these too. None takes
+            what the picture alone says, see :func:`widen_range`.
 
     Returns:
         The picture in mode ``"L"``. NaN becomes the lowest value, infinity the nearest end.
     """
     pixels = np.asarray(picture)
-    low, high = _find_range(pixels) if picture.mode == "F" else (0.0, 65535.0)
+    if value_range is None:
+        low, high = _find_range(pixels)
+        low, high = (low, high) if picture.mode == "F" else widen_range(low, high)
+    else:
+        low, high = value_range
     scaled = np.empty(pixels.shape, np.uint8)
     for rows in _list_strips(pixels):
         strip = np.nan_to_num(pixels[rows].astype(np.float64), nan=low, posinf=high, neginf=low)
@@ -39,11 +63,62 @@ def scale_to_8_bits(picture: Image.Image) -> Image.Image:
     return Image.fromarray(scaled)
 
 
+def widen_range(low: float, high: float) -> ValueRange:
+    """The range of the instrument that gave integers from ``low`` to ``high``.
+
+    Cameras, microscopes and X-ray detectors count to 10, 12 or 14 bits and are stored in 16.
+
+    Examples:
+        >>> widen_range(3, 900), widen_range(0, 4000), widen_range(-1000, 3000)
+        ((0.0, 1023.0), (0.0, 4095.0), (-1000.0, 3000.0))
+    """
+    if low < 0:
+        return float(low), float(high)
+    ends = (float(2**bits - 1) for bits in _DEPTHS)
+    return 0.0, next((end for end in ends if high <= end), float(high))
+
+
+_DEPTHS = (8, 10, 12, 14, 16)
+# Of TIFF: the lowest and highest value that its maker says there can be.
+_S_MIN_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE = 340, 341
+
+
+def find_values(picture: Image.Image) -> ValueRange | None:
+    """Lowest and highest value of a picture of more than 8 bits, by its tags, else its pixels.
+
+    Returns:
+        Them; None for a picture of 8 bits.
+
+    Raises:
+        PictureError: If the picture is truncated or its pixels are damaged.
+        MemoryError: If there is too little memory.
+    """
+    if not is_deep(picture):
+        return None
+    with _decoder("more pixels inside than its header says, and too many"):
+        picture.load()
+        low, high = _find_range(np.asarray(picture))
+        tags = getattr(picture, "tag_v2", {})
+        low = _read_tag(tags.get(_S_MIN_SAMPLE_VALUE), low)
+        return low, max(_read_tag(tags.get(_S_MAX_SAMPLE_VALUE), high), low)
+
+
+def is_deep(picture: Image.Image) -> bool:
+    """Whether a picture, as it is opened, has more than 8 bits a value."""
+    return picture.mode.startswith(("I", "F"))
+
+
+def _read_tag(value: Any, otherwise: float) -> float:
+    value = value[0] if isinstance(value, tuple) and value else value
+    return float(value) if isinstance(value, int | float) else otherwise
+
+
 def _find_range(pixels: np.ndarray) -> tuple[float, float]:
     """Lowest and highest finite value; 0 and 1 if there is none."""
     low, high = np.inf, -np.inf
     for rows in _list_strips(pixels):
-        finite = pixels[rows][np.isfinite(pixels[rows])]
+        strip = pixels[rows].astype(np.float64)
+        finite = strip[np.isfinite(strip)]
         low, high = finite.min(initial=low), finite.max(initial=high)
     return (float(low), float(high)) if low <= high else (0.0, 1.0)
 
@@ -87,6 +162,11 @@ def open_picture(data: bytes, max_pixels: int) -> Image.Image:
     """
     if not data:
         raise PictureError("empty file (0 bytes)")
+    if _is_heic(data) and "HEIF" not in list_formats():
+        raise PictureError(
+            "a HEIC picture, as iPhones take them: install pillow-heif (the extra heif of this "
+            "project) to read it"
+        )
     with _decoder(f"more than the {max_pixels:,} pixels that max_pixels allows"):
         picture = Image.open(io.BytesIO(data), formats=list_formats())
     if picture.width * picture.height > max_pixels:
@@ -118,20 +198,34 @@ def _decoder(bomb: str) -> Iterator[None]:
         raise PictureError(f"damaged or cut short: {_in_one_line(error)}") from None
 
 
+# Kinds of files of the ISO base media format that hold pictures coded as HEVC.
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+def _is_heic(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS and b"avif" not in data[12:64]
+
+
 @cache
 def list_formats() -> list[str]:
-    """All that Pillow decodes itself: PostScript would be run by Ghostscript, as a program."""
+    """All that Pillow decodes itself: PostScript would be run by Ghostscript, as a program.
+
+    And HEIC, where the extra ``heif`` is installed.
+    """
     Image.init()
+    if find_spec("pillow_heif"):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
     return [name for name in Image.OPEN if name != "EPS"]
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
+def to_rgb(picture: Image.Image, value_range: ValueRange | None = None) -> Image.Image:
     """Decode a picture whole and bring it to upright 8-bit RGB.
 
     The EXIF orientation is applied. Transparent pictures are laid on white, for the colour
-    under a transparent pixel is arbitrary. Integer greys of more than 8 bits are scaled down
-    from 16 bits, and floating-point ones from their own range; Pillow itself would clip both
-    to white.
+    under a transparent pixel is arbitrary. Greys of more than 8 bits are scaled down from
+    ``value_range``, see :func:`scale_to_8_bits`; Pillow itself would clip them to white.
 
     Raises:
         PictureError: If the picture is truncated or its pixels are damaged.
@@ -140,8 +234,8 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     with _decoder("more pixels inside than its header says, and too many"):
         picture.load()
         picture = _turn_upright(picture)
-        if picture.mode.startswith(("I", "F")):
-            return scale_to_8_bits(picture).convert("RGB")
+        if is_deep(picture):
+            return scale_to_8_bits(picture, value_range).convert("RGB")
         if picture.has_transparency_data:
             layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
             canvas = Image.new("RGB", layer.size, _BACKGROUND)
@@ -188,6 +282,7 @@ def decode_picture(
     max_pixels: int,
     crop: Box | None = None,
     colour: str = "rgb",
+    value_range: ValueRange | None = None,
 ) -> np.ndarray:
     """Turn a file's bytes into the pixels that a network sees.
 
@@ -197,6 +292,7 @@ def decode_picture(
         max_pixels: Largest allowed width × height of the whole picture.
         crop: The part to take; the whole picture if None.
         colour: ``rgb``, ``grey`` or ``lab_l``.
+        value_range: Of a picture of more than 8 bits: values that become 0 and 255.
 
     Returns:
         Array of shape (image_size, image_size, 3), uint8; with one channel if ``colour`` is not
@@ -206,7 +302,7 @@ def decode_picture(
         PictureError: If the picture cannot be used.
         MemoryError: If there is too little memory.
     """
-    picture = cut_out(to_rgb(open_picture(data, max_pixels)), crop)
+    picture = cut_out(to_rgb(open_picture(data, max_pixels), value_range), crop)
     return COLOURS[colour](resize(picture, image_size))
 
 

@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
+
+import matplotlib
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#2f6f9f", "#d9822b", "#6b7280"
 
 
+# Fonts with Chinese, Japanese and Korean letters, and with emoji, as systems bring them. Letters
+# that Matplotlib's own font lacks are taken from the first of these that is there and has them.
+_WIDE_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Source Han Sans SC",
+    "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Microsoft YaHei", "SimHei",
+    "PingFang SC", "PingFang HK", "Heiti TC", "Hiragino Sans", "Hiragino Sans GB", "Yu Gothic",
+    "MS Gothic", "IPAexGothic", "IPAGothic", "TakaoGothic", "Malgun Gothic", "NanumGothic",
+    "Apple SD Gothic Neo", "Arial Unicode MS", "Noto Sans", "Noto Emoji", "Segoe UI Emoji",
+    "Segoe UI Symbol", "Symbola",
+)  # fmt: skip
+
+
+@cache
+def use_fonts_of_this_machine() -> None:
+    """Let figures take letters from the fonts that are there; where none has one, say nothing.
+
+    A box in a figure is seen; a warning for every letter in every figure buries the run.
+    """
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    found = [name for name in _WIDE_FONTS if name in there]
+    matplotlib.rcParams["font.family"] = ["DejaVu Sans", *found]
+    warnings.filterwarnings("ignore", message="Glyph .* missing from (current )?font")
+
+
 def make_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure of ``columns`` axes side by side; sizes in inches."""
+    use_fonts_of_this_machine()
     figure = Figure(figsize=(width, height), layout="constrained", dpi=120)
     axes = figure.subplots(1, columns, squeeze=False)[0]
     return figure, list(axes)

@@ -20,7 +20,9 @@ from graft.sources.split_folders import (
 from graft.sources.stores import FileStore, open_filled_store
 
 
-def read_class_folders(path: str | os.PathLike[str], split_folders: str = AUTO) -> ImageSource:
+def read_class_folders(
+    path: str | os.PathLike[str], split_folders: str = AUTO, follow_links: bool = False
+) -> ImageSource:
     """A folder a class (``daisy/1.jpg``), in a folder or an archive.
 
     The label is the first folder of a picture's path, however deep the picture lies below it.
@@ -32,11 +34,12 @@ def read_class_folders(path: str | os.PathLike[str], split_folders: str = AUTO) 
         path: Of the folder or archive.
         split_folders: What folders called after splits are, see
             :func:`~graft.sources.split_folders.choose_split_folders`.
+        follow_links: Whether links in a folder are followed, wherever they lead.
 
     Raises:
         GraftError: If there is no file at all, or folders may be given splits as well as classes.
     """
-    store = open_filled_store(path)
+    store = open_filled_store(path, follow_links)
     layout = _lay_out(store, path, split_folders)
     rows = (Record(place.name, place.label, given_split=place.split) for place in layout.places)
     return ImageSource(make_records(rows), store.read, layout.notes, store.identify)
@@ -46,6 +49,7 @@ def read_track_folders(
     path: str | os.PathLike[str],
     pattern: str = r"(?P<group>.+)_[^_]*",
     split_folders: str = AUTO,
+    follow_links: bool = False,
 ) -> ImageSource:
     """Class folders of tracks (``00025/00038_00005.ppm``: picture 5 of track 38 of class 25).
 
@@ -58,13 +62,14 @@ def read_track_folders(
             track; unless given, what stands before the last ``_``. Files that do not match are
             in no group.
         split_folders: As for :func:`read_class_folders`.
+        follow_links: As for :func:`read_class_folders`.
 
     Raises:
         GraftError: If there is no file at all, folders may be given splits as well as classes, the
             expression is wrong, or no file matches it.
     """
     expression = FileNamePattern(pattern, needed="group")
-    store = open_filled_store(path)
+    store = open_filled_store(path, follow_links)
     layout = _lay_out(store, path, split_folders)
     expression.refuse_unless_any(store.names, path)
 
@@ -126,6 +131,11 @@ def _lay_out(store: FileStore, path: str | os.PathLike[str], split_folders: str)
         left = {*others}
         places = [place for place in places if place.name not in left]
     notes = _note_places(outer, others, [p.name for p in places if p.label is None])
+    depth = outer.count("/") + (1 if splits else 0)
+    empty = [name for name in store.empty_folders if name.startswith(outer)]
+    if empty := [name for name in empty if name.count("/") == depth]:
+        notes += (f"Empty        class folders without a file: {list_names(empty)}",)
+    notes += store.notes
     # Of folders in the class folders (``ants/train/1.png``) no split is taken.
     return _Layout(places, (*notes, *note_given_splits(n.partition("/")[2] for n in below)))
 

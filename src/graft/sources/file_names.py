@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -16,7 +17,11 @@ from graft.errors import GraftError, PictureError
 MAX_FILE_BYTES = 256 * 1024**2
 # What a person has decided about labels lies among the pictures and is none of them.
 REVIEW_FILE = "label_review.csv"
-_LITTER = {"Thumbs.db", "desktop.ini", "__MACOSX", REVIEW_FILE}
+# Without capitals: what desktops, network drives and file systems leave among a user's files.
+_LITTER = {
+    "thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin",
+    "recycler", "system volume information", "lost+found", REVIEW_FILE,
+}  # fmt: skip
 
 
 def to_path(path: str | os.PathLike[str]) -> Path:
@@ -38,8 +43,21 @@ def to_path(path: str | os.PathLike[str]) -> Path:
 
 def is_litter(name: str) -> bool:
     """Whether a path is hidden, what desktops leave behind, or the file of verdicts."""
+    return find_litter(name) is not None
+
+
+def find_litter(name: str) -> str | None:
+    """The path up to the first part that is litter, as :func:`is_litter` has it; else None.
+
+    Examples:
+        >>> [find_litter(name) for name in ("cat/@eaDir/1.jpg/x.jpg", "cat/1.jpg")]
+        ['cat/@eaDir', None]
+    """
     parts = PurePosixPath(name).parts
-    return any(part in _LITTER or (part[0] == "." and part != "..") for part in parts)
+    for at, part in enumerate(parts):
+        if part.casefold() in _LITTER or (part[0] == "." and part != ".."):
+            return str(PurePosixPath(*parts[: at + 1]))
+    return None
 
 
 def is_picture_name(name: str) -> bool:
@@ -99,27 +117,69 @@ def refuse_giant(size: int) -> None:
         raise PictureError(f"{size:,} bytes, more than the {MAX_FILE_BYTES:,} of a picture file")
 
 
-def walk_places(places: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+def walk_places(places: Iterable[Path], follow_links: bool = False) -> Iterator[tuple[str, Path]]:
     """Name and place of every file in some places, in no order.
 
     Args:
         places: Files, archives or folders; of folders all below them counts, hidden files and
             the litter of desktops left out. What is not there has no files.
+        follow_links: Whether links to folders are gone through; else they are files themselves.
 
     Yields:
         The number of the place, ``/`` and the name in it; and where the file, or the link, lies.
     """
     for number, place in enumerate(places):
-        for path in _list_files(place):
+        for path in _list_files(place, follow_links):
             name = to_text(os.path.relpath(path, place)) if path != place else place.name
             yield f"{number}/{name}", path
 
 
-def _list_files(place: Path) -> Iterator[Path]:
+def _list_files(place: Path, follow_links: bool) -> Iterator[Path]:
     if not place.is_dir():
         yield from [place] if os.path.lexists(place) else []
         return
-    for folder, subfolders, files in os.walk(place):
-        links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
-        subfolders[:] = [name for name in subfolders if not is_litter(name)]
-        yield from (Path(folder, name) for name in [*files, *links] if not is_litter(name))
+    for found in walk_folder(place, follow_links):
+        yield from (Path(found.folder, name) for name in [*found.files, *found.links])
+
+
+class FoundFolder(NamedTuple):
+    """One folder of a walk.
+
+    Attributes:
+        folder: Its path.
+        files: Names of the files in it, without litter.
+        links: Names of links to folders that are not gone through.
+        litter: Names of folders in it that are left out.
+        is_empty: Whether there is nothing else in it.
+    """
+
+    folder: str
+    files: list[str]
+    links: list[str]
+    litter: list[str]
+    is_empty: bool
+
+
+def walk_folder(
+    root: Path, follow_links: bool = False, onerror: Callable[[OSError], None] | None = None
+) -> Iterator[FoundFolder]:
+    """All folders below one.
+
+    Args:
+        root: The folder.
+        follow_links: Whether links to folders are gone through, but for those in a circle.
+        onerror: Called for a folder that cannot be listed.
+    """
+    for folder, subfolders, files in os.walk(root, onerror=onerror, followlinks=follow_links):
+        litter = [name for name in subfolders if is_litter(name)]
+        here = os.path.realpath(folder) + os.sep
+        links = [
+            name
+            for name in subfolders
+            if name not in litter
+            and os.path.islink(path := os.path.join(folder, name))
+            and not (follow_links and not here.startswith(os.path.realpath(path) + os.sep))
+        ]
+        subfolders[:] = [name for name in subfolders if name not in {*litter, *links}]
+        kept = [name for name in files if not is_litter(name)]
+        yield FoundFolder(folder, kept, links, litter, not (kept or links or subfolders))

@@ -46,7 +46,7 @@ def read_label_line(
     _check_count(len(labels), len(pictures), location, location.parent if own else images)
     label_of = dict(zip(pictures, labels, strict=False))
     rows = (Record(name, label_of.get(name)) for name in store.names if name != own)
-    return ImageSource(make_records(rows), store.read, identify=store.identify)
+    return ImageSource(make_records(rows), store.read, store.notes, store.identify)
 
 
 def _check_class_names(class_names: Mapping[object, object] | None) -> dict[str, str] | None:
@@ -54,6 +54,12 @@ def _check_class_names(class_names: Mapping[object, object] | None) -> dict[str,
         return None
     if not isinstance(class_names, Mapping):
         raise GraftError(f"class_names must be such as {{O: old, M: modern}}; got {class_names!r}")
+    for key, value in class_names.items():
+        if not isinstance(value, str):
+            raise GraftError(
+                "names of classes are text; YAML takes yes, no, 007 and 1.10 for something else "
+                f"unless they are quoted: {{{key}: 'yes'}}; got {key}: {value!r}"
+            )
     names = {str(key): str(value).strip() for key, value in class_names.items()}
     for key, value in names.items():
         if len(key) != 1 or key.isspace() or not value:

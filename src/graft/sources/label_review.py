@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from graft.errors import GraftError
-from graft.sources.table_rows import Row, decode_text, parse_rows, read_bytes, show
+from graft.sources.table_rows import SAVE_AS_UTF8, Row, decode_text, parse_rows, read_bytes, show
 from graft.spreadsheets import unescape_formula
 
 KEEP, RELABEL, DROP = ACTIONS = ("keep", "relabel", "drop")
@@ -28,7 +28,8 @@ def read_label_review(path: Path) -> pd.DataFrame:
         GraftError: If a column is missing, an action is another word, a relabelled picture has
             no new label, or a picture stands in two rows; names file and row.
     """
-    text = decode_text(read_bytes(path, "a table of reviews"), path.name)
+    data = read_bytes(path, "a table of reviews")
+    text = decode_text(data, path.name, advice=SAVE_AS_UTF8)
     places: dict[str, str] = {}
     rows = []
     for written in parse_rows(text, path.name, _NEEDED, separator=None):
@@ -48,13 +49,13 @@ def read_label_review(path: Path) -> pd.DataFrame:
 
 def _check(row: Row) -> dict[str, str]:
     action = row.cells["action"].strip().lower()
-    new_label = row.cells["new_label"].strip()
+    new_label = row.cells["new_label"]
     if action not in ACTIONS:
         raise GraftError(
             f"{row.place}: an action is keep, relabel, drop, or empty while it is open; "
             f"got {show(row.cells['action'])}"
         )
-    if action == RELABEL and not new_label:
+    if action == RELABEL and not new_label.strip():
         raise GraftError(
             f"{row.place}: relabel needs the right label in the column new_label; got an empty cell"
         )

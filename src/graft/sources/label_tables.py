@@ -73,9 +73,15 @@ def find_tables(path: str | os.PathLike[str], encoding: str | None) -> TableFile
             f"pattern such as 'signs/*/*.csv'; give one that exists; got '{location}'"
         )
     if not names:
+        workbooks = [name for name in store.names if name.lower().endswith((".xlsx", ".xls"))]
+        excel = (
+            f"a workbook of Excel ({workbooks[0]}) must be saved as 'CSV UTF-8' first; "
+            if workbooks
+            else ""
+        )
         raise GraftError(
-            f"there is no table of labels ({' or '.join(_SUFFIXES)}) here; put one there, or name "
-            f"another source; got '{location}'"
+            f"there is no table of labels ({' or '.join(_SUFFIXES)}) here; {excel}put one there, "
+            f"or name another source; got '{location}'"
         )
     return TableFiles([_read_table(store, name, encoding) for name in names], store)
 
@@ -141,7 +147,7 @@ def read_label_table(
         _check_weights([row for pictures in rows.values() for row in pictures])
     fitted, scaled = fit_crops(rows, store)
     source = _make_source(store, fitted, own)
-    notes: tuple[str, ...] = ()
+    notes = store.notes
     if columns.split_column is None:
         notes = note_given_splits(file for file in fitted if fitted[file][0].label is not None)
     if scaled:

@@ -56,7 +56,9 @@ class FileNamePattern:
             )
 
 
-def read_labelled_file_names(path: str | os.PathLike[str], pattern: str) -> ImageSource:
+def read_labelled_file_names(
+    path: str | os.PathLike[str], pattern: str, follow_links: bool = False
+) -> ImageSource:
     r"""Labels in the file names, found by a regular expression.
 
     Args:
@@ -64,13 +66,14 @@ def read_labelled_file_names(path: str | os.PathLike[str], pattern: str) -> Imag
         pattern: Regular expression that must match a whole file name (without its folders),
             with a named group ``label`` and, optionally, ``group``, ``source`` and ``split``. For
             ``cat.0.jpg``: ``(?P<label>\w+)\.\d+\.jpg``. Files that do not match are unlabelled.
+        follow_links: Whether links in a folder are followed, wherever they lead.
 
     Raises:
         GraftError: If the expression is wrong, no file matches it, or what it finds as ``split``
             is no word for one.
     """
     expression = FileNamePattern(pattern, needed="label")
-    store = open_filled_store(path)
+    store = open_filled_store(path, follow_links)
     expression.refuse_unless_any(store.names, path)
 
     def describe(name: str) -> Record:
@@ -82,5 +85,7 @@ def read_labelled_file_names(path: str | os.PathLike[str], pattern: str) -> Imag
 
     records = make_records(map(describe, store.names))
     labelled = records.loc[records["label"].notna(), "image_id"]
-    notes = note_given_splits(labelled) if records["given_split"].isna().all() else ()
+    notes = store.notes
+    if records["given_split"].isna().all():
+        notes += note_given_splits(labelled)
     return ImageSource(records, store.read, notes, store.identify)

@@ -63,6 +63,9 @@ def _measure(file: str, store: FileStore) -> tuple[int, int] | None:
     return picture.size[::-1] if turned else picture.size
 
 
+_HOT, _COLD = {"1", "1.0", "true"}, {"0", "0.0", "false", ""}
+
+
 @dataclass(frozen=True)
 class ListedPicture:
     """One row of a table.
@@ -172,10 +175,28 @@ class RowReader:
         return candidates[-1]
 
     def _find_label(self, row: Row) -> str | None:
+        if self.columns.label_column is None:
+            return self._find_hot_label(row)
         label = row.cells[self.columns.label_column].strip()
         if label.isascii() and label.isdigit():
             label = label.zfill(self.columns.label_digits)
         return label or None
+
+    def _find_hot_label(self, row: Row) -> str | None:
+        cells = {name: row.cells[name].strip().lower() for name in self.columns.label_columns}
+        for name, cell in cells.items():
+            if cell not in _HOT | _COLD:
+                raise GraftError(
+                    f"{row.place}: the columns of label_columns hold 0 or 1; "
+                    f"got {show(row.cells[name])} in {show(name)}"
+                )
+        hot = [name for name, cell in cells.items() if cell in _HOT]
+        if len(hot) > 1:
+            raise GraftError(
+                f"{row.place}: a picture has one label, not several; keep one; "
+                f"got 1 in {', '.join(map(show, hot[:4]))}"
+            )
+        return hot[0] if hot else None
 
     def _find_group(self, row: Row, file: str, label: str | None) -> str | None:
         if self._pattern:

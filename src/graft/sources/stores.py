@@ -5,18 +5,30 @@ from __future__ import annotations
 import lzma
 import os
 import stat
+import struct
 import tarfile
 import threading
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar
 
 from graft.errors import GraftError, PictureError
 from graft.file_hashes import Identity, Stamp, identify, stamp
-from graft.sources.file_names import is_litter, leaves_folder, refuse_giant, to_path, to_text
+from graft.sources.file_names import (
+    find_litter,
+    is_litter,
+    is_picture_name,
+    leaves_folder,
+    refuse_giant,
+    to_path,
+    to_text,
+    walk_folder,
+)
+from graft.sources.remote import forget_fetched
 
 Opened = TypeVar("Opened", zipfile.ZipFile, tarfile.TarFile)
 
@@ -34,12 +46,19 @@ class _Archive(ABC, Generic[Opened]):
         self._path, self._lock = path, threading.RLock()
         self._open_file: tuple[BinaryIO, Opened] | None = None
         self._stamp: Stamp | None = None
+        self._folders: list[str] = []
+        self._twice: list[str] = []
         try:
             self._members = self._list_members(self._open()[1])
         except BaseException:
             self.close()
             raise
-        self.names = [name for name in self._members if not is_litter(name)]
+        self.names: list[str] = [name for name in self._members if not is_litter(name)]
+        filled = {str(folder) for name in self._members for folder in PurePosixPath(name).parents}
+        self.empty_folders: list[str] = [name for name in self._folders if name not in filled]
+        litter = (find_litter(name) for name in self._members if _is_no_fork(name))
+        self.notes: tuple[str, ...] = note_litter({name for name in litter if name is not None})
+        self.notes += self._note_twice()
 
     def identify(self, name: str) -> Identity | None:
         """In which state the archive is that a member is read from; None if it cannot be read."""
@@ -76,6 +95,24 @@ class _Archive(ABC, Generic[Opened]):
                     raise
             return self._open_file
 
+    def _keep_last(self, members: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        """Name to member; of a name that is there twice the last, as unpacking would leave it."""
+        found: dict[str, Any] = {}
+        for name, member in members:
+            if name in found:
+                self._twice.append(name)
+            found[name] = member
+        return found
+
+    def _note_twice(self) -> tuple[str, ...]:
+        if not self._twice:
+            return ()
+        names = {*self._twice}
+        return (
+            f"Twice        {len(names):,} names are in the archive more than once, of each the "
+            f"last is taken; first {sorted(names)[0]!r}",
+        )
+
     @abstractmethod
     def _open_archive(self, file: BinaryIO) -> Opened:
         """The archive in an open file."""
@@ -92,7 +129,13 @@ class ZipStore(_Archive[zipfile.ZipFile]):
         return zipfile.ZipFile(file)
 
     def _list_members(self, opened: zipfile.ZipFile) -> dict[str, Any]:
-        return {member.filename: member for member in opened.infolist() if not member.is_dir()}
+        names = [(_decode_name(member), member) for member in opened.infolist()]
+        # Some programs on Windows write their own slash, against the format.
+        if not any("/" in name for name, _ in names):
+            names = [(name.replace("\\", "/"), member) for name, member in names]
+        is_folder = [name.endswith("/") for name, _ in names]
+        self._folders = [n[:-1] for (n, _), yes in zip(names, is_folder, strict=True) if yes]
+        return self._keep_last(one for one, yes in zip(names, is_folder, strict=True) if not yes)
 
     def read(self, name: str) -> bytes:
         _refuse_escape(name)
@@ -114,6 +157,29 @@ class ZipStore(_Archive[zipfile.ZipFile]):
         if len(data) != member.file_size:
             raise PictureError(f"cut short in the archive: {len(data)} of {member.file_size} bytes")
         return data
+
+
+def _decode_name(member: zipfile.ZipInfo) -> str:
+    """A name as it was meant: without a mark for UTF-8, Python reads the letters of MS-DOS.
+
+    Many programs write UTF-8 and no mark. Names of MS-DOS are hardly ever UTF-8 by chance.
+    """
+    # Info-ZIP's own field for it, for a name that the header has in other letters.
+    extra = member.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        if kind == _UNICODE_PATH and size > 5:
+            with suppress(UnicodeDecodeError):
+                return extra[9 : 4 + size].decode()
+        extra = extra[4 + size :]
+    if not member.flag_bits & _IS_UTF8:
+        with suppress(UnicodeError):
+            return member.filename.encode("cp437").decode()
+    return member.filename
+
+
+_IS_UTF8 = 0x800
+_UNICODE_PATH = 0x7075
 
 
 class _StrictTarInfo(tarfile.TarInfo):
@@ -140,15 +206,13 @@ class TarStore(_Archive[tarfile.TarFile]):
         return tarfile.open(fileobj=file, tarinfo=_StrictTarInfo)
 
     def _list_members(self, opened: tarfile.TarFile) -> dict[str, Any]:
-        return {
-            to_text(member.name.removeprefix("./")): member
-            for member in opened.getmembers()
-            if not member.isdir()
-        }
+        members = [(to_text(one.name.removeprefix("./")), one) for one in opened.getmembers()]
+        self._folders = [name for name, one in members if one.isdir()]
+        return self._keep_last((name, one) for name, one in members if not one.isdir())
 
     def read(self, name: str) -> bytes:
         _refuse_escape(name)
-        member = self._members[name]
+        member = self._follow_hard_links(self._members[name])
         if not member.isfile():
             raise PictureError("not a regular file in the archive (a link or a device)")
         refuse_giant(member.size)
@@ -162,6 +226,20 @@ class TarStore(_Archive[tarfile.TarFile]):
             raise PictureError(f"cut short in the archive: {len(data)} of {member.size} bytes")
         return data
 
+    def _follow_hard_links(self, member: tarfile.TarInfo) -> tarfile.TarInfo:
+        """The member that has the bytes: of a file with two names, tar packs them once."""
+        for _ in range(_MOST_LINKS):
+            if not member.islnk():
+                break
+            target = self._members.get(to_text(member.linkname.removeprefix("./")))
+            if target is None:
+                raise PictureError("a hard link to a file that is not in the archive")
+            member = target
+        return member
+
+
+_MOST_LINKS = 8
+
 
 def _refuse_escape(name: str) -> None:
     if leaves_folder(name):
@@ -169,10 +247,19 @@ def _refuse_escape(name: str) -> None:
 
 
 class FileStore(Protocol):
-    """Named files; reading them in the order of ``names`` is the cheapest way."""
+    """Named files; reading them in the order of ``names`` is the cheapest way.
+
+    Attributes:
+        names: Of all files.
+        is_archive: Whether they are packed.
+        empty_folders: Names of folders without any file.
+        notes: What a person should know of what was left out, a line each.
+    """
 
     names: list[str]
     is_archive: bool
+    empty_folders: list[str]
+    notes: tuple[str, ...]
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes.
@@ -194,18 +281,46 @@ class FolderStore:
 
     is_archive = False
 
-    def __init__(self, root: Path) -> None:
-        self._root = root.resolve()
-        self._paths = {to_text(path.relative_to(root).as_posix()): path for path in _walk(root)}
+    def __init__(self, root: Path, follow_links: bool = False) -> None:
+        self._root, self._follows = root.resolve(), follow_links
+        self._paths: dict[str, Path] = {}
+        self.empty_folders: list[str] = []
+        links: list[str] = []
+        litter: set[str] = set()
+        for found in walk_folder(root, follow_links, _refuse_unlisted):
+            folder = Path(found.folder)
+            inside = to_text(folder.relative_to(root).as_posix())
+            for name in [*found.files, *found.links]:
+                path = folder / name
+                self._paths[to_text(path.relative_to(root).as_posix())] = path
+            links += [to_text((folder / name).relative_to(root).as_posix()) for name in found.links]
+            litter |= {
+                to_text((folder / name).relative_to(root).as_posix())
+                for name in found.litter
+                if _holds_picture(folder / name)
+            }
+            if found.is_empty and inside != ".":
+                self.empty_folders.append(inside)
         self.names = sorted(self._paths)
+        self.notes = note_litter(litter)
+        if links:
+            told = "leads in a circle" if follow_links else "is not followed"
+            more = "" if follow_links else "; --params follow_links=true does"
+            self.notes += (
+                f"Links        a link to a folder {told}{more}: {', '.join(map(repr, links[:4]))}"
+                + (f" and {len(links) - 4:,} more" if len(links) > 4 else ""),
+            )
 
     def read(self, name: str) -> bytes:
         path = self._paths[name]
         try:
             if path.is_symlink() and path.is_dir():
                 raise PictureError("symbolic link to a folder, which is not followed")
-            if path.is_symlink() and not path.resolve().is_relative_to(self._root):
-                raise PictureError("symbolic link that leaves the source folder")
+            is_bound = path.is_symlink() and not self._follows
+            if is_bound and not path.resolve().is_relative_to(self._root):
+                raise PictureError(
+                    "symbolic link that leaves the source folder (follow_links=true follows it)"
+                )
             if not path.is_file():
                 raise PictureError("not a regular file")
             refuse_giant(path.stat().st_size)
@@ -222,6 +337,26 @@ class FolderStore:
             return identify(path) if path.is_file() and not path.is_symlink() else None
         except OSError:
             return None
+
+
+def note_litter(litter: Iterable[str]) -> tuple[str, ...]:
+    """A line of the folders that are left out, though there are pictures in them."""
+    names = sorted(litter)
+    if not names:
+        return ()
+    more = f" and {len(names) - 4:,} more" if len(names) > 4 else ""
+    told = ", ".join(map(repr, names[:4])) + more
+    return (f"Left out     hidden or system folders with pictures in them: {told}",)
+
+
+def _is_no_fork(name: str) -> bool:
+    """Whether a name is that of a picture; a Mac packs ``._1.png`` beside ``1.png``."""
+    is_inside = PurePosixPath(name).name[:1] != "." and find_litter(name) != name
+    return is_inside and is_picture_name(name)
+
+
+def _holds_picture(folder: Path) -> bool:
+    return any(_is_no_fork(f"x/.y/{name}") for _, _, files in os.walk(folder) for name in files)
 
 
 _ARCHIVES: dict[str, Callable[[Path], ZipStore | TarStore]] = {
@@ -256,17 +391,21 @@ def is_archive_name(name: str) -> bool:
     return name.lower().endswith(tuple(_ARCHIVES))
 
 
-def open_store(path: str | os.PathLike[str]) -> FileStore:
+def open_store(path: str | os.PathLike[str], follow_links: bool = False) -> FileStore:
     """Open a folder or an archive of pictures.
 
     An archive is listed once as long as it stays as it is, until :func:`close_archives`.
+
+    Args:
+        path: Of the folder or archive.
+        follow_links: Whether links in a folder are followed, wherever they lead.
 
     Raises:
         GraftError: If the path does not exist, is no folder or archive, or is corrupt.
     """
     location = to_path(path)
     if location.is_dir():
-        return FolderStore(location)
+        return FolderStore(location, follow_links)
     if not location.exists():
         raise GraftError(
             f"no folder or archive of pictures at '{location}'; give one that exists, "
@@ -291,20 +430,21 @@ def open_store(path: str | os.PathLike[str]) -> FileStore:
 
 
 def close_archives() -> None:
-    """Close the files of all archives and forget what is in them."""
+    """Close the files of all archives and forget what is in them, and in what was fetched."""
+    forget_fetched()
     with _listing:
         for _, store in _listed.values():
             store.close()
         _listed.clear()
 
 
-def open_filled_store(path: str | os.PathLike[str]) -> FileStore:
-    """Open a folder or an archive of pictures that must not be empty.
+def open_filled_store(path: str | os.PathLike[str], follow_links: bool = False) -> FileStore:
+    """Open a folder or an archive of pictures that must not be empty; as :func:`open_store`.
 
     Raises:
         GraftError: As :func:`open_store`, or if there is no file in it.
     """
-    store = open_store(path)
+    store = open_store(path, follow_links)
     if not store.names:
         raise GraftError(f"'{path}' holds no files; put pictures there, or name another source")
     return store
@@ -321,16 +461,6 @@ def _list_once(
     store = open_archive(location)
     _listed[path] = now, store
     return store
-
-
-def _walk(root: Path) -> list[Path]:
-    paths = []
-    for folder, subfolders, files in os.walk(root, onerror=_refuse_unlisted):
-        subfolders[:] = [name for name in subfolders if not is_litter(name)]
-        # A link to a folder is not followed (it may lead in a circle): `read` says so by name.
-        links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
-        paths += [Path(folder, name) for name in [*files, *links] if not is_litter(name)]
-    return paths
 
 
 def _refuse_unlisted(error: OSError) -> None:

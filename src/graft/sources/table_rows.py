@@ -42,12 +42,36 @@ def read_bytes(path: Path, what: str) -> bytes:
         raise GraftError(f"this file of labels cannot be read: {error}; got '{path}'") from error
 
 
-def decode_text(data: bytes, name: str | os.PathLike[str], encoding: str | None = None) -> str:
+# What to do about a file that is not UTF-8: of a table, its encoding can be named.
+NAME_ENCODING = (
+    "save it as UTF-8, or for a table name its encoding, such as cp1252 for one of Excel's"
+)
+SAVE_AS_UTF8 = "save it as UTF-8 (in Excel: File, Save as, 'CSV UTF-8')"
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+
+def decode_text(
+    data: bytes,
+    name: str | os.PathLike[str],
+    encoding: str | None = None,
+    advice: str = NAME_ENCODING,
+) -> str:
     """Decode by the byte order mark, else by the encoding given, else as UTF-8.
+
+    Args:
+        data: The bytes.
+        name: Of the file, for the message.
+        encoding: Of the file if it is not UTF-8.
+        advice: What to do if it is not text.
 
     Raises:
         GraftError: If the bytes are not text of that encoding.
     """
+    if data.startswith(_WORKBOOKS):
+        raise GraftError(
+            "a workbook of Excel is no table that can be read here; save it in Excel as "
+            f"'CSV UTF-8' (File, Save as) and name that file; got '{name}'"
+        )
     marked = next((codec for mark, codec in _MARKS.items() if data.startswith(mark)), None)
     codec = marked or encoding or "utf-8"
     try:
@@ -57,8 +81,7 @@ def decode_text(data: bytes, name: str | os.PathLike[str], encoding: str | None 
             raise ValueError("NUL characters")
     except (LookupError, ValueError) as error:
         raise GraftError(
-            f"'{name}' is not text in {codec} ({' '.join(str(error).split())[:120]}); save it as "
-            "UTF-8, or for a table name its encoding, such as cp1252 for one of Excel's; "
+            f"'{name}' is not text in {codec} ({' '.join(str(error).split())[:120]}); {advice}; "
             f"got encoding {encoding!r}"
         ) from error
     return text
@@ -75,6 +98,8 @@ class TableColumns(StageParameters):
     Attributes:
         file_column: Name of the column of file names, relative to the folder of the pictures.
         label_column: Name of the column of labels; an empty cell is an unlabelled picture.
+        label_columns: Instead of it, names of columns of 0 and 1, one a class (one-hot): the label
+            is the name of the column with 1; a row of zeros is an unlabelled picture.
         group_column: Name of a column of groups, such as patients; taken as it stands.
         group_pattern: Instead of it, a regular expression for a whole file name (without its
             folders) with the named group ``group``, such as ``(?P<group>\d+)_\d+\.ppm``.
@@ -101,7 +126,8 @@ class TableColumns(StageParameters):
     """
 
     file_column: str
-    label_column: str
+    label_column: str | None = None
+    label_columns: list[str] = Field(default_factory=list)
     group_column: str | None = None
     group_pattern: str | None = None
     group_within_class: bool = True
@@ -117,6 +143,11 @@ class TableColumns(StageParameters):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        if (self.label_column is None) == (not self.label_columns):
+            raise ValueError(
+                "labels are in label_column, or in label_columns of 0 and 1, one a class; "
+                f"got {self.label_column!r} and {self.label_columns}"
+            )
         if self.group_column is not None and self.group_pattern is not None:
             raise ValueError(
                 "a group is found by group_column or by group_pattern, not by both; "
@@ -151,8 +182,8 @@ class TableColumns(StageParameters):
     def needed(self) -> list[str]:
         """Names of all columns that the table must have."""
         single = [
-            self.file_column, self.label_column, self.group_column, self.source_column,
-            self.weight_column, self.split_column,
+            self.file_column, self.label_column, *self.label_columns, self.group_column,
+            self.source_column, self.weight_column, self.split_column,
         ]  # fmt: skip
         names = [*single, *self.crop_columns, *self.size_columns]
         return [name for name in dict.fromkeys(names) if name is not None]

@@ -111,3 +111,10 @@ def test_a_picture_that_is_broken_anyway_keeps_its_own_reason(read) -> None:
     broken = PICTURES.assign(status="quarantined", reason="truncated")
     applied = check_label_review(PICTURES, read("1,a.png,1,cat,drop,"))
     assert apply_reviews(broken, applied)["reason"].tolist() == ["truncated"] * 4
+
+
+def test_a_review_that_excel_saved_in_its_own_letters_gets_advice_that_can_be_followed(tmp_path):
+    path = tmp_path / "label_review.csv"
+    path.write_bytes(f"{HEADER}\n1,käse.png,x,cat,keep,\n".encode("cp1252"))
+    with pytest.raises(GraftError, match=r"save it as UTF-8 \(in Excel: File, Save as"):
+        read_label_review(path)

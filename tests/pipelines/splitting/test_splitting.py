@@ -128,7 +128,7 @@ def test_the_splits_hold_what_later_stages_need():
     splits, _ = split(make_index(["cat", "dog"] * 5, groups=[f"g{n}" for n in range(10)]))
     assert list(splits.columns) == [
         "image_id", "label", "label_index", "group", "source", "sha256", "cluster",
-        "weight", "split", "fold",
+        "weight", "split", "fold", "pixel_sha256", "perceptual_hash", "value_range",
     ]  # fmt: skip
     assert splits["label_index"].dtype == np.int32
     assert splits["group"].tolist() == [f"g{n}" for n in range(10)]
@@ -173,7 +173,7 @@ def test_what_cannot_be_split_is_refused(labels, message):
 
 def test_many_pictures_in_two_groups_are_too_few_groups():
     index = make_index(["cat"] * 9 + ["dog"] * 9, [None] * 9 + ["a"] * 5 + ["b"] * 4)
-    with pytest.raises(GraftError, match=r"class 'dog' is too small to split: of its 9 .* 2 are"):
+    with pytest.raises(GraftError, match=r"class 'dog' is too small to split: its 9 .* are 2 that"):
         split(index)
 
 

@@ -117,11 +117,12 @@ def describe_data(splits: pd.DataFrame, class_names: list[str]) -> dict[str, Any
     }
 
 
-def describe_preprocessing(size: int, colour: str) -> list[str]:
+def describe_preprocessing(size: int, colour: str, value_range: str | None = None) -> list[str]:
     """How a file becomes what the classifier takes, a sentence a step."""
+    scaled = f": {value_range} become 0-255" if value_range else ""
     return [
         "A picture is turned upright by its EXIF orientation.",
-        "Transparent parts are laid on white; more than 8 bits are scaled down to 8.",
+        f"Transparent parts are laid on white; more than 8 bits are scaled down to 8{scaled}.",
         f"It is squashed to {size} × {size} pixels (Pillow, bilinear, antialiased).",
         _COLOURS[colour],
         "It goes in as whole numbers from 0 to 255 (uint8); scaling is done in the classifier.",

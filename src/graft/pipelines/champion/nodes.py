@@ -87,6 +87,9 @@ def describe_champion(
     pictures = simplify(decoding)
     on_test = class_metrics.query("split == 'test' and model == @model")
     looks = count_evaluations(test_evaluations, splits)
+    ranges = splits["value_range"].dropna() if "value_range" in splits else pd.Series(dtype="str")
+    # Integers and fractions have ranges of their own; a new picture is taken for the commoner.
+    value_range = ranges.mode().iloc[0] if len(ranges) else None
     logger.info(
         "Champion     %s, best on dev; test was looked at %d×",
         model.replace("_", "-"),
@@ -108,7 +111,10 @@ def describe_champion(
         ),
         "picture": {
             **{name: pictures[name] for name in ("image_size", "colour", "max_pixels")},
-            "preprocessing": describe_preprocessing(pictures["image_size"], pictures["colour"]),
+            **({"value_range": value_range} if value_range else {}),
+            "preprocessing": describe_preprocessing(
+                pictures["image_size"], pictures["colour"], value_range
+            ),
         },
         "temperature": calibration["temperature"],
         "threshold": calibration["threshold"],

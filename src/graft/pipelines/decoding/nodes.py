@@ -16,7 +16,7 @@ from graft.errors import GraftError, PictureError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import count_channels
 from graft.images.crops import parse_crop
-from graft.images.decoding import decode_picture, list_formats
+from graft.images.decoding import decode_picture, list_formats, parse_range
 from graft.parameters.pictures import DecodingParameters
 from graft.progress import track
 from graft.sources.source import ImageSource
@@ -36,7 +36,8 @@ def decode_images(
 
     Args:
         raw_images: The source.
-        splits: Columns ``image_id`` and ``sha256``, the content that was checked.
+        splits: Columns ``image_id``, ``sha256`` (the content that was checked) and ``value_range``
+            (which values of pictures of more than 8 bits become 0 and 255).
         previous_images: What the last run decoded; None before the first.
         parameters: Size and limits.
 
@@ -77,6 +78,8 @@ def _trace_pictures(
 ) -> pd.DataFrame:
     """The records of ``splits`` in the source's order, with ``row``, ``sha256``, ``origin``."""
     wanted = splits[["image_id", "sha256"]].assign(row=np.arange(len(splits)))
+    ranges = splits["value_range"] if "value_range" in splits else pd.Series(index=splits.index)
+    wanted["value_range"] = ranges.astype("object").where(ranges.notna(), None)
     pictures = records.merge(wanted, on="image_id")
     if len(pictures) < len(wanted):
         missing = wanted.loc[~wanted["image_id"].isin(pictures["image_id"]), "image_id"]
@@ -87,8 +90,11 @@ def _trace_pictures(
         parameters.max_pixels,
         parameters.colour,
     )
-    contents = zip(pictures["sha256"], pictures["crop"], strict=True)
-    origins = [hash_parts(content, str(parse_crop(crop)), recipe) for content, crop in contents]
+    contents = zip(pictures["sha256"], pictures["crop"], pictures["value_range"], strict=True)
+    origins = [
+        hash_parts(content, str(parse_crop(crop)), recipe, *([values] if values else []))
+        for content, crop, values in contents
+    ]
     return pictures.assign(origin=origins)
 
 
@@ -127,15 +133,16 @@ def _read_checked(source: ImageSource, pictures: pd.DataFrame) -> Iterator[Item 
 
     A file that is as it was when it was checked is not hashed again.
     """
-    columns = (pictures[name] for name in ("image_id", "crop", "sha256"))
-    for image_id, crop, content in zip(*columns, strict=True):
+    columns = (pictures[name] for name in ("image_id", "crop", "sha256", "value_range"))
+    for image_id, crop, content, values in zip(*columns, strict=True):
         try:
             data, found = source.read_hashed(image_id)
         except PictureError as error:
             yield Failure(str(error))
             continue
         if found == content:
-            yield {"data": data, "crop": parse_crop(crop)}
+            deep = {} if values is None else {"value_range": parse_range(values)}
+            yield {"data": data, "crop": parse_crop(crop), **deep}
         else:
             yield Failure("its file holds something else")
 

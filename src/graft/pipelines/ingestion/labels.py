@@ -120,6 +120,11 @@ def check_label_review(
     """
     if label_review is None:
         return pd.DataFrame(columns=COLUMNS, dtype="str")
+    # The name of a class may begin or end with a space; a space too many is none of it.
+    known = {*checked_images["label"].dropna()}
+    written = label_review["new_label"]
+    meant = written.where(written.isin(known), written.str.strip())
+    label_review = label_review.assign(new_label=meant)
     _refuse_unknown_labels(label_review, checked_images["label"])
     pictures = checked_images[["image_id", "sha256", "label"]]
     found = pictures.merge(label_review, on="image_id", validate="one_to_one")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -16,10 +17,15 @@ from graft.compute.workers import Failure, Limits, map_isolated
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.checking import OK, QUARANTINED, PictureFacts, check_picture, describe_unusable
-from graft.images.decoding import list_formats
+from graft.images.decoding import list_formats, parse_range, widen_range
 from graft.images.duplicates import SAME_PIXELS
 from graft.pipelines.ingestion.labels import apply_reviews, cluster_pictures, settle_conflicts
 from graft.pipelines.ingestion.parameters import IngestionParameters
+from graft.pipelines.ingestion.selecting import (
+    select_pictures,
+    set_small_classes_apart,
+    tell_of_lost_classes,
+)
 from graft.sources.new_pictures import NewPicture, NewPictures
 from graft.sources.source import ImageSource
 
@@ -29,6 +35,7 @@ FACTS = [column.name for column in fields(PictureFacts)]
 # Stated types: a column of nothing but missing values would have none.
 _TYPES = {"width": "Int32", "height": "Int32", "bytes": "int64"}
 _TYPES |= dict.fromkeys(["brightness", "contrast", "red", "green", "blue"], "float32")
+_TYPES |= dict.fromkeys(["value_low", "value_high"], "float64")
 
 
 def collect_facts(
@@ -54,7 +61,8 @@ def collect_facts(
         The records with the columns of :class:`~graft.images.checking.PictureFacts` and
         ``origin``; and how many pictures were decoded.
     """
-    known = previous if previous is not None and "origin" in previous else _make_table([])
+    is_known = previous is not None and {*FACTS, "origin"} <= {*previous.columns}
+    known = previous if previous is not None and is_known else _make_table([])
     reading = NewPictures(source, recipe, known["origin"].tolist())
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
     workers = parameters.workers or count_workers()
@@ -131,13 +139,18 @@ def check_images(
     """
     for note in raw_images.notes:
         logger.info(note)
+    raw_images = select_pictures(raw_images, parameters)
     check = partial(check_picture, min_side=parameters.min_side, max_pixels=parameters.max_pixels)
+    if value_range := parse_range(parameters.value_range):
+        check = partial(check, value_range=value_range)
     recipe = hash_parts(
         fingerprint_code(check_picture),
         parameters.min_side,
         parameters.max_pixels,
         parameters.seconds_per_picture,
         parameters.memory_mb,
+        parameters.value_range,
+        *list_formats(),
     )
     checked, decoded = collect_facts(raw_images, previous_checked_images, check, recipe, parameters)
     if previous_checked_images is not None:
@@ -157,7 +170,8 @@ def cluster_images(
 
     Returns:
         ``image_index``: the rows of ``checked_images`` with their ``cluster``, without ``origin``,
-        labels as the reviews have them.
+        labels as the reviews have them; and ``value_range``, such as ``0-4095``: which values of
+        pictures of more than 8 bits become 0 and 255 (missing for all others).
         ``quarantined_images``: ``image_id`` and ``reason`` of those that cannot be used.
         ``unlabelled_images``: ``image_id`` of usable pictures that nobody has labelled; they are
         left out of training.
@@ -171,9 +185,12 @@ def cluster_images(
     pictures = apply_reviews(checked_images.drop(columns="origin"), applied_reviews)
     found = cluster_pictures(pictures, parameters.near_duplicate_radius)
     index = settle_conflicts(found.index, found.conflicts, parameters.label_conflicts)
+    index = set_small_classes_apart(index, parameters.min_class_size)
+    index["value_range"] = _choose_value_range(index, parameters.value_range)
     quarantined = index.loc[index["status"] == QUARANTINED, ["image_id", "reason"]]
     _refuse_if_none_left(index, quarantined)
     _log_findings(index, quarantined)
+    tell_of_lost_classes(index)
     _log_copies(found.duplicates, found.conflicts, parameters.label_conflicts)
     unlabelled = index.loc[(index["status"] == OK) & index["label"].isna(), ["image_id"]]
     return (
@@ -184,6 +201,28 @@ def cluster_images(
         found.conflicts,
         found.links,
     )
+
+
+def _choose_value_range(index: pd.DataFrame, asked: str) -> pd.Series:
+    """One range for all pictures of more than 8 bits: a dark one among them stays dark."""
+    is_deep = (index["status"] == OK) & index["value_high"].notna()
+    chosen = pd.Series(None, index=index.index, dtype="str")
+    if not is_deep.any():
+        return chosen
+    is_float = is_deep & index["mode"].str.startswith("F").fillna(value=False)
+    for rows, what in ((is_deep & ~is_float, "integers"), (is_float, "fractions")):
+        if not rows.any():
+            continue
+        low, high = index.loc[rows, "value_low"].min(), index.loc[rows, "value_high"].max()
+        low, high = widen_range(low, high) if what == "integers" else (low, high)
+        text = f"{low:.10g}-{high:.10g}" if asked == "auto" else asked
+        # Of pictures that are all one value nothing can be said.
+        chosen[rows] = text if parse_range(text) is not None else None
+        logger.info(
+            "Deep         %s pictures of more than 8 bits (%s): %s become black to white "
+            "(ingestion.value_range: %s)", f"{rows.sum():,}", what, text, asked,
+        )  # fmt: skip
+    return chosen
 
 
 def _refuse_if_none_left(index: pd.DataFrame, quarantined: pd.DataFrame) -> None:
@@ -209,21 +248,34 @@ def _log_findings(index: pd.DataFrame, quarantined: pd.DataFrame) -> None:
     unlabelled = int(usable["label"].isna().sum())
     logger.info(
         "Found        %s pictures in %d %s (%s)%s",
-        f"{len(usable):,}",
+        f"{len(usable) - unlabelled:,}",
         len(counts),
         "class" if len(counts) == 1 else "classes",
         spread,
-        f", {unlabelled:,} without a label" if unlabelled else "",
+        f", and {unlabelled:,} without a label" if unlabelled else "",
     )
     if quarantined.empty:
         logger.info("Quarantined  none")
         return
-    reasons = Counter(reason.partition(":")[0] for reason in quarantined["reason"])
+    reasons = Counter(map(_generalise, quarantined["reason"]))
     logger.info(
         "Quarantined  %s: %s",
         f"{len(quarantined):,}",
         "; ".join(f"{count:,} × {reason}" for reason, count in reasons.most_common(3)),
     )
+
+
+def _generalise(reason: str) -> str:
+    """A reason without what differs from picture to picture: names, numbers, details.
+
+    Examples:
+        >>> _generalise("same picture as 'dog/0.jpg' under label 'dog'")
+        "same picture as '…' under label '…'"
+        >>> _generalise("3×2 pixels, a side is shorter than the 4 of min_side")
+        '… pixels, a side is shorter than the 4 of min_side'
+    """
+    general = re.sub(r"'.*?'(?= |$)", "'…'", reason).partition(":")[0]
+    return re.sub(r"^[0-9][0-9,×]*", "…", general)
 
 
 def _log_copies(duplicates: pd.DataFrame, conflicts: pd.DataFrame, policy: str) -> None:
@@ -235,3 +287,8 @@ def _log_copies(duplicates: pd.DataFrame, conflicts: pd.DataFrame, policy: str) 
     if len(certain):
         outcome = {"drop": "none of them is used", "keep": "all of them are used"}[policy]
         logger.info("Two labels   %s pictures: %s", f"{len(certain):,}", outcome)
+    if alike := len(conflicts) - len(certain):
+        logger.info(
+            "Look alike   %s pictures and ones of another class: they stay on one side together "
+            "(--params near_duplicate_radius=null unties them)", f"{alike:,}",
+        )  # fmt: skip

@@ -72,14 +72,38 @@ def deal_units(
         rows = members.index
         sizes = units.loc[rows, "size"].to_numpy()
         if fill_all and len(rows) < len(shares):
-            _refuse_small_class(str(label), int(sizes.sum()), len(rows), names)
+            pictures = units["of_class"][rows[0]] if "of_class" in units else sizes.sum()
+            _refuse_small_class(str(label), int(pictures), len(rows), names)
         # What rounding took from a split in one class, the next class gives back.
         goals = carried + wanted * sizes.sum()
-        placed = fill_splits(sizes, places.loc[rows].to_numpy(), goals, fill_all)
+        before = places.loc[rows].to_numpy()
+        if fill_all:
+            before = free_for_empty(before, len(shares))
+        placed = fill_splits(sizes, before, goals, fill_all)
         places.loc[rows] = placed
         got = np.bincount(placed, weights=sizes, minlength=len(shares))
         carried = np.clip(goals - got, -1, 1)
     return pd.Series(names[places], index=units.index)
+
+
+def free_for_empty(places: np.ndarray, splits: int) -> np.ndarray:
+    """Let the first split give units to those that have lost all of theirs.
+
+    Whoever deletes the test pictures of a class leaves it without a test, and its others placed:
+    what is missing is then dealt from train.
+
+    Args:
+        places: Split number of every unit of a class, or ``NOT_PLACED``, int (m,), in the order in
+            which they are dealt out.
+        splits: Number of splits; 0 is train.
+
+    Returns:
+        As ``places``; where there are fewer free units than empty splits, all of train are free.
+    """
+    empty = splits - len({*places.tolist()} - {NOT_PLACED})
+    if (places == NOT_PLACED).sum() >= empty:
+        return places
+    return np.where(places == 0, NOT_PLACED, places)
 
 
 def fill_splits(
@@ -150,9 +174,11 @@ def _hash(salt: str, key: str) -> str:
 
 def _refuse_small_class(label: str, pictures: int, units: int, names: np.ndarray) -> None:
     raise GraftError(
-        f"class '{label}' is too small to split: of its {pictures} usable pictures, {units} are "
-        f"neither copies nor of one group; every class needs {len(names)}, one each for "
-        f"{', '.join(names)}; add pictures or leave the class out"
+        f"class '{label}' is too small to split: its {pictures} usable pictures are {units} that "
+        f"are not tied to others by copies, looks or groups; every class needs {len(names)}, one "
+        f"each for {', '.join(names)}; add pictures or leave the class out with --params "
+        f"ingestion.exclude_classes={label} or ingestion.min_class_size; if they only look alike, "
+        "near_duplicate_radius=null unties them"
     )
 
 
@@ -234,7 +260,8 @@ def summarise_clusters(pictures: pd.DataFrame, target_source: str | None) -> pd.
 
     Returns:
         Indexed by cluster: ``label``, ``size`` (pictures), ``key`` (the smallest SHA-256 in it:
-        the same under any file name), ``previous`` and ``eligible`` (all of the target source).
+        the same under any file name), ``previous``, ``eligible`` (all of the target source) and
+        ``of_class`` (pictures of that label, in whatever cluster).
     """
     votes = pictures.groupby(["cluster", "label"]).size().rename("votes").reset_index()
     votes = votes.sort_values(["votes", "label"], ascending=[False, True])
@@ -250,6 +277,7 @@ def summarise_clusters(pictures: pd.DataFrame, target_source: str | None) -> pd.
         )
     )
     units["label"] = votes.drop_duplicates("cluster").set_index("cluster")["label"]
+    units["of_class"] = units["label"].map(pictures["label"].value_counts())
     return units
 
 

@@ -75,6 +75,8 @@ def refuse_leaking_splits(splits: pd.DataFrame) -> pd.DataFrame:
 
 
 _KEPT = ["image_id", "label", "label_index", "group", "source", "sha256", "cluster"]
+# By the first two the next run knows a picture again that was saved anew.
+_CONTENT = ["pixel_sha256", "perceptual_hash", "value_range"]
 
 
 def split_images(
@@ -97,8 +99,8 @@ def split_images(
 
     Returns:
         ``splits``: ``image_id``, ``label``, ``label_index``, ``group``, ``source``, ``sha256``,
-        ``cluster``, ``weight`` (missing unless the source gives one), ``split`` and ``fold`` (-1
-        in test), in the order of the index.
+        ``cluster``, ``weight`` (missing unless the source gives one), ``split``, ``fold`` (-1 in
+        test), ``pixel_sha256``, ``perceptual_hash`` and ``value_range``, in the order of the index.
         ``class_names``: the labels in alphabetical order; ``label_index`` and every vector of
         probabilities count in it. ``split_check``: what the gate looked at and found.
 
@@ -108,33 +110,38 @@ def split_images(
     """
     usable = image_index[(image_index["status"] == "ok") & image_index["label"].notna()]
     class_names = _list_classes(usable)
+    radius = parameters.near_duplicate_radius
     pictures = usable.reset_index(drop=True)
     given = keep_given_splits(pictures, image_links, parameters)
     rules = {"split": parameters.split_rule, "fold": parameters.fold_rule}
     if given is None:
-        pictures["previous"] = recall(pictures, previous_splits, "split", rules["split"])
-        settled = settle_clusters(pictures, parameters.near_duplicate_radius)
+        pictures["previous"] = recall(pictures, previous_splits, "split", rules["split"], radius)
+        settled = settle_clusters(pictures, radius)
         pictures = settled.pictures.reset_index(drop=True)
         pictures["split"] = pd.Series(assign_splits(pictures, parameters), dtype="str")
     else:
         rules = {name: {**rule, "given": "keep"} for name, rule in rules.items()}
         settled = _deal_missing(given, previous_splits, rules["split"], parameters)
         pictures = settled.pictures.reset_index(drop=True)
+    before, now = (pictures[name].replace("train_dev", "train") for name in ("previous", "split"))
+    dealt = pictures.loc[(before == "train") & (now != "train"), "image_id"].tolist()
     codes = pd.Categorical(pictures["label"], categories=class_names).codes
     pictures["label_index"] = codes.astype("int32")
-    pictures["previous"] = recall(pictures, previous_splits, "fold", rules["fold"])
+    pictures["previous"] = recall(pictures, previous_splits, "fold", rules["fold"], radius)
     pictures["fold"] = assign_folds(pictures, pictures["split"].to_numpy(), parameters)
-    radius = parameters.near_duplicate_radius
     links = link_remaining(image_index, image_links, pictures, radius)
     kept_leaks = given is not None and parameters.given_leaks == "keep" and len(given.leaks)
     check = {"pairs": len(links), "leaking": len(given.leaks)} if given and kept_leaks else (
         refuse_leaks(pictures, links)
     )  # fmt: skip
+    if "value_range" not in pictures:
+        pictures["value_range"] = pd.Series(None, index=pictures.index, dtype="str")
     pictures["weight"] = pd.to_numeric(pictures["weight"]).astype("float64")
-    splits = pictures[[*_KEPT, "weight", "split", "fold"]]
+    splits = pictures[[*_KEPT, "weight", "split", "fold", *_CONTENT]]
     splits.attrs = {**rules, **({"kept_leaks": int(kept_leaks)} if kept_leaks else {})}
     found = {**check, "set_aside": settled.set_aside, "moved": settled.moved}
     found["given"] = None if given is None else given.facts
+    found["dealt_from_train"] = dealt
     _log_outcome(splits, found, parameters)
     return splits, class_names, found
 
@@ -150,7 +157,7 @@ def _deal_missing(
     sides = ("train", *given.missing)
     is_pool = pictures["given"] == "train"
     pool = pictures[is_pool].reset_index(drop=True)
-    before = recall(pool, previous_splits, "split", rule)
+    before = recall(pool, previous_splits, "split", rule, parameters.near_duplicate_radius)
     pool["previous"] = before.where(before.isin([*sides, "train_dev"]))
     settled = settle_clusters(pool, parameters.near_duplicate_radius)
     known = {*pool["cluster"]}
@@ -238,6 +245,11 @@ def _log_outcome(
         logger.info(
             "Set aside    %s: new, and alike to pictures on two sides; first '%s'",
             f"{len(check['set_aside']):,}", check["set_aside"][0],
+        )  # fmt: skip
+    if check["dealt_from_train"]:
+        logger.info(
+            "Dealt        %s of train: of their classes dev or test had nothing left; first '%s'",
+            f"{len(check['dealt_from_train']):,}", check["dealt_from_train"][0],
         )  # fmt: skip
     if check["moved"]:
         logger.info(

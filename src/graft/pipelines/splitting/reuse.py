@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from graft.images.duplicates import find_clusters, find_links
+from graft.images.duplicates import find_clusters, find_links, parse_hashes
+
+# A picture whose hash differs in more bits from that of yesterday's picture of its name is another.
+_ANOTHER = 16
+# Of so many comparisons at a time; each takes 9 bytes.
+_AT_ONCE = 2**24
 
 
 def recall(
@@ -15,16 +20,20 @@ def recall(
     previous_splits: pd.DataFrame | None,
     column: str,
     rule: dict[str, object],
+    radius: int | None = None,
 ) -> pd.Series:
     """What the last run decided about every picture, if it followed the same rule.
 
-    A picture is known again by its bytes, under whatever name, and else by its name.
+    A picture is known again by its bytes, else by its pixels, else by its look, under whatever
+    name: one that was saved again under another's name is not taken for that other. By its name
+    alone it is known if nothing contradicts that.
 
     Args:
-        pictures: Columns ``image_id`` and ``sha256``.
+        pictures: Columns ``image_id``, ``sha256``, ``pixel_sha256`` and ``perceptual_hash``.
         previous_splits: ``splits`` of the last run; None before the first.
         column: The decision: ``"split"`` or ``"fold"``.
         rule: What the decision depends on; ``previous_splits.attrs[column]`` has the previous one.
+        radius: Largest Hamming distance of hashes of look-alikes; None takes none for known.
 
     Returns:
         The decision about every row of ``pictures``; missing for new ones.
@@ -32,10 +41,50 @@ def recall(
     if previous_splits is None or previous_splits.attrs.get(column) != rule:
         return pd.Series(np.nan, index=pictures.index, dtype="object")
     known = previous_splits.dropna(subset=column)
-    by_bytes = known.drop_duplicates("sha256").set_index("sha256")[column]
-    by_name = known.set_index("image_id")[column]
-    found = pictures["sha256"].map(by_bytes).astype("object")
-    return found.where(found.notna(), pictures["image_id"].map(by_name).astype("object"))
+    found = pd.Series(np.nan, index=pictures.index, dtype="object")
+    for content in ("sha256", "pixel_sha256"):
+        if content in known:
+            table = known.dropna(subset=content).drop_duplicates(content).set_index(content)
+            by_content = pictures[content].map(table[column]).astype("object")
+            found = found.where(found.notna(), by_content)
+    by_name = pictures["image_id"].map(known.set_index("image_id")[column]).astype("object")
+    if "perceptual_hash" in known:  # splits of before have none
+        new = pictures[found.isna()]
+        if radius is not None:
+            # What is there as it was has its own place; only what is gone may be here anew.
+            gone = known[~known["sha256"].isin(pictures["sha256"])]
+            gone = gone[~gone["pixel_sha256"].isin(pictures["pixel_sha256"])]
+            by_look = _recall_look(new, gone, column, radius).reindex(pictures.index)
+            found = found.where(found.notna(), by_look)
+        by_name[_find_replaced(new, known)] = np.nan
+    return found.where(found.notna(), by_name)
+
+
+def _recall_look(
+    pictures: pd.DataFrame, known: pd.DataFrame, column: str, radius: int
+) -> pd.Series:
+    """What was decided about the known picture that looks most alike, if one is near enough."""
+    rows, hashes = parse_hashes(pictures["perceptual_hash"])
+    known_rows, known_hashes = parse_hashes(known["perceptual_hash"])
+    found = pd.Series(np.nan, index=pictures.index, dtype="object")
+    step = max(1, _AT_ONCE // max(len(known_hashes), 1))
+    for start in range(0, len(rows) if len(known_hashes) else 0, step):
+        part = hashes[start : start + step]
+        distances = np.bitwise_count(part[:, None] ^ known_hashes[None, :])
+        closest = distances.argmin(axis=1)
+        near = distances[np.arange(len(part)), closest] <= radius
+        places = found.index[rows[start : start + step][near]]
+        found[places] = known[column].to_numpy()[known_rows[closest[near]]]
+    return found
+
+
+def _find_replaced(pictures: pd.DataFrame, known: pd.DataFrame) -> pd.Index:
+    """Pictures that look quite other than what had their name."""
+    before = pictures["image_id"].map(known.set_index("image_id")["perceptual_hash"])
+    both = pictures[pictures["perceptual_hash"].notna() & before.notna()]
+    _, now = parse_hashes(both["perceptual_hash"])
+    _, then = parse_hashes(before[both.index])
+    return both.index[np.bitwise_count(now ^ then) > _ANOTHER]
 
 
 @dataclass(frozen=True)
