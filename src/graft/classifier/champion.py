@@ -63,7 +63,7 @@ class Champion:
                 self.facts["image_size"],
                 self.facts["max_pixels"],
                 colour=self.facts["colour"],
-                value_range=parse_range(self.facts.get("value_range") or ""),
+                value_range=parse_range(self.facts.get("value_range")),
             )
         except (OSError, PictureError) as error:
             reason = error.strerror if isinstance(error, OSError) else error

@@ -19,7 +19,7 @@ from graft.analysis.temperature import apply_temperature
 from graft.classifier.answers import Answer, Findings, decide
 from graft.errors import GraftError
 from graft.images.colours import show_in_rgb
-from graft.images.decoding import decode_picture
+from graft.images.decoding import decode_picture, parse_range
 
 FACTS, CHECKSUMS = "classifier.json", "checksums.json"
 
@@ -60,7 +60,10 @@ class Exported:
         """
         facts = self.facts
         most = min(facts["max_pixels"], max_pixels or facts["max_pixels"])
-        pixels = decode_picture(data, facts["image_size"], most, colour=facts["colour"])
+        values = parse_range(facts.get("value_range"))
+        pixels = decode_picture(
+            data, facts["image_size"], most, colour=facts["colour"], value_range=values
+        )
         return show_in_rgb(pixels) if facts["channels"] == 3 else pixels
 
     def interpret(self, outputs: list[np.ndarray]) -> Findings:

@@ -25,7 +25,7 @@ from graft.images.crops import Box
 ValueRange = tuple[float, float]
 
 
-def parse_range(text: str) -> tuple[float, float] | None:
+def parse_range(text: str | None) -> tuple[float, float] | None:
     """Two numbers with a hyphen between them, the lower first; None if it is something else.
 
     Examples:
@@ -33,7 +33,7 @@ def parse_range(text: str) -> tuple[float, float] | None:
         ((0.0, 4095.0), (-1000.0, 3000.0), None)
     """
     number = r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*"
-    found = re.fullmatch(f"{number}-{number}", text)
+    found = re.fullmatch(f"{number}-{number}", text or "")
     if found is None or float(found[1]) >= float(found[2]):
         return None
     return float(found[1]), float(found[2])

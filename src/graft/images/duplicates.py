@@ -280,20 +280,35 @@ def find_links(index: pd.DataFrame, radius: int | None) -> pd.DataFrame:
 _LEVELS, _LEVELS_A_BIT = 8, 4
 
 
+def limit_levels(radius: int) -> int:
+    """Levels in which any mean colour of two look-alikes on plain backgrounds differs at most."""
+    return _LEVELS + _LEVELS_A_BIT * radius if radius else 0
+
+
+def parse_thumbnails(texts: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Mean colours as they are stored.
+
+    Args:
+        texts: 192 bytes in base64, or missing.
+
+    Returns:
+        Row numbers of those that are known, int (k,), and their colours, uint8 (k, 192).
+    """
+    rows = np.flatnonzero(texts.notna())
+    data = b"".join(map(base64.b64decode, texts.iloc[rows]))
+    return rows, np.frombuffer(data, np.uint8).reshape(len(rows), 3 * HASH_BITS)
+
+
 def _link_thumbnails(index: pd.DataFrame, radius: int) -> pd.DataFrame:
     """Look-alikes among pictures on plain backgrounds, by all their colours, none far off."""
-    rows = np.flatnonzero(index["thumbnail"].notna())
-    texts = index["thumbnail"].iloc[rows]
-    data = b"".join(map(base64.b64decode, texts))
-    colours = np.frombuffer(data, np.uint8).reshape(len(rows), 3 * HASH_BITS)
+    rows, colours = parse_thumbnails(index["thumbnail"])
     unique, first, codes = np.unique(colours, axis=0, return_index=True, return_inverse=True)
     links = _pair_equal(rows, codes.reshape(-1), LOOK_ALIKE)
     if radius == 0 or len(unique) < 2:
         return links
     order = np.argsort(first)
     unique, first = unique[order].astype(np.float32), rows[first[order]]
-    limit = _LEVELS + _LEVELS_A_BIT * radius
-    pairs = cKDTree(unique).query_pairs(limit, p=np.inf, output_type="ndarray").T
+    pairs = cKDTree(unique).query_pairs(limit_levels(radius), p=np.inf, output_type="ndarray").T
     kept = _KeptPairs(len(unique), pd.factorize(index["label"].iloc[first])[0])
     distances = _measure_colours(unique, *pairs)
     kept.add(pairs[0], pairs[1], distances)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,16 +142,29 @@ def flip_bits(hashes, bits=2):
     return [f"{int(text, 16) ^ (2**bits - 1):016x}" for text in hashes]
 
 
+def change_colours(texts, levels=5):
+    colours = [np.frombuffer(base64.b64decode(text), np.uint8) for text in texts]
+    return [base64.b64encode(np.minimum(one, 250) + np.uint8(levels)).decode() for one in colours]
+
+
 @pytest.mark.parametrize(
-    "saved", ["same pixels", "look alike"], ids=["without a loss", "at quality 80"]
-)
+    "saved", ["same pixels", "look alike", "on white"],
+    ids=["without a loss", "at quality 80", "at quality 80, on white"],
+)  # fmt: skip
 def test_a_picture_saved_again_under_another_s_name_stays_where_it_was(saved):
     before = make_hashed(40)
+    if saved == "on white":
+        colours = np.random.default_rng(1).integers(0, 256, (40, 192), np.uint8)
+        before["thumbnail"] = [base64.b64encode(row).decode() for row in colours]
+        before = regroup(before.assign(perceptual_hash=None))
     first, _ = split(before)
     # The first two are deleted, the others get the names before theirs, and other bytes.
     after = before.iloc[2:].copy()
     after["image_id"] = before["image_id"].iloc[:-2].to_numpy()
     after["sha256"] = "again " + after["sha256"]
+    if saved == "on white":
+        after["pixel_sha256"] = "again " + after["pixel_sha256"]
+        after["thumbnail"] = change_colours(after["thumbnail"])
     if saved == "look alike":
         after["pixel_sha256"] = "again " + after["pixel_sha256"]
         after["perceptual_hash"] = flip_bits(after["perceptual_hash"])

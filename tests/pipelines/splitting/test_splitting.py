@@ -128,7 +128,8 @@ def test_the_splits_hold_what_later_stages_need():
     splits, _ = split(make_index(["cat", "dog"] * 5, groups=[f"g{n}" for n in range(10)]))
     assert list(splits.columns) == [
         "image_id", "label", "label_index", "group", "source", "sha256", "cluster",
-        "weight", "split", "fold", "pixel_sha256", "perceptual_hash", "value_range",
+        "weight", "split", "fold", "pixel_sha256", "perceptual_hash",
+        "thumbnail", "value_range",
     ]  # fmt: skip
     assert splits["label_index"].dtype == np.int32
     assert splits["group"].tolist() == [f"g{n}" for n in range(10)]

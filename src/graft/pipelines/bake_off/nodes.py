@@ -17,7 +17,7 @@ from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import show_in_rgb
 from graft.images.crops import parse_crop
-from graft.images.decoding import decode_picture
+from graft.images.decoding import decode_picture, parse_range
 from graft.parameters.base import BackboneParameters
 from graft.parameters.pictures import DecodingParameters
 from graft.parameters.training import HeadTrainingParameters
@@ -185,6 +185,7 @@ def _extract(
 
     forward = compile_forward(network, batch_size)
     crops = source.records.set_index("image_id")["crop"]
+    ranges = used.set_index("image_id").get("value_range", pd.Series(dtype="str")).dropna()
     features = np.empty((len(used), network.output_shape[-1]), np.float32)
     seconds = []
     starts = range(0, len(used), batch_size)
@@ -193,7 +194,7 @@ def _extract(
         pixels = [
             decode_picture(
                 source.read_hashed(image_id)[0], size, decoding.max_pixels,
-                parse_crop(crops[image_id]), decoding.colour,
+                parse_crop(crops[image_id]), decoding.colour, parse_range(ranges.get(image_id)),
             )
             for image_id in ids
         ]  # fmt: skip

@@ -180,6 +180,7 @@ def _describe(champion: Champion, format_: str) -> dict[str, bytes]:
              "threshold", "versions")  # fmt: skip
     facts = {
         **{name: champion.facts[name] for name in known},
+        **{name: champion.facts[name] for name in ("value_range",) if name in champion.facts},
         "format": format_,
         "file": FILES[format_],
         "channels": champion.model.input_shape[-1],

@@ -23,7 +23,7 @@ from graft.errors import GraftError, PictureError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import show_in_rgb
 from graft.images.crops import parse_crop
-from graft.images.decoding import decode_picture, list_formats
+from graft.images.decoding import decode_picture, list_formats, parse_range
 from graft.pipelines.prediction.parameters import ImagenetParameters, PredictionParameters
 from graft.progress import tell, track
 from graft.sources.new_pictures import NewPictures
@@ -233,6 +233,7 @@ def _prepare(classifier: Champion, parameters: PredictionParameters) -> _Asking:
         fingerprint_code(decode_picture),
         fingerprint_code(decide),
         *ways,
+        *([values] if (values := facts.get("value_range")) else []),
         json.dumps([facts["threshold"], names]),
         len(top),
         *(array.tobytes() for array in packed.values()),
@@ -266,6 +267,7 @@ def _decode(
         image_size=facts["image_size"],
         max_pixels=facts["max_pixels"],
         colour=facts["colour"],
+        value_range=parse_range(facts.get("value_range")),
     )
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
     workers = parameters.workers or count_workers()

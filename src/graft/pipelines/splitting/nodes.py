@@ -75,8 +75,8 @@ def refuse_leaking_splits(splits: pd.DataFrame) -> pd.DataFrame:
 
 
 _KEPT = ["image_id", "label", "label_index", "group", "source", "sha256", "cluster"]
-# By the first two the next run knows a picture again that was saved anew.
-_CONTENT = ["pixel_sha256", "perceptual_hash", "value_range"]
+# By the first three the next run knows a picture again that was saved anew.
+_CONTENT = ["pixel_sha256", "perceptual_hash", "thumbnail", "value_range"]
 
 
 def split_images(
@@ -100,7 +100,8 @@ def split_images(
     Returns:
         ``splits``: ``image_id``, ``label``, ``label_index``, ``group``, ``source``, ``sha256``,
         ``cluster``, ``weight`` (missing unless the source gives one), ``split``, ``fold`` (-1 in
-        test), ``pixel_sha256``, ``perceptual_hash`` and ``value_range``, in the order of the index.
+        test), ``pixel_sha256``, ``perceptual_hash``, ``thumbnail`` and ``value_range``, in the
+        order of the index.
         ``class_names``: the labels in alphabetical order; ``label_index`` and every vector of
         probabilities count in it. ``split_check``: what the gate looked at and found.
 
@@ -134,8 +135,9 @@ def split_images(
     check = {"pairs": len(links), "leaking": len(given.leaks)} if given and kept_leaks else (
         refuse_leaks(pictures, links)
     )  # fmt: skip
-    if "value_range" not in pictures:
-        pictures["value_range"] = pd.Series(None, index=pictures.index, dtype="str")
+    for name in ("thumbnail", "value_range"):
+        if name not in pictures:
+            pictures[name] = pd.Series(None, index=pictures.index, dtype="str")
     pictures["weight"] = pd.to_numeric(pictures["weight"]).astype("float64")
     splits = pictures[[*_KEPT, "weight", "split", "fold", *_CONTENT]]
     splits.attrs = {**rules, **({"kept_leaks": int(kept_leaks)} if kept_leaks else {})}

@@ -6,11 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
-from graft.images.duplicates import find_clusters, find_links, parse_hashes
+from graft.images.duplicates import (
+    find_clusters,
+    find_links,
+    limit_levels,
+    parse_hashes,
+    parse_thumbnails,
+)
 
 # A picture whose hash differs in more bits from that of yesterday's picture of its name is another.
 _ANOTHER = 16
+# The same in levels of 255, of any mean colour, on a plain background.
+_ANOTHER_LEVELS = 64
 # Of so many comparisons at a time; each takes 9 bytes.
 _AT_ONCE = 2**24
 
@@ -56,6 +65,9 @@ def recall(
             gone = gone[~gone["pixel_sha256"].isin(pictures["pixel_sha256"])]
             by_look = _recall_look(new, gone, column, radius).reindex(pictures.index)
             found = found.where(found.notna(), by_look)
+            if "thumbnail" in new and "thumbnail" in gone:
+                by_colours = _recall_colours(new, gone, column, radius).reindex(pictures.index)
+                found = found.where(found.notna(), by_colours)
         by_name[_find_replaced(new, known)] = np.nan
     return found.where(found.notna(), by_name)
 
@@ -78,13 +90,38 @@ def _recall_look(
     return found
 
 
+def _recall_colours(
+    pictures: pd.DataFrame, known: pd.DataFrame, column: str, radius: int
+) -> pd.Series:
+    """As :func:`_recall_look`, of pictures on plain backgrounds."""
+    rows, colours = parse_thumbnails(pictures["thumbnail"])
+    known_rows, known_colours = parse_thumbnails(known["thumbnail"])
+    found = pd.Series(np.nan, index=pictures.index, dtype="object")
+    if not len(rows) or not len(known_rows):
+        return found
+    tree = cKDTree(known_colours.astype(np.float32))
+    limit = limit_levels(radius)
+    distances, closest = tree.query(colours.astype(np.float32), p=np.inf)
+    near = distances <= limit
+    found[found.index[rows[near]]] = known[column].to_numpy()[known_rows[closest[near]]]
+    return found
+
+
 def _find_replaced(pictures: pd.DataFrame, known: pd.DataFrame) -> pd.Index:
     """Pictures that look quite other than what had their name."""
     before = pictures["image_id"].map(known.set_index("image_id")["perceptual_hash"])
     both = pictures[pictures["perceptual_hash"].notna() & before.notna()]
     _, now = parse_hashes(both["perceptual_hash"])
     _, then = parse_hashes(before[both.index])
-    return both.index[np.bitwise_count(now ^ then) > _ANOTHER]
+    replaced = both.index[np.bitwise_count(now ^ then) > _ANOTHER]
+    if "thumbnail" not in pictures or "thumbnail" not in known:
+        return replaced
+    before = pictures["image_id"].map(known.set_index("image_id")["thumbnail"])
+    both = pictures[pictures["thumbnail"].notna() & before.notna()]
+    _, colours = parse_thumbnails(both["thumbnail"])
+    _, others = parse_thumbnails(before[both.index])
+    far = np.abs(colours.astype(np.int16) - others).max(axis=1, initial=0) > _ANOTHER_LEVELS
+    return replaced.union(both.index[far])
 
 
 @dataclass(frozen=True)
