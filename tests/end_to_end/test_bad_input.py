@@ -164,7 +164,8 @@ def test_a_wrong_parameter_fails_before_any_picture_is_read(
 def test_an_environment_or_a_pipeline_that_does_not_exist(run_kedro: Callable) -> None:
     assert "--env takes base, caltech101, cats_vs_dogs" in run_kedro("--env=cats").error
     error = run_kedro("--pipelines=no_stage").error
-    assert "--pipelines takes calibration, champion, compare_runs" in error
+    assert "--pipelines takes " in error
+    assert "champion, compare_runs" in error
 
 
 @pytest.mark.shared
