@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from graft.reporting.style import BLUE, GREY, ORANGE, clean_axes, draw_note, make_figure, shorten
 
@@ -61,6 +62,7 @@ def draw_slices(trials: pd.DataFrame, axes_of: Mapping[str, bool]) -> Figure:
         # A default may be 0, which no logarithm has.
         if is_log and (ended[column] > 0).all():
             axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter(NullFormatter())
         clean_axes(axes)
     for axes in places[::_COLUMNS]:
         axes.set_ylabel("accuracy (share)")

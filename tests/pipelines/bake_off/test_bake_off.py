@@ -10,6 +10,7 @@ import pytest
 
 from graft.errors import GraftError
 from graft.parameters.base import BackboneParameters
+from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.pictures import DecodingParameters
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.bake_off import nodes
@@ -24,19 +25,33 @@ HEAD = HeadTrainingParameters(
 DECODING = DecodingParameters(
     image_size=8, max_pixels=10_000, seconds_per_picture=10, memory_mb=512, workers=1
 )
+TUNING = FineTuningParameters(
+    recipe="auto", activation_cache=True, activation_dtype="float16", activation_batch_size=4,
+    batch_size=10, seed=0,
+    augmentation={
+        "rotation": 0, "zoom": 0, "shift": 0, "shear": 0, "horizontal_flip": False,
+        "fill_mode": "nearest", "brightness": 0, "contrast": 0,
+    },
+)  # fmt: skip
 BACKBONE = BackboneParameters(name="small_cnn", weights="printed_letters", image_size=8, seed=0)
 
 
 def _make(backbones: str) -> BakeOffParameters:
-    return BakeOffParameters(backbones=backbones, folds=2, batch_size=4, confidence=0.95, seed=0)
+    return BakeOffParameters(
+        backbones=backbones, folds=2, race_budget=0, batch_size=4, confidence=0.95, seed=0
+    )
 
 
 def _probe(
-    tmp_path: Path, source: ImageSource, splits: pd.DataFrame, backbones: str
+    tmp_path: Path,
+    source: ImageSource,
+    splits: pd.DataFrame,
+    backbones: str,
+    race_budget: float = 0,
 ) -> pd.DataFrame:
     return probe_backbones(
         source, splits, ["dark", "light"], TrainingBackup(tmp_path / "backup"), BACKBONE,
-        DECODING, HEAD, _make(backbones),
+        DECODING, HEAD, TUNING, _make(backbones).model_copy(update={"race_budget": race_budget}),
     )  # fmt: skip
 
 
@@ -87,6 +102,24 @@ def test_test_is_not_looked_at(tmp_path: Path, source: ImageSource, splits: pd.D
     assert not test & set(read)
 
 
+def test_a_short_race_tells_its_winner_and_is_not_run_again(
+    tmp_path: Path, source: ImageSource, splits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from graft.training import race, tuning_recipes
+
+    # The length of a recipe is a rule, here of two epochs and not of 500 steps.
+    for module in (race, tuning_recipes):
+        if hasattr(module, "count_epochs"):
+            monkeypatch.setattr(module, "count_epochs", lambda *_: 2)
+    table = _probe(tmp_path, source, splits, "small_cnn@8", race_budget=5)
+    assert table["race_recipe"].iloc[0] in tuning_recipes.NAMES
+    assert 0 <= table["race_accuracy"].iloc[0] <= 1
+    blind = ImageSource(source.records, _refuse_to_read)
+    again = _probe(tmp_path, blind, splits, "small_cnn@8", race_budget=5)
+    pd.testing.assert_frame_equal(again, table)
+    assert _probe(tmp_path, blind, splits, "small_cnn@8")["race_recipe"].iloc[0] == ""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -99,7 +132,14 @@ def test_test_is_not_looked_at(tmp_path: Path, source: ImageSource, splits: pd.D
 def test_a_wrong_list_is_told(text: str, message: str) -> None:
     with pytest.raises(GraftError, match=message):
         BakeOffParameters.model_validate(
-            {"backbones": text, "folds": 2, "batch_size": 4, "confidence": 0.95, "seed": 0}
+            {
+                "backbones": text,
+                "folds": 2,
+                "race_budget": 0,
+                "batch_size": 4,
+                "confidence": 0.95,
+                "seed": 0,
+            }
         )
 
 

@@ -20,6 +20,8 @@ class BakeOffParameters(StageParameters):
     Attributes:
         backbones: ``NAME@SIZE`` of each, joined by ``+``; the size is the side of the pictures.
         folds: Of train, by which the heads are scored.
+        race_budget: Passes of a short race of fine-tuning recipes with each backbone, as
+            ``fine_tuning.budget``; 0 for none.
         batch_size: Pictures a forward pass.
         confidence: Coverage of the intervals.
         seed: Of the folds.
@@ -29,6 +31,7 @@ class BakeOffParameters(StageParameters):
 
     backbones: str
     folds: int = Field(ge=2)
+    race_budget: float = Field(ge=0, allow_inf_nan=False)
     batch_size: PositiveInt
     confidence: float = Field(gt=0, lt=1)
     seed: int = Field(ge=0)
@@ -52,8 +55,8 @@ class BakeOffParameters(StageParameters):
 
         Examples:
             >>> BakeOffParameters(
-            ...     backbones="MobileNetV2@96+small_cnn@8", folds=4, batch_size=32,
-            ...     confidence=0.95, seed=0,
+            ...     backbones="MobileNetV2@96+small_cnn@8", folds=4, race_budget=0,
+            ...     batch_size=32, confidence=0.95, seed=0,
             ... ).list_backbones()
             [('MobileNetV2', 96), ('small_cnn', 8)]
         """

@@ -19,6 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:backbone",
                     "params:decoding",
                     "params:head_training",
+                    "params:fine_tuning",
                     "params:bake_off",
                 ],
                 outputs="bake_off_results",
