@@ -102,6 +102,7 @@ def test_test_is_not_looked_at(tmp_path: Path, source: ImageSource, splits: pd.D
     assert not test & set(read)
 
 
+@pytest.mark.slow
 def test_a_short_race_tells_its_winner_and_is_not_run_again(
     tmp_path: Path, source: ImageSource, splits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

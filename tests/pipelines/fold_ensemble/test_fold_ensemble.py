@@ -67,8 +67,8 @@ def test_no_head_sees_dev_or_test(
 ) -> None:
     lies = splits.copy()
     lies.loc[lies["split"] != "train", "label_index"] = 0
-    first, _, _ = _train(tmp_path / "one", features, splits)
-    second, _, _ = _train(tmp_path / "two", features, lies)
+    first, _, _ = _train(tmp_path / "one", features, splits, folds=2)
+    second, _, _ = _train(tmp_path / "two", features, lies, folds=2)
     for mine, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 

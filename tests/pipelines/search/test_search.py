@@ -150,6 +150,7 @@ def test_networks_from_scratch_are_searched(tmp_path: Path, splits: pd.DataFrame
     assert ScratchTrainingParameters.model_validate(merged).architecture.blocks >= 2
 
 
+@pytest.mark.slow
 def test_recipes_of_fine_tuning_are_searched(tmp_path: Path, splits: pd.DataFrame) -> None:
     from graft.datasets.features import FeatureBlock, FeatureShardsDataset
     from graft.models.backbones import build_backbone
