@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/automl.py [--shared FOLDER] [--minutes N] [--seed N]
 
-In one project: the network `tunable` as it is, what `search.space: network` finds, and what AutoKeras
-finds; trained on the same train, chosen by cross-validation or dev, and measured on the same test.
-The last lines are rows of benchmarks/README.md; of 240 pictures, each figure is ± 6 points.
+In one project: the network `tunable` as it is, what `search.space: network` finds, and what
+AutoKeras finds; trained on the same train, chosen by cross-validation or dev, and measured on the
+same test. The last lines are rows of benchmarks/README.md; of 240 pictures, a figure is ± 6 points.
 """
 
 from __future__ import annotations

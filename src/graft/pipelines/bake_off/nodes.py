@@ -168,9 +168,12 @@ def _find_features(
     from graft.models.inference import identify_forward
 
     used = splits[splits["split"].isin(["train", "dev"])]
+    crops = source.records.set_index("image_id")["crop"].astype(str)
+    ranges = used.get("value_range", pd.Series("", used.index)).astype(str)
     name = hash_parts(
         identify_forward(network, parameters.batch_size), fingerprint_code(decode_picture), size,
         decoding.max_pixels, decoding.colour, *used["sha256"], *used["image_id"],
+        *crops[used["image_id"]], *ranges,
     )  # fmt: skip
     with store.hold():
         known = store.load_newest(name)
