@@ -1,4 +1,4 @@
-"""The packaged project as a command: ``graft --env=…``, ``python -m graft --env=…``."""
+"""The packaged project as a command: ``graft --env=…``, ``graft serve FOLDER``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ def main(*arguments: Any, **options: Any) -> Any:
         arguments: Of the command, as one list; those of the command line if none is given.
         options: Of :meth:`click.Command.main`.
     """
+    given = list(arguments[0]) if arguments else sys.argv[1:]
+    if given[:1] == ["serve"]:
+        # The service needs neither Kedro nor TensorFlow, and may be installed without.
+        from graft.serving.command import main as serve
+
+        return serve(given[1:])
     # In the project its file .telemetry says so; a package has none beside it.
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
     # While it is imported, Kedro tells of a logging.yml that is not the one of --conf-source.

@@ -5,18 +5,20 @@ from __future__ import annotations
 import difflib
 import errno
 import logging
+import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import pipelines, settings
+from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
 from kedro.utils import load_obj
 from kedro.validation.exceptions import ParameterValidationError
@@ -24,6 +26,7 @@ from kedro.validation.exceptions import ParameterValidationError
 from graft.caching.lock import WAITS
 from graft.configuration import configure_logging, open_configuration
 from graft.errors import GraftError
+from graft.fingerprints import PACKAGE
 from graft.tracking import TRACKS
 from graft.typed_parameters import convert_parameters, resolve_path, split_parameters
 
@@ -282,3 +285,44 @@ run = OneLineErrors(
     help="Run the pipeline: make what is stale, skip what is fresh.",
 )
 cli.add_command(run)
+
+
+def serve_export(env: str | None, folder: str | None, options: tuple[str, ...]) -> None:
+    """Become the service of an exported champion.
+
+    A process of its own takes the place of this one, for the service needs nothing of Kedro and
+    nothing of what it has loaded.
+
+    Raises:
+        GraftError: If nothing was exported.
+    """
+    if folder is None:
+        with KedroSession.create(env=env) as session:
+            context = cast(KedroSession, session).load_context()
+            folder = str(context.catalog["exported"].filepath)
+    if not Path(folder).exists():
+        where = f" --env={env}" if env else ""
+        raise GraftError(
+            "the service needs an exported champion; make it with `kedro run "
+            f"--pipelines=export{where}`; got no folder '{folder}'"
+        )
+    source = str(Path(__file__).parents[1])
+    paths = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", PACKAGE, "serve", folder, *options]
+    sys.stdout.flush()
+    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": paths})
+
+
+cli.add_command(
+    OneLineErrors(
+        "serve",
+        params=[
+            click.Option(["--env", "-e"], help="The environment whose champion is served."),
+            click.Option(["--folder"], help="Another export than that of the environment."),
+            click.Argument(["options"], nargs=-1, type=click.UNPROCESSED),
+        ],
+        callback=serve_export,
+        context_settings={"ignore_unknown_options": True},
+        help="Serve the exported champion; OPTIONS are those of `graft serve --help`.",
+    )
+)

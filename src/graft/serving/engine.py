@@ -1,0 +1,135 @@
+"""The exported champion at work: a network on ONNX Runtime, and who takes up a new one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from graft.classifier.answers import Answer, Findings
+from graft.classifier.exported import CHECKSUMS, Exported, read_exported
+from graft.errors import GraftError
+from graft.file_hashes import Stamp, stamp
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A classifier that answers; a request asks one and the same from beginning to end.
+
+    Attributes:
+        exported: What is known of it beside its network.
+        run: From pictures (n, H, W, channels) uint8 to probabilities and, perhaps, features.
+    """
+
+    exported: Exported
+    run: Callable[[np.ndarray], list[np.ndarray]]
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """(H, W, channels) of what it takes."""
+        size = self.exported.facts["image_size"]
+        return size, size, self.exported.facts["channels"]
+
+    def ask(self, pictures: np.ndarray) -> tuple[Findings, list[Answer]]:
+        """Findings and answers for pictures (n, H, W, channels), uint8."""
+        findings = self.exported.interpret(self.run(pictures))
+        return findings, self.exported.explain(findings)
+
+
+def find_export(folder: str | Path) -> Path:
+    """The folder of the ONNX export that a person means.
+
+    Args:
+        folder: That folder, the one around it, or the champion's beside it.
+
+    Raises:
+        GraftError: If there is none.
+    """
+    place = Path(folder).expanduser()
+    candidates = [place, place / "onnx", place.parent / "exported" / "onnx"]
+    for candidate in candidates:
+        if (candidate / CHECKSUMS).is_file():
+            return candidate
+    raise GraftError(
+        "the service needs an exported champion; make it with `kedro run --pipelines=export` and "
+        f"name its folder, such as data/06_models/digits/exported/onnx; got '{place}'"
+    )
+
+
+def load_model(folder: Path, threads: int) -> Model:
+    """Check and load an ONNX export.
+
+    Args:
+        folder: As of :func:`find_export`.
+        threads: Of the network; 0 lets ONNX Runtime choose.
+
+    Raises:
+        GraftError: If a file is not as it was exported, or it is another format.
+    """
+    import onnxruntime
+
+    exported = read_exported(folder)
+    if exported.facts["format"] != "onnx":
+        raise GraftError(
+            "the service runs the format onnx; name the folder of that export; got "
+            f"'{exported.facts['format']}' in '{folder}'"
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # A thread that waits for work by turning round takes the processor from the decoders.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        str(folder / exported.facts["file"]), options, providers=["CPUExecutionProvider"]
+    )
+    name = session.get_inputs()[0].name
+    model = Model(exported, lambda pictures: session.run(None, {name: pictures}))
+    # The first call plans the memory: at nobody's expense.
+    model.ask(np.zeros((1, *model.picture_shape), np.uint8))
+    return model
+
+
+class Engine:
+    """Holds the model in use, and takes up a new one when its folder has changed.
+
+    Args:
+        folder: As of :func:`find_export`.
+        threads: Of the network.
+
+    Raises:
+        GraftError: If there is no whole model now.
+    """
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self._folder, self._threads = folder, threads
+        self._seen = self._look()
+        self.model = load_model(folder, threads)
+
+    def refresh(self) -> bool:
+        """Take up a new model if there is one; whether there was. A damaged one is not taken up."""
+        now = self._look()
+        # While a folder is being replaced there is none for a moment.
+        if now is None or now == self._seen:
+            return False
+        self._seen = now
+        try:
+            model = load_model(self._folder, self._threads)
+        except GraftError as error:
+            logger.warning("Model        refused, the one before stays: %s", error)
+            return False
+        if model.exported.digest == self.model.exported.digest:
+            return False
+        self.model = model
+        logger.info("Model        %s, %s", model.exported.facts["name"], model.exported.digest[:12])
+        return True
+
+    def _look(self) -> Stamp | None:
+        try:
+            return stamp(self._folder / CHECKSUMS)
+        except OSError:
+            return None
