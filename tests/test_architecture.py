@@ -68,6 +68,8 @@ FOREIGN = {
     "tracking": {"keras", "tensorflow"},
     "training": {"kedro"},
 }
+# Of `pipelines`, what every stage may use.
+SEAMS = ("graft.pipelines.candidates.", "graft.pipelines.unlabelled.")
 MODULES = sorted((SOURCE / "graft").rglob("*.py"))
 
 
@@ -89,12 +91,12 @@ def _room(parts: tuple[str, ...]) -> str:
 def test_a_module_imports_only_what_its_room_allows(path: Path) -> None:
     parts = path.relative_to(SOURCE / "graft").parts
     room = _room(parts)
-    # A stage imports no other stage; the seam of the candidates is for all.
+    # A stage imports no other stage; the seams are for all.
     stage = f"{parts[1]}." if room == "pipelines" and len(parts) > 2 else ""
-    own = (f"graft.{room}.{stage}", "graft.pipelines.candidates." if stage else "-")
+    own = [f"graft.{room}.{stage}", *(SEAMS if stage else ())]
     for name in sorted(_imports(path)):
         assert name.partition(".")[0] not in FOREIGN.get(room, set()), name
-        if not name.startswith("graft.") or f"{name}.".startswith(own) or room == "__init__":
+        if not name.startswith("graft.") or f"{name}.".startswith(tuple(own)) or room == "__init__":
             continue
         within = name.removeprefix("graft.")
         allowed = GROUND | ALLOWED[room] | {"__version__"}

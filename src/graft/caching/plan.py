@@ -320,5 +320,5 @@ class Plan:
 
 
 def name_stage(node: Node) -> str:
-    """The stage of a node, as a person calls it."""
-    return node.namespace or node.name
+    """The stage of a node, as a person calls it; one that repeats others is one stage."""
+    return (node.namespace or node.name).partition(".")[0]

@@ -1,0 +1,70 @@
+"""Pictures without a label, as pixels and features: the stages of the labelled ones, once more.
+
+A stage that works with such pictures adds this pipeline to its own. Of the pictures that are left
+when some have got their labels everything is known.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from kedro.pipeline import Node, Pipeline
+
+from graft.errors import GraftError
+from graft.images.checking import OK
+from graft.pipelines import decoding, feature_extraction
+
+
+def select_unlabelled(image_index: pd.DataFrame) -> pd.DataFrame:
+    """The pictures that can be used and have no label, one of each cluster.
+
+    A copy or look-alike of a labelled picture, or of another one here, would teach nothing new.
+
+    Returns:
+        ``unlabelled_pictures``: ``image_id``, ``sha256``, ``cluster``.
+
+    Raises:
+        GraftError: If there is none.
+    """
+    usable = image_index[image_index["status"] == OK]
+    labelled = usable.loc[usable["label"].notna(), "cluster"]
+    left = usable[usable["label"].isna() & ~usable["cluster"].isin(labelled)]
+    left = left.drop_duplicates("cluster")
+    if left.empty:
+        raise GraftError(
+            "every picture has a label or is a copy of one that has; add pictures without one to "
+            f"the source; got {len(usable):,} pictures"
+        )
+    return left[["image_id", "sha256", "cluster"]].reset_index(drop=True)
+
+
+def create_unlabelled_pipeline(namespace: str) -> Pipeline:
+    """``raw_images``, ``image_index``, ``backbone`` → ``unlabelled_pictures`` and their features.
+
+    Args:
+        namespace: Of the stage that wants them.
+    """
+    extraction = feature_extraction.create_pipeline()
+    repeated = decoding.create_pipeline() + extraction.only_nodes(
+        "feature_extraction.extract_features"
+    )
+    again = Pipeline(
+        repeated,
+        inputs={
+            "splits": "unlabelled_pictures",
+            "previous_images": "previous_unlabelled_pixels",
+            "previous_features": "previous_unlabelled_features",
+        },
+        outputs={
+            "images": "unlabelled_pixels",
+            "image_origins": "unlabelled_origins",
+            "features": "unlabelled_features",
+        },
+        parameters={"params:decoding", "params:feature_extraction"},
+        namespace=namespace,
+        prefix_datasets_with_namespace=False,
+    )
+    select = Node(
+        select_unlabelled, inputs="image_index", outputs="unlabelled_pictures",
+        name="select_unlabelled", namespace=namespace,
+    )  # fmt: skip
+    return Pipeline([select]) + again
