@@ -19,9 +19,18 @@ from graft.errors import GraftError
 # By the name in globals.yml: the parameters that copy it.
 COPIES = {
     "image_size": ("backbone.image_size", "decoding.image_size"),
-    "max_pixels": ("ingestion.max_pixels", "decoding.max_pixels", "exploration.max_pixels"),
-    "seconds_per_picture": ("ingestion.seconds_per_picture", "decoding.seconds_per_picture"),
-    "memory_mb": ("ingestion.memory_mb", "decoding.memory_mb"),
+    "max_pixels": (
+        "ingestion.max_pixels",
+        "decoding.max_pixels",
+        "exploration.max_pixels",
+        "prediction.max_pixels",
+    ),
+    "seconds_per_picture": (
+        "ingestion.seconds_per_picture",
+        "decoding.seconds_per_picture",
+        "prediction.seconds_per_picture",
+    ),
+    "memory_mb": ("ingestion.memory_mb", "decoding.memory_mb", "prediction.memory_mb"),
     "near_duplicate_radius": (
         "ingestion.near_duplicate_radius",
         "splitting.near_duplicate_radius",
