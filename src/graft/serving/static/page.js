@@ -54,7 +54,8 @@ function show(file, result) {
   answer.textContent = headline(result);
   answer.dir = "auto";
   answer.classList.toggle("none", Boolean(result.error) || result.answer === null);
-  card.querySelector(".reason").textContent = result.error || result.reason;
+  // Behind the colon stands how far or how sure; before it is what the headline says.
+  card.querySelector(".reason").textContent = result.error || result.reason.split(": ").pop();
   card.querySelector(".bars").append(...(result.classes || []).map(makeBar));
   find("results").append(card);
 }
@@ -80,7 +81,7 @@ async function ask(files) {
     if (!said.pictures) throw new Error(said.error);
     pictures.forEach((file, place) => show(file, said.pictures[place]));
     const count = pictures.length;
-    tell(count === 1 ? "1 picture answered." : `${count} pictures answered.`, "");
+    tell(count === 1 ? "1 picture looked at." : `${count} pictures looked at.`, "");
   } catch (error) {
     tell("", error.message || "The service cannot be reached.");
   } finally {

@@ -1,0 +1,136 @@
+"""The page as a person uses it, in Debian's Chromium: by dialog, drop and paste, and bare."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+
+from graft.serving.app import create_app
+from graft.serving.engine import Engine
+from graft.serving.service_settings import ServiceSettings
+from helpers.browser import CHROMIUM, Page, browse
+from helpers.exports import make_export, write_export
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"),
+]
+NAMES = ["Käse", "犬<img src=x onerror=document.title='hacked'>"]
+ANSWERS = "[...document.querySelectorAll('.card .answer')].map(one => one.textContent)"
+# What a person drags or copies, made inside the page.
+HAND_OVER = """(() => {
+  const bytes = Uint8Array.from(atob("%s"), letter => letter.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], "<b>dropped</b>.png", { type: "image/png" }));
+  const options = { bubbles: true, cancelable: true };
+  document.body.dispatchEvent("%s" === "drop"
+    ? new DragEvent("drop", { ...options, dataTransfer: data })
+    : new ClipboardEvent("paste", { ...options, clipboardData: data }));
+})()"""
+
+
+@contextlib.contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    files = make_export(NAMES, is_familiar=True)
+    engine = Engine(write_export(folder / "onnx", files), 1)
+    app = create_app(engine, ServiceSettings.check(decoders=1, threads=1, pictures=4))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.05)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pictures")
+    colours = {"red": (200, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 200)}
+    for name, colour in colours.items():
+        Image.fromarray(np.full((30, 40, 3), colour, np.uint8)).save(folder / f"{name}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return {name: folder / f"{name}.png" for name in (*colours, "broken")}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]:
+    profile = tmp_path_factory.mktemp("profile")
+    with serve(tmp_path_factory.mktemp("model")) as address, browse(profile) as page:
+        yield page, address
+
+
+def read_answers(page: Page, count: int) -> list[str]:
+    page.wait_for(f"{ANSWERS}.length === {count}")
+    return page.evaluate(ANSWERS)
+
+
+def test_pictures_are_chosen_dropped_and_pasted(page, pictures, tmp_path) -> None:
+    page, address = page
+    page.open(address)
+    page.choose("#pictures", [*pictures.values()])
+    expected = [NAMES[1], NAMES[0], "unlike anything in training", "cannot be used"]
+    assert read_answers(page, 4) == expected
+    assert page.evaluate("document.querySelectorAll('.card img').length") == 3
+    assert page.evaluate("document.querySelectorAll('progress').length") == 6
+    assert page.evaluate("document.querySelector('#status').textContent") == "4 pictures looked at."
+    for width in (1000, 390):
+        for scheme in ("light", "dark"):
+            page.photograph(tmp_path / f"{width}_{scheme}.png", width, 900, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    content = base64.b64encode(pictures["green"].read_bytes()).decode()
+    for way in ("drop", "paste"):
+        page.open(address)
+        page.evaluate(HAND_OVER % (content, way))
+        assert read_answers(page, 1) == [NAMES[0]]
+        shown = "document.querySelector('.card h2').textContent"
+        assert page.evaluate(shown) == "<b>dropped</b>.png"
+    assert page.evaluate("document.title") == "colours – Graft"
+    # Neither a script that failed nor anything that the policy had to stop.
+    assert page.faults == []
+
+
+def test_too_many_pictures_are_told_before_they_are_sent(page, pictures) -> None:
+    page, address = page
+    page.open(address)
+    page.choose("#pictures", [pictures["red"]] * 5)
+    error = "document.querySelector('#error').textContent"
+    assert page.wait_for(error) == "At most 4 pictures at once."
+
+
+def test_it_works_by_keyboard_and_without_javascript(page, pictures) -> None:
+    page, address = page
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        page.call("Page.navigate", url=address)
+        time.sleep(1)
+        page.choose("#pictures", [pictures["red"], pictures["broken"]])
+        root = page.call("DOM.getDocument")["root"]["nodeId"]
+        button = page.call("DOM.querySelector", nodeId=root, selector="button")["nodeId"]
+        page.call("DOM.focus", nodeId=button)
+        for kind in ("keyDown", "keyUp"):
+            page.call("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r",
+                      windowsVirtualKeyCode=13)  # fmt: skip
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            root = page.call("DOM.getDocument")["root"]["nodeId"]
+            html = page.call("DOM.getOuterHTML", nodeId=root)["outerHTML"]
+            if "cannot be used" in html:
+                break
+            time.sleep(0.2)
+        assert "犬&lt;img src=x" in html
+        assert "cannot be used" in html
+    finally:
+        page.call("Emulation.setScriptExecutionDisabled", value=False)
