@@ -135,7 +135,7 @@ parameters = FineTuningParameters(
     batch_size=8, epochs=1, patience=1, seed=0,
 )
 nothing = np.zeros((0, 8, 8, 3), np.uint8)
-stored = store_boundary_activations(backbone, nothing, None, None, None, parameters)
+stored = store_boundary_activations(backbone, nothing, None, None, None, {"budget": {}}, parameters)
 print("stored", len(stored))
 """
 

@@ -259,3 +259,32 @@ def test_dropout_of_a_loaded_model_is_seeded() -> None:
     for tail in (one, other):
         tail.layers[-1].kernel.assign(kernel)
     np.testing.assert_array_equal(one(boundary, training=True), other(boundary, training=True))
+
+
+@pytest.mark.parametrize("kind", ["stored", "fresh"])
+def test_few_pictures_stand_several_times_in_an_epoch_each_time_in_another_view(kind: str) -> None:
+    if kind == "stored":
+        rows = np.arange(3 * 24, dtype=np.float32)[:, None]
+        views = StoredViews(rows.__getitem__, 0, 24, views=2)
+    else:
+        views = FreshViews(PICTURES.__getitem__, TRAIN, PictureAugmenter(Shaken, 32))
+    weights = np.arange(24, dtype=np.float32)
+    pools = ViewPools(views, LABELS[TRAIN], weights, repeats=5)
+    assert pools.row_count == 120
+    ((inputs, labels, given),) = pools.draw(np.random.default_rng(0))
+    pictures = given.astype(int)
+    assert (np.bincount(pictures) == 5).all()
+    np.testing.assert_array_equal(labels, LABELS[TRAIN][pictures])
+    # One permutation of all: the second time does not wait for the first of all others.
+    assert len(set(pictures[:24])) < 24
+    different = {row.tobytes() for row in inputs[pictures == 7]}
+    assert len(different) > 1
+    if kind == "stored":
+        assert set(inputs[pictures == 7, 0]) <= {21, 22, 23}
+    else:
+        assert len(different) == 5
+    once = ViewPools(views, LABELS[TRAIN], weights)
+    assert once.fingerprint() != pools.fingerprint()
+    ((plain, _, _),) = pools.draw(None)
+    ((first, _, _),) = once.draw(None)
+    np.testing.assert_array_equal(plain, np.concatenate([first] * 5))

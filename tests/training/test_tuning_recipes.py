@@ -22,6 +22,8 @@ from graft.training.tuning_recipes import (
     Workload,
     admit,
     count_epochs,
+    count_repeats,
+    count_steps,
     estimate_race,
     find_allowance,
     find_budget,
@@ -66,7 +68,8 @@ def test_a_recipe_says_how_and_the_parameters_say_the_rest() -> None:
     given = parameters(batch_size=16, label_smoothing=0.1, budget=7)
     deep = follow(get_recipe("all"), given, pictures=160, blocks=18)
     assert (deep.unfreeze, deep.learning_rate, deep.keep) == ("all", 1e-3, "accuracy")
-    assert deep.epochs == deep.patience == 50  # 500 steps of 10 an epoch
+    # 272 rows make the 17 steps an epoch that 500 in 30 epochs are; 160 pictures twice are nearest.
+    assert (deep.epochs, deep.patience, deep.repeats) == (30, 30, 2)
     assert deep.augmentation == given.augmentation
     assert not deep.activation_cache
     assert (deep.batch_size, deep.label_smoothing) == (16, 0.1)
@@ -81,9 +84,13 @@ def test_a_recipe_says_how_and_the_parameters_say_the_rest() -> None:
 
 @given(st.integers(1, 5000), st.sampled_from(RECIPES[1:]))
 def test_a_training_has_its_epochs_and_its_steps(pictures: int, recipe: recipes.Recipe) -> None:
-    epochs = count_epochs(recipe, pictures, 32)
+    epochs, repeats = count_epochs(recipe, pictures, 32), count_repeats(recipe, pictures, 32)
     assert epochs >= recipe.epochs
-    assert epochs * -(-pictures // 32) >= recipe.steps
+    steps = epochs * count_steps(recipe, pictures, 32)
+    assert steps == epochs * -(-pictures * repeats // 32) >= recipe.steps
+    # Neither epochs, after each of which dev is measured, nor steps are many more.
+    assert epochs <= 1.5 * recipe.epochs
+    assert repeats == 1 or steps <= 1.5 * recipe.steps
     rungs = [find_rung(epochs, share) for share in recipes.RUNGS]
     assert rungs == sorted(rungs)
     assert rungs[-1] == epochs

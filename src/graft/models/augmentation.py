@@ -27,7 +27,7 @@ class AugmentationSettings(Protocol):
         zoom: Share: 0.2 shows from 0.8 to 1.2 of the picture's side.
         shift: Share of the side, each way.
         shear: Degrees either way.
-        horizontal_flip: Mirrors every second picture.
+        horizontal_flip: Mirrors every second picture; no text, which is to be decided before.
         fill_mode: What lies outside: ``nearest``, ``reflect``, ``wrap`` or ``constant`` (black).
         brightness: Share of the whole range, added or taken.
         contrast: Share: 0.2 spreads the values around their mean by 0.8 to 1.2.
@@ -37,9 +37,11 @@ class AugmentationSettings(Protocol):
     zoom: float
     shift: float
     shear: float
-    horizontal_flip: bool
     brightness: float
     contrast: float
+
+    @property
+    def horizontal_flip(self) -> bool | str: ...
 
     @property
     def fill_mode(self) -> str: ...
@@ -85,6 +87,8 @@ class PictureAugmenter:
     """
 
     def __init__(self, settings: AugmentationSettings, image_size: int) -> None:
+        if isinstance(settings.horizontal_flip, str):
+            raise TypeError(f"horizontal_flip is not decided yet; got {settings.horizontal_flip!r}")
         self._settings = settings
         self._size = image_size
         self._change = _compile(settings.fill_mode, image_size)
@@ -132,7 +136,7 @@ def _compile(fill_mode: str, image_size: int) -> Callable[..., tf.Tensor]:
 
 def is_active(settings: AugmentationSettings) -> bool:
     """Whether the settings change any picture at all."""
-    return settings.horizontal_flip or any(
+    return bool(settings.horizontal_flip) or any(
         getattr(settings, name) > 0
         for name in ("rotation", "zoom", "shift", "shear", "brightness", "contrast")
     )
@@ -160,7 +164,7 @@ def find_maps(settings: AugmentationSettings, size: int, numbers: np.ndarray) ->
     angle, shear = np.radians(settings.rotation) * numbers[:, 0], numbers[:, 1]
     shear = np.tan(np.radians(settings.shear) * shear)
     zoom = 1 + settings.zoom * numbers[:, 2]
-    mirror = np.where(settings.horizontal_flip & (numbers[:, 5] < 0), -1.0, 1.0)
+    mirror = np.where(bool(settings.horizontal_flip) & (numbers[:, 5] < 0), -1.0, 1.0)
     linear = np.empty((len(numbers), 2, 2))
     linear[:, 0, 0], linear[:, 0, 1] = np.cos(angle), -np.sin(angle)
     linear[:, 1, 0], linear[:, 1, 1] = np.sin(angle), np.cos(angle)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import ClassVar, Literal, Self
 
 from pydantic import (
@@ -25,7 +27,9 @@ class AugmentationParameters(StageParameters):
         zoom: Share: 0.2 shows from 0.8 to 1.2 of the picture's side.
         shift: Share of the side, each way.
         shear: Degrees either way.
-        horizontal_flip: Mirrors every second picture; not for digits, signs or text.
+        horizontal_flip: Mirrors every second picture: ``true``, ``false`` (for digits, signs and
+            text), or ``auto``: if dev shows that a mirrored picture still shows what it did
+            (:mod:`graft.analysis.mirroring`).
         fill_mode: What lies outside of the picture: ``nearest``, ``reflect``, ``wrap`` or
             ``constant`` (black).
         brightness: Share of the whole range, added or taken.
@@ -36,11 +40,14 @@ class AugmentationParameters(StageParameters):
     zoom: float = Field(ge=0, lt=1)
     shift: float = Field(ge=0, lt=1)
     shear: float = Field(ge=0, lt=90)
-    horizontal_flip: bool
+    horizontal_flip: bool | Literal["auto"]
     fill_mode: Literal["nearest", "reflect", "wrap", "constant"]
     brightness: float = Field(ge=0, lt=1)
     contrast: float = Field(ge=0, lt=1)
 
+
+_TIME = re.compile(r"(\d+(?:\.\d+)?) *(s|min|h)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
 
 RecipeName = Literal[
     "auto", "custom", "head", "last_block", "all", "all_gently", "half", "all_long"
@@ -48,7 +55,7 @@ RecipeName = Literal[
 # What a recipe decides; to be given with the recipe `custom` alone.
 OF_CUSTOM = (
     "unfreeze", "learning_rate", "schedule", "warmup_share", "reduce_factor", "reduce_after",
-    "epochs", "patience", "keep", "layer_decay", "views",
+    "epochs", "repeats", "patience", "keep", "layer_decay", "views",
 )  # fmt: skip
 
 
@@ -61,7 +68,8 @@ class FineTuningParameters(TrainingParameters):
             which go with no other.
         budget: Of ``auto``: forward passes of the whole network over all training pictures that
             the deep recipes may cost together; with few pictures it counts as for more, see
-            :func:`graft.training.tuning_recipes.find_allowance`.
+            :func:`graft.training.tuning_recipes.find_allowance`. Or a time for all recipes, such
+            as ``90 s``, ``5 min`` or ``1 h``, which is turned into passes once.
         unfreeze: Name of the first block to train (``--pipelines=describe_backbone`` lists
             them), the number of last blocks, ``all``, or ``none`` to leave the stage out.
         activation_cache: Whether the output of the frozen blocks is computed once and stored;
@@ -72,12 +80,14 @@ class FineTuningParameters(TrainingParameters):
         activation_batch_size: Pictures a pass through the frozen blocks.
         augmentation: How far the views differ from the picture.
         layer_decay: Factor of the learning rate of a block against the block after it.
+        repeats: How often a picture stands in an epoch, each time in a view of its own.
+        mixup: Alpha of mixup (:mod:`graft.training.mixup`); 0 mixes nothing.
     """
 
     stage: ClassVar[str] = "fine_tuning"
 
     recipe: RecipeName = "custom"
-    budget: PositiveFloat = 125.0
+    budget: float | str = 125.0
     unfreeze: str | int = 1
     learning_rate: PositiveFloat = Field(default=3e-5, allow_inf_nan=False)
     schedule: str = "cosine"
@@ -90,6 +100,30 @@ class FineTuningParameters(TrainingParameters):
     activation_batch_size: PositiveInt
     augmentation: AugmentationParameters
     layer_decay: float = Field(default=1.0, gt=0, le=1)
+    repeats: PositiveInt = 1
+    mixup: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The budget in seconds; None if it is one in passes."""
+        if not isinstance(self.budget, str):
+            return None
+        number, unit = _TIME.fullmatch(self.budget).groups()  # type: ignore[union-attr]
+        return float(number) * _SECONDS[unit]
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _check_budget(cls, budget: object) -> object:
+        if isinstance(budget, str):
+            found = _TIME.fullmatch(budget.strip())
+            if found and float(found[1]):
+                return f"{found[1]} {found[2]}"
+        elif isinstance(budget, int | float) and 0 < budget < math.inf and budget is not True:
+            return budget
+        raise ValueError(
+            "allowed are passes, a number above 0, or a time above 0 with its unit: 90 s, 5 min, "
+            "1 h"
+        )
 
     @field_validator("unfreeze", mode="before")
     @classmethod

@@ -77,8 +77,9 @@ def judge_fine_tuning(sections: Sections) -> str:
     pair = next((p for p in pairs if (p["first"], p["second"]) == ("frozen", "fine_tuned")), None)
     chosen = sections.get("recipes", {}).get("chosen", {})
     if chosen.get("recipe") == "head" and chosen["chosen_among"] > 1:
+        where = "in folds of train and dev" if chosen.get("chosen_on") == "folds" else "of dev"
         return (
-            f"No: of {chosen['chosen_among']} recipes none had more pictures of dev right than "
+            f"No: of {chosen['chosen_among']} recipes none had more pictures {where} right than "
             "the head alone by more than a standard error."
         )
     if pair is None:

@@ -18,7 +18,7 @@ from graft.parameters.training import TrainingParameters
 from graft.training.backup import Snapshot, TrainingBackup
 from graft.training.callbacks import make_callbacks
 from graft.training.devices import open_for_training
-from graft.training.losses import make_loss
+from graft.training.losses import make_accuracy, make_loss
 from graft.training.optimizers import (
     Rate,
     make_learning_rate,
@@ -26,7 +26,7 @@ from graft.training.optimizers import (
     make_schedule_callbacks,
     penalise_kernels,
 )
-from graft.training.shuffling import BatchSource, batch_in_order, shuffle_batches
+from graft.training.shuffling import BatchSource, batch_in_order, count_shares, shuffle_batches
 from graft.training.state import fingerprint_training, restore_variables
 from graft.training.watching import LossGuard, MostAccurate, Recorder
 
@@ -125,12 +125,19 @@ def _compile(
     rate_factors: Mapping[str, float],
 ) -> Rate:
     rate = make_learning_rate(settings, math.ceil(train.row_count / settings.batch_size))
-    class_count = trained.output_shape[-1]
+    class_count, takes_shares = trained.output_shape[-1], count_shares(train) > 0
+    accuracy = (
+        make_accuracy(class_count)
+        if takes_shares
+        else keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    )
     with trained.distribute_strategy.scope():
         trained.compile(
             optimizer=make_optimizer(trained, settings, rate, rate_factors),
-            loss=make_loss(settings.loss, class_count, settings.label_smoothing),
-            weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            loss=make_loss(
+                settings.loss, class_count, settings.label_smoothing, takes_shares=takes_shares
+            ),
+            weighted_metrics=[accuracy],
         )
     return rate
 

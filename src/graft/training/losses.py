@@ -56,7 +56,9 @@ def check_outputs(loss: str, output_count: int, class_count: int, stage: str) ->
         )
 
 
-def make_loss(name: str, class_count: int, label_smoothing: float) -> Loss | str:
+def make_loss(
+    name: str, class_count: int, label_smoothing: float, *, takes_shares: bool = False
+) -> Loss | str:
     """A loss between class indices (n,) and probabilities (n, C).
 
     All three names are the cross-entropy of the true class. They differ in how labels are
@@ -68,20 +70,44 @@ def make_loss(name: str, class_count: int, label_smoothing: float) -> Loss | str
         name: Name of the loss, see :func:`check_outputs`.
         class_count: Number of classes C.
         label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016).
+        takes_shares: Labels may also be shares of all classes (n, C), as mixup makes them.
     """
-    if name == "sparse_categorical_crossentropy" and not label_smoothing:
+    if name == "sparse_categorical_crossentropy" and not label_smoothing and not takes_shares:
         return name
 
     def categorical_crossentropy(
         labels: keras.KerasTensor, probabilities: keras.KerasTensor
     ) -> keras.KerasTensor:
-        indices = keras.ops.reshape(labels, (-1,))
-        one_hot = keras.ops.one_hot(indices, class_count, dtype=probabilities.dtype)
+        if takes_shares and has_shares(labels, class_count):
+            shares = keras.ops.cast(labels, probabilities.dtype)
+        else:
+            indices = keras.ops.reshape(labels, (-1,))
+            shares = keras.ops.one_hot(indices, class_count, dtype=probabilities.dtype)
         return keras.losses.categorical_crossentropy(
-            one_hot, probabilities, label_smoothing=label_smoothing
+            shares, probabilities, label_smoothing=label_smoothing
         )
 
     return categorical_crossentropy
+
+
+def has_shares(labels: keras.KerasTensor, class_count: int) -> bool:
+    """Whether labels are shares of classes (n, C), not class indices (n,) or (n, 1)."""
+    return len(labels.shape) == 2 and labels.shape[-1] == class_count
+
+
+def make_accuracy(class_count: int) -> keras.metrics.Metric:
+    """Accuracy by class indices, or by the largest share of a class."""
+
+    def match_largest(
+        labels: keras.KerasTensor, probabilities: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        if has_shares(labels, class_count):
+            labels = keras.ops.argmax(labels, axis=-1)
+        labels = keras.ops.cast(keras.ops.reshape(labels, (-1,)), "int64")
+        found = keras.ops.cast(keras.ops.argmax(probabilities, axis=-1), "int64")
+        return keras.ops.cast(keras.ops.equal(labels, found), "float32")
+
+    return keras.metrics.MeanMetricWrapper(match_largest, name="accuracy")
 
 
 CLASS_WEIGHTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {}

@@ -181,7 +181,7 @@ class Race:
         if is_shown_better(perfect, best.right, self._clusters):
             load = self._load
             allowance = find_allowance(
-                self._parameters.budget, accuracy, load.pictures, load.batch_size
+                float(self._parameters.budget), accuracy, load.pictures, load.batch_size
             )
             field = admit(load, deep, allowance)
         if tell is not None:
@@ -283,17 +283,31 @@ class Race:
 def select_better(
     runners: Sequence[Outcome], ended: Sequence[Outcome], clusters: np.ndarray
 ) -> list[int]:
-    """Places of the runners that go on: the better half of them, the better first.
+    """Places of the runners that go on: the better half of them.
 
-    One at least, unless a recipe that has ended is better by more than a standard error.
+    Of those that the best does not beat by more than a standard error the first goes on: they
+    stand in the order of what served most sets, and early on two pictures of dev say less than
+    that. (Without it `half` went on in place of `all` for one picture more, and ended 18 points
+    below what `all` reaches on signs with two tracks a class.)
+    One at least goes on, unless a recipe that has ended is better by more than a standard error.
 
     Args:
-        runners: At the same share of their lengths.
+        runners: At the same share of their lengths, in the order of the recipes.
         ended: At their ends; may be none.
         clusters: Cluster of every picture of dev.
     """
-    ranked = sorted(range(len(runners)), key=lambda place: runners[place].rank)
-    better = sorted(ranked[: max(1, len(runners) // 2)])
+    left, better = list(range(len(runners))), []
+    while len(better) < max(1, len(runners) // 2):
+        best_place = min(left, key=lambda place: runners[place].rank)
+        first = next(
+            place
+            for place in left
+            if place == best_place
+            or not is_shown_better(runners[best_place].right, runners[place].right, clusters)
+        )
+        better.append(first)
+        left.remove(first)
+    better.sort()
     if not ended:
         return better
     best = min(ended, key=lambda outcome: outcome.rank)
@@ -311,14 +325,13 @@ def tabulate_race(result: RaceResult, load: Workload) -> pd.DataFrame:
         :class:`~graft.training.tuning_recipes.Workload`), ``kept`` (whether it went on or, at its
         end, won).
     """
-    steps = -(-load.pictures // load.batch_size)
     return pd.DataFrame(
         [
             {
                 "runner": standing.recipe.name,
                 "rung": standing.rung,
                 "epochs": len(standing.history),
-                "steps": len(standing.history) * steps,
+                "steps": len(standing.history) * load.count_steps(standing.recipe),
                 "dev_accuracy": float(standing.outcome.right.mean()),
                 "log_loss": standing.outcome.log_loss,
                 "passes": standing.outcome.cost,

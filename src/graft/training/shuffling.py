@@ -16,6 +16,7 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 # Copies rows, given by their numbers, of an array that stays on disk.
 Read = Callable[[np.ndarray], np.ndarray]
 _PIECE_BYTES = 8 << 20
+_INDICES = tf.TensorSpec((None,), tf.int64)
 
 
 class RowReader(Protocol):
@@ -161,7 +162,9 @@ class BatchSource(Protocol):
             random: Source of all that is random in this pass; None for the plain order.
 
         Returns:
-            Pools of inputs (n, …), class indices int64 (n,) and weights float32 (n,).
+            Pools of inputs (n, …), class indices int64 (n,) and weights float32 (n,). With an
+            attribute ``class_count``, instead of indices the shares of all classes, float32
+            (n, C).
         """
 
     def fingerprint(self) -> str:
@@ -195,9 +198,10 @@ def _batch_passes(
     passes: range,
 ) -> tf.data.Dataset:
     """One endless-looking data set: to start a new one each epoch costs more than a pass."""
+    class_count = count_shares(source)
     signature = (
         tf.TensorSpec((None, *source.input_shape), source.input_dtype),
-        tf.TensorSpec((None,), tf.int64),
+        tf.TensorSpec((None, class_count), tf.float32) if class_count else _INDICES,
         tf.TensorSpec((None,), tf.float32),
     )
 
@@ -210,6 +214,11 @@ def _batch_passes(
         ).rebatch(batch_size)
 
     return tf.data.Dataset.range(passes.start, passes.stop).flat_map(draw_pass).prefetch(2)
+
+
+def count_shares(source: BatchSource) -> int:
+    """Number of classes of which each row has a share; 0 if each row is of one class."""
+    return getattr(source, "class_count", 0)
 
 
 def lend_copies(pools: Iterator[Rows]) -> Iterator[Rows]:

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
 
@@ -29,7 +31,7 @@ class Recipe:
             or ``all``.
         learning_rate: The peak; it rises over a tenth of the steps and falls to 0 as a cosine.
         epochs: At least so many.
-        steps: At least so many, see :func:`count_epochs`.
+        steps: At least so many, see :func:`count_repeats`.
         augmentation: Factor of the strengths in ``fine_tuning.augmentation``; with 0 the
             pictures stay as they are, and what the frozen blocks give is stored.
         layer_decay: Factor of the learning rate of a block against the block after it.
@@ -51,7 +53,7 @@ RECIPES = (
     Recipe("all", "all"),
     Recipe("all_gently", "all", learning_rate=1e-4),
     Recipe("half", 0.5),
-    Recipe("all_long", "all", epochs=100),
+    Recipe("all_long", "all", epochs=100, steps=1667),
 )
 NAMES = tuple(recipe.name for recipe in RECIPES)
 # Up to these shares of its length a runner is trained before it is compared.
@@ -59,6 +61,9 @@ RUNGS = (0.2, 0.5, 1.0)
 # A frozen head that is right so often leaves little to win; rests on ten sets, one of them just
 # below. Such a set gets this share of the budget.
 NEAR, NEAR_SHARE = 0.95, 0.2
+# With fewer clusters in dev one of them is more than three points, and one standard error, which
+# two clusters can make, is what luck makes: recipes are then compared on folds of train and dev.
+FEW_CLUSTERS, FOLDS = 30, 3
 # Multiply-adds that are a matter of seconds on any machine: no budget is worth the thought.
 NEGLIGIBLE_WORK = 1e12
 # Forward passes that a training step of a block costs: forward, gradient of inputs, of weights.
@@ -70,19 +75,35 @@ def get_recipe(name: str) -> Recipe:
     return RECIPES[NAMES.index(name)]
 
 
-def count_epochs(recipe: Recipe, pictures: int, batch_size: int) -> int:
-    """Length of a training: so many epochs, and with few pictures so many steps.
+def count_repeats(recipe: Recipe, pictures: int, batch_size: int) -> int:
+    """How often a picture stands in an epoch: with few of them, so often that its steps fit.
 
     What a network needs are steps; the rule of BiT (Kolesnikov et al. 2020, "BiT-HyperRule") has
-    500 for small sets too, and few labels gained 0.6 to 1.6 points by it.
+    500 for small sets too, and few labels gained 0.6 to 1.6 points by it. After every epoch dev is
+    measured, which of few pictures costs more than the epoch: so an epoch gets longer, and there
+    are not more of them. The number is the nearest whole one, :func:`count_epochs` does the rest.
 
     Examples:
-        >>> count_epochs(get_recipe("all"), pictures=774, batch_size=32)
-        30
-        >>> count_epochs(get_recipe("all"), pictures=60, batch_size=32)
-        250
+        >>> [count_repeats(get_recipe("all"), count, batch_size=32) for count in (774, 300, 60, 20)]
+        [1, 2, 9, 27]
     """
-    return max(recipe.epochs, math.ceil(recipe.steps / math.ceil(pictures / batch_size)))
+    rows = math.ceil(recipe.steps / recipe.epochs) * batch_size
+    return max(1, round(rows / pictures))
+
+
+def count_steps(recipe: Recipe, pictures: int, batch_size: int) -> int:
+    """Steps of an epoch."""
+    return math.ceil(pictures * count_repeats(recipe, pictures, batch_size) / batch_size)
+
+
+def count_epochs(recipe: Recipe, pictures: int, batch_size: int) -> int:
+    """Length of a training: its epochs, and a few more if its steps do not quite fit.
+
+    Examples:
+        >>> [count_epochs(get_recipe("all"), count, batch_size=32) for count in (774, 400, 60)]
+        [30, 39, 30]
+    """
+    return max(recipe.epochs, math.ceil(recipe.steps / count_steps(recipe, pictures, batch_size)))
 
 
 def find_rung(epochs: int, share: float) -> int:
@@ -93,6 +114,27 @@ def find_rung(epochs: int, share: float) -> int:
         ([6, 15, 30], 1)
     """
     return max(1, round(share * epochs))
+
+
+def has_few_clusters(clusters: Sequence[int] | np.ndarray) -> bool:
+    """Whether dev is too small to choose by.
+
+    Args:
+        clusters: Cluster of every picture of dev.
+    """
+    return len(np.unique(clusters)) < FEW_CLUSTERS
+
+
+def shorten(recipe: Recipe, share: float) -> Recipe:
+    """A recipe of a share of the length, whose learning rate has fallen to 0 by then.
+
+    Examples:
+        >>> short = shorten(get_recipe("all"), 0.2)
+        >>> short.epochs, short.steps
+        (6, 100)
+    """
+    epochs, steps = find_rung(recipe.epochs, share), math.ceil(recipe.steps * share)
+    return replace(recipe, epochs=epochs, steps=steps)
 
 
 def find_unfreeze(recipe: Recipe, blocks: int) -> str | int:
@@ -128,6 +170,7 @@ def follow(
         "schedule": "cosine",
         "warmup_share": 0.1,
         "epochs": epochs,
+        "repeats": count_repeats(recipe, pictures, parameters.batch_size),
         "patience": epochs,
         "keep": "accuracy",
         "layer_decay": recipe.layer_decay,
@@ -147,7 +190,7 @@ def scale_augmentation(
         for name, value in augmentation.model_dump().items()
         if isinstance(value, float)
     }
-    flip = augmentation.horizontal_flip and strength > 0
+    flip = augmentation.horizontal_flip if strength > 0 else False
     return augmentation.model_copy(update={**scaled, "horizontal_flip": flip})
 
 
@@ -189,12 +232,24 @@ class Workload:
         trained = 1.0 if unfreeze == "all" else sum(self.shares[-int(unfreeze) :])
         length = count_epochs(recipe, self.pictures, self.batch_size)
         epochs = length if epochs is None else epochs
+        repeats = count_repeats(recipe, self.pictures, self.batch_size)
         dev = self.dev / self.pictures
         if self.is_cached and not recipe.augmentation:
-            once, every = (1 + dev) * (1 - trained), trained * (_STEP_PASSES + dev)
+            once, every = (1 + dev) * (1 - trained), trained * (_STEP_PASSES * repeats + dev)
         else:
-            once, every = 0.0, _STEP_PASSES * trained + (1 - trained) + dev
+            once, every = 0.0, (_STEP_PASSES * trained + (1 - trained)) * repeats + dev
         return once + epochs * every
+
+    @property
+    def is_negligible(self) -> bool:
+        """Whether even a hundred passes are not worth measuring."""
+        return 100 * self.pictures * self.multiply_adds < NEGLIGIBLE_WORK
+
+    def count_steps(self, recipe: Recipe) -> int:
+        """Steps of an epoch; none of the head as it is."""
+        if recipe.depth == "none":
+            return 0
+        return count_steps(recipe, self.pictures, self.batch_size)
 
     def is_first(self, recipe: Recipe) -> bool:
         """Whether it is so cheap that it is run to its end before the others start."""
@@ -219,9 +274,14 @@ def find_allowance(budget: float, accuracy: float, pictures: int, batch_size: in
         >>> find_allowance(125, 0.98, pictures=774, batch_size=32)
         25.0
     """
+    return budget * _scale(pictures, batch_size) * (NEAR_SHARE if accuracy >= NEAR else 1.0)
+
+
+def _scale(pictures: int, batch_size: int) -> float:
+    """Actual passes that a pass of the budget pays for: more than one of few pictures."""
     deep = get_recipe("all")
-    scale = count_epochs(deep, pictures, batch_size) / deep.epochs
-    return budget * scale * (NEAR_SHARE if accuracy >= NEAR else 1.0)
+    epochs = count_epochs(deep, pictures, batch_size)
+    return epochs * count_repeats(deep, pictures, batch_size) / deep.epochs
 
 
 def estimate_race(costs: Sequence[float], rungs: Sequence[float] = RUNGS) -> float:
@@ -255,6 +315,38 @@ def admit(load: Workload, recipes: Sequence[Recipe], allowance: float) -> list[R
         if passes <= allowance or passes * load.pictures * load.multiply_adds <= NEGLIGIBLE_WORK:
             field.append(recipe)
     return field
+
+
+def find_passes(
+    seconds: float, load: Workload, recipes: Sequence[Recipe], pass_seconds: float
+) -> float:
+    """A budget in seconds as one in passes: what is left when the cheap recipes are done.
+
+    Args:
+        seconds: Of all recipes together.
+        load: What a training costs.
+        recipes: Who may start.
+        pass_seconds: Seconds of a pass, measured.
+
+    Returns:
+        What ``fine_tuning.budget`` would be in passes, to one decimal; 0 if nothing is left.
+
+    Examples:
+        >>> load = Workload(900, 300, 32, (0.5, 0.4, 0.1), 10**6)
+        >>> find_passes(300, load, RECIPES, pass_seconds=2.0)
+        138.8
+    """
+    first = sum(load.count_passes(recipe) for recipe in recipes if load.is_first(recipe))
+    left = (seconds / pass_seconds - first) / _scale(load.pictures, load.batch_size)
+    return max(0.0, round(left, 1))
+
+
+def find_seconds(
+    passes: float, load: Workload, recipes: Sequence[Recipe], pass_seconds: float
+) -> float:
+    """The seconds of which :func:`find_passes` makes so many passes."""
+    first = sum(load.count_passes(recipe) for recipe in recipes if load.is_first(recipe))
+    return (passes * _scale(load.pictures, load.batch_size) + first) * pass_seconds
 
 
 def find_budget(load: Workload, recipes: Sequence[Recipe], accuracy: float) -> int:

@@ -29,11 +29,15 @@ class ViewReader(Protocol):
     input_shape: tuple[int, ...]
     input_dtype: str
 
-    def start_pass(self, random: np.random.Generator | None) -> Read:
-        """Choose the views of one pass, to be read by the places of pictures in their split.
+    def start_pass(self, random: np.random.Generator | None, repeats: int = 1) -> Read:
+        """Choose the views of one pass, to be read by their places in it.
+
+        All pictures of the split come first once, in their order, then all a second time, and so
+        on: of so many pictures n the place p is of picture p modulo n.
 
         Args:
             random: Chooses; None for the pictures as they are.
+            repeats: How often every picture stands in the pass, each time in a view of its own.
         """
 
     def hash_content(self) -> str:
@@ -56,12 +60,14 @@ class StoredViews:
         self.input_dtype = nothing.dtype.name
         self._read, self._first, self._count, self._views = read, first, count, views
 
-    def start_pass(self, random: np.random.Generator | None) -> Read:
-        chosen = np.zeros(self._count, np.int64)
+    def start_pass(self, random: np.random.Generator | None, repeats: int = 1) -> Read:
+        count = self._count * repeats
+        chosen = np.zeros(count, np.int64)
         if random is not None and self._views:
-            chosen = random.integers(0, self._views + 1, self._count)
-        rows = self._first + np.arange(self._count) * (self._views + 1) + chosen
-        return lambda pictures: self._read(rows[pictures])
+            chosen = random.integers(0, self._views + 1, count)
+        pictures = np.arange(count) % self._count
+        rows = self._first + pictures * (self._views + 1) + chosen
+        return lambda places: self._read(rows[places])
 
     def hash_content(self) -> str:
         return _hash_rows(
@@ -89,15 +95,15 @@ class FreshViews:
         self.input_dtype = nothing.dtype.name
         self._read, self._rows, self._augmenter = read, rows, augmenter
 
-    def start_pass(self, random: np.random.Generator | None) -> Read:
-        augmenter = self._augmenter
+    def start_pass(self, random: np.random.Generator | None, repeats: int = 1) -> Read:
+        augmenter, count = self._augmenter, len(self._rows)
         if random is None or augmenter is None:
-            return lambda pictures: self._read(self._rows[pictures])
+            return lambda places: self._read(self._rows[places % count])
         seed = int(random.integers(2**32))
 
-        def read(pictures: np.ndarray) -> np.ndarray:
-            pixels = self._read(self._rows[pictures])
-            return augmenter.make_views(pixels, [1] * len(pictures), seed)
+        def read(places: np.ndarray) -> np.ndarray:
+            pixels = self._read(self._rows[places % count])
+            return augmenter.make_views(pixels, (1 + places // count).tolist(), seed)
 
         return read
 
@@ -114,27 +120,33 @@ class ViewPools:
         views: Where they come from.
         labels: Class index of every picture, int64.
         weights: Weight of every picture, float32.
+        repeats: How often every picture stands in a pass, each time in a view of its own.
     """
 
-    def __init__(self, views: ViewReader, labels: np.ndarray, weights: np.ndarray) -> None:
-        self.row_count = len(labels)
+    def __init__(
+        self, views: ViewReader, labels: np.ndarray, weights: np.ndarray, repeats: int = 1
+    ) -> None:
+        self.row_count = len(labels) * repeats
         self.input_shape, self.input_dtype = views.input_shape, views.input_dtype
         self._views, self._labels, self._weights = views, labels, weights
+        self._repeats = repeats
 
     def draw(self, random: np.random.Generator | None = None) -> Iterator[Rows]:
-        """Every picture once, a pool of views, class indices and weights at a time.
+        """Every picture once or so often, a pool of views, class indices and weights at a time.
 
         Args:
-            random: Chooses the views and the order; None for the plain pictures in their order.
+            random: Chooses the views and the order, one permutation of all repeats; None for the
+                plain pictures in their order.
         """
-        read = self._views.start_pass(random)
+        read = self._views.start_pass(random, self._repeats)
         order = np.arange(self.row_count) if random is None else random.permutation(self.row_count)
         for start in range(0, self.row_count, _POOL_PICTURES):
-            pictures = order[start : start + _POOL_PICTURES]
+            places = order[start : start + _POOL_PICTURES]
+            pictures = places % len(self._labels)
             # The file is read forward, whatever the order.
-            forward = np.argsort(pictures)
-            pool = np.empty((len(pictures), *self.input_shape), self.input_dtype)
-            pool[forward] = read(pictures[forward])
+            forward = np.argsort(pictures, kind="stable")
+            pool = np.empty((len(places), *self.input_shape), self.input_dtype)
+            pool[forward] = read(places[forward])
             yield pool, self._labels[pictures], self._weights[pictures]
 
     def fingerprint(self) -> str:
@@ -144,6 +156,7 @@ class ViewPools:
             self._views.hash_content(),
             self._labels.tobytes(),
             self._weights.tobytes(),
+            self._repeats,
         )
 
 

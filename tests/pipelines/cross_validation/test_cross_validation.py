@@ -197,7 +197,9 @@ def test_what_the_fine_tuning_stage_has_stored_is_taken_over(
     backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
     path = str(tmp_path / "boundary_activations.npy")
     NumpyArrayDataset(filepath=path).save(
-        store_boundary_activations(backbone, images, trace_images(images), with_folds, None, TUNING)
+        store_boundary_activations(
+            backbone, images, trace_images(images), with_folds, None, {"budget": {}}, TUNING
+        )
     )
     previous = TracedArrayDataset(filepath=path).load()
     computed = []

@@ -22,7 +22,7 @@ from graft.types import KerasModel
 
 if TYPE_CHECKING:
     from graft.models.augmentation import PictureAugmenter
-    from graft.training.shuffling import Read
+    from graft.training.shuffling import BatchSource, Read
     from graft.training.views import ViewPools, ViewReader
 
 _LEAST = 3  # one to measure, one to stop by, one to train on
@@ -128,10 +128,11 @@ class FoldInputs:
             return self._read_stored(rows)(np.arange(len(rows)) * self._step)
         return copy_pictures(self._images, rows)
 
-    def make_train(self, rows: np.ndarray, class_count: int) -> ViewPools:
+    def make_train(self, rows: np.ndarray, class_count: int) -> BatchSource:
         """Batches of augmented views, with their weights."""
         from graft.models.augmentation import PictureAugmenter, is_active
         from graft.training.losses import read_sample_weights, weigh_pictures
+        from graft.training.mixup import MixedRows
 
         parameters = self._parameters
         weights = weigh_pictures(self._labels[rows], class_count, parameters.class_weights)
@@ -142,7 +143,8 @@ class FoldInputs:
         augmenter = None
         if not self.is_stored and is_active(parameters.augmentation):
             augmenter = PictureAugmenter(parameters.augmentation, self._images.shape[1])
-        return self._pool(rows, weights, parameters.views, augmenter)
+        pools = self._pool(rows, weights, parameters.views, augmenter, parameters.repeats)
+        return MixedRows(pools, parameters.mixup, class_count) if parameters.mixup else pools
 
     def make_stop(self, rows: np.ndarray) -> ViewPools:
         """Batches of plain views, all of weight 1."""
@@ -162,6 +164,7 @@ class FoldInputs:
         weights: np.ndarray,
         views: int,
         augmenter: PictureAugmenter | None,
+        repeats: int = 1,
     ) -> ViewPools:
         from graft.training.views import FreshViews, StoredViews, ViewPools
 
@@ -172,7 +175,7 @@ class FoldInputs:
             reader = StoredViews(lambda wanted: spread(wanted * step), 0, len(rows), views)
         else:
             reader = FreshViews(partial(copy_pictures, self._images), rows, augmenter)
-        return ViewPools(reader, self._labels[rows], weights)
+        return ViewPools(reader, self._labels[rows], weights, repeats)
 
     def _read_stored(self, rows: np.ndarray) -> Read:
         """Reads as if the views of these pictures were stored one after another."""
@@ -250,12 +253,18 @@ def find_settings(
 ) -> FineTuningParameters:
     """How folds are fine-tuned: by the recipe that won, they do not race; or as told.
 
+    Whether pictures are mirrored, if that was to be found, is as that stage found it.
+
     Args:
         fine_tuning: Of the fine-tuning stage.
-        fine_tuned_recipe: What that stage found.
+        fine_tuned_recipe: What that stage did.
     """
     if fine_tuning.recipe == "custom":
-        return fine_tuning
+        augmentation = fine_tuning.augmentation
+        if augmentation.horizontal_flip == "auto":
+            found = fine_tuned_recipe["parameters"]["augmentation"]["horizontal_flip"]
+            augmentation = augmentation.model_copy(update={"horizontal_flip": found})
+        return fine_tuning.model_copy(update={"augmentation": augmentation})
     return FineTuningParameters.model_validate(fine_tuned_recipe["parameters"])
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from graft.pipelines.candidates import Candidate, create_candidate_pipeline
+from graft.pipelines.fine_tuning.folding import compare_on_folds
 from graft.pipelines.fine_tuning.nodes import (
     draw_augmented_pictures,
     draw_recipe_race,
@@ -16,10 +17,26 @@ from graft.pipelines.fine_tuning.predicting import (
     predict_from_pictures,
     store_measured_activations,
 )
+from graft.pipelines.fine_tuning.settling import settle_fine_tuning
 
 
 def _create_training() -> list[Node]:
     return [
+        Node(
+            settle_fine_tuning,
+            inputs=[
+                "backbone",
+                "head",
+                "features",
+                "images",
+                "splits",
+                "class_names",
+                "fine_tuned.backup",
+                "params:fine_tuning",
+            ],
+            outputs="fine_tuning_settled",
+            name="settle_fine_tuning",
+        ),
         Node(
             store_boundary_activations,
             inputs=[
@@ -28,10 +45,28 @@ def _create_training() -> list[Node]:
                 "image_origins",
                 "splits",
                 "previous_boundary_activations",
+                "fine_tuning_settled",
                 "params:fine_tuning",
             ],
             outputs="boundary_activations",
             name="store_boundary_activations",
+        ),
+        Node(
+            compare_on_folds,
+            inputs=[
+                "backbone",
+                "features",
+                "boundary_activations",
+                "images",
+                "splits",
+                "class_names",
+                "fine_tuning_settled",
+                "fine_tuned.backup",
+                "params:head_training",
+                "params:fine_tuning",
+            ],
+            outputs="recipe_folds",
+            name="compare_on_folds",
         ),
         Node(
             fine_tune,
@@ -42,6 +77,8 @@ def _create_training() -> list[Node]:
                 "images",
                 "splits",
                 "class_names",
+                "fine_tuning_settled",
+                "recipe_folds",
                 "fine_tuned.backup",
                 "fine_tuned.logs",
                 "params:fine_tuning",
@@ -63,7 +100,7 @@ def _create_training() -> list[Node]:
         ),
         Node(
             draw_augmented_pictures,
-            inputs=["images", "splits", "params:fine_tuning"],
+            inputs=["images", "splits", "fine_tuning_settled", "params:fine_tuning"],
             outputs="augmented_pictures",
             name="draw_augmented_pictures",
         ),

@@ -7,7 +7,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -88,14 +88,16 @@ class RacePlan:
     Attributes:
         load: What a training costs.
         recipes: Who may start.
-        budget: ``fine_tuning.budget``.
+        budget: In passes.
         pass_seconds: Measured; None where it is not worth a word.
+        is_timed: Whether the budget was given as a time, as the advice then is.
     """
 
     load: Workload
     recipes: Sequence[Recipe]
     budget: float
     pass_seconds: float | None
+    is_timed: bool = False
 
     def tell_start(self) -> None:
         """Say what runs first, and how long the whole may take."""
@@ -127,13 +129,23 @@ class RacePlan:
         left = [recipe for recipe in deep if recipe not in field]
         if left and accuracy < 1:
             more = [recipe for recipe in deep if recipe in field or recipe == left[0]]
-            budget = find_budget(self.load, more, accuracy)
+            budget = self._format_budget(find_budget(self.load, more, accuracy))
             names = ", ".join(recipe.name for recipe in left)
             advice = f"with fine_tuning.budget={budget} also {left[0].name}"
             _tell_wrapped("", f"not {names}: {advice}")
 
     def _list(self, *, deep: bool) -> list[Recipe]:
         return [recipe for recipe in self.recipes if self.load.is_first(recipe) != deep]
+
+    def _format_budget(self, passes: float) -> str:
+        """As it is to be typed, in the unit in which it was given."""
+        from graft.training.tuning_recipes import find_seconds
+
+        if not self.is_timed or self.pass_seconds is None:
+            return f"{passes:.0f}"
+        seconds = find_seconds(passes, self.load, self.recipes, self.pass_seconds)
+        # Another run measures another speed; a tenth more is enough for most.
+        return f"'{math.ceil(1.1 * seconds / 60)} min'"
 
     def _format(self, passes: float) -> str:
         if not passes:
@@ -143,23 +155,50 @@ class RacePlan:
         return f": {passes:.0f} passes, about {format_seconds(passes * self.pass_seconds)}"
 
 
-# With fewer, one picture or group more is a difference that luck makes.
-_FEW_CLUSTERS = 30
+def tell_mirroring(found: dict[str, Any]) -> None:
+    """Say whether pictures are mirrored, and what dev said about it."""
+    verdict = "pictures are mirrored" if found["is_allowed"] else "pictures are not mirrored"
+    worse = f"; worse: {', '.join(found['worse'][:3])}" if found["worse"] else ""
+    if len(found["worse"]) > 3:
+        worse += f" and {len(found['worse']) - 3} more classes"
+    _tell_wrapped(
+        "Mirroring",
+        f"{verdict}: the head is right on {found['accuracy']:.3f} of dev and on "
+        f"{found['mirrored_accuracy']:.3f} of it mirrored (± {found['error']:.3f}){worse}",
+    )
 
 
-def tell_small_dev(clusters: np.ndarray) -> None:
-    """Say that dev is too small to tell recipes apart, if it is.
+def tell_budget(budget: dict[str, Any]) -> None:
+    """Say how many passes the time that was given is worth, and that this number stays."""
+    _tell_wrapped(
+        "Budget",
+        f"{budget['given']} are {budget['passes']:.0f} passes for the deep recipes; as long as "
+        "the backup is there, another run takes the same number",
+    )
+
+
+def tell_folds(clusters: np.ndarray) -> None:
+    """Say that dev is too small to choose by, and what is done instead.
 
     Args:
         clusters: Cluster of every picture of dev.
     """
+    from graft.training.tuning_recipes import FEW_CLUSTERS, FOLDS
+
     groups = len(np.unique(clusters))
-    if groups < _FEW_CLUSTERS:
-        _tell_wrapped(
-            "",
-            f"dev has {len(clusters)} pictures in {groups} groups: it tells recipes apart badly, "
-            "and the cheaper one is kept unless another is shown to be better",
-        )
+    _tell_wrapped(
+        "Recipes",
+        f"dev has {len(clusters)} pictures in {groups} groups, fewer than {FEW_CLUSTERS}, and "
+        f"cannot tell recipes apart: they are compared on {FOLDS} folds of train and dev",
+    )
+
+
+def tell_fold_outcome(name: str, epochs: int, accuracy: float, log_loss: float) -> None:
+    """Say what a recipe did where it was not trained."""
+    how_far = f"{epochs} epochs a fold" if epochs else "a head a fold"
+    logger.info(
+        "             %-11s %-18s accuracy %.3f, log loss %.3f", name, how_far, accuracy, log_loss
+    )
 
 
 def _tell_wrapped(label: str, text: str) -> None:
@@ -170,9 +209,11 @@ def _tell_wrapped(label: str, text: str) -> None:
 
 def tell_winner(name: str, race: pd.DataFrame) -> None:
     """Say which recipe is kept, that its figure is an optimistic one, and how to repeat it."""
-    accuracy = race[(race["runner"] == name) & (race["rung"] == 1)]["dev_accuracy"].iloc[0]
+    own = race[(race["runner"] == name) & (race["rung"] == 1)]
+    accuracy = own[own["measured_on"] == "dev"]["dev_accuracy"].iloc[0]
     runners = race["runner"].nunique()
-    optimism = f", best of {runners} by dev, so optimistic" if runners > 1 else ""
+    judge = "folds" if (race["measured_on"] == "folds").any() else "dev"
+    optimism = f", best of {runners} by {judge}, so optimistic" if runners > 1 else ""
     logger.info("Recipe       %s: dev accuracy %.3f%s", name, accuracy, optimism)
     if runners > 1:
         logger.info("             to train it alone: --params fine_tuning.recipe=%s", name)
