@@ -35,9 +35,10 @@ def judge_mirroring(
 ) -> dict[str, Any]:
     """Say whether pictures may be mirrored.
 
-    They may if the head is right on four of five pictures; if the accuracy on mirrored pictures, less a standard error of the paired difference
-    over whole clusters, is no more than two points below that on the pictures as they are; and if
-    no class is worse by more than two standard errors, as classes are that mirror each other.
+    They may if the head is right on four of five pictures; if the accuracy on mirrored pictures,
+    less a standard error of the paired difference over whole clusters, is no more than two points
+    below that on the pictures as they are; and if no class is worse by more than two standard
+    errors, as classes are that mirror each other.
     An error is at least that of a single cluster more: few clusters cannot allow anything.
 
     Args:

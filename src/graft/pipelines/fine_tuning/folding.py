@@ -10,7 +10,7 @@ import pandas as pd
 
 from graft.analysis.choosing import Outcome, choose
 from graft.analysis.clusters import deal_folds
-from graft.analysis.log_loss import measure_losses
+from graft.analysis.predictions import measure_losses
 from graft.datasets.features import FeatureTable
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.training import HeadTrainingParameters
