@@ -2,11 +2,12 @@
 
 Every trial is a process of its own, ended by SIGKILL, and another one with the same command.
 Every second kill waits for a backup that is being written and comes in its middle.
-"resumed" counts those that went on from an epoch and did not begin anew, "identical" those
-whose weights and history have the bits of an undisturbed training. Kills come after the first
-backup; before it there is nothing to go on from.
+"resumed" counts those that trained fewer epochs than an undisturbed one, having gone on and not
+begun anew, "identical" those whose weights and history have the bits of an undisturbed training.
+Kills come after the first backup; before it there is nothing to go on from. Of a race of recipes
+the table of all runners is compared as well.
 
-    python benchmarks/resume.py [--kills 20] [--only head|tail]
+    python benchmarks/resume.py [--kills 20] [--only head|tail|race]
 """
 
 from __future__ import annotations
@@ -26,15 +27,30 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 
+from graft.models.augmentation import PictureAugmenter
+from graft.models.backbones import build_backbone
+from graft.models.blocks import find_blocks
+from graft.models.freezing import CutClassifier
 from graft.models.heads import build_head
+from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
 from graft.parameters.training import TrainingParameters
 from graft.training.backup import TrainingBackup
 from graft.training.devices import seed_everything
 from graft.training.fitting import fit
+from graft.training.mixup import MixedRows
+from graft.training.race import Race, tabulate_race
 from graft.training.shuffling import ArrayReader, RowPools
+from graft.training.tuning_recipes import Recipe, Workload
+from graft.training.views import FreshViews, ViewPools
+from graft.training.watching import Recorder
 
 CLASSES = 4
+AUGMENTATION = AugmentationParameters(
+    rotation=5, zoom=0.05, shift=0.05, shear=0, horizontal_flip=True, fill_mode="nearest",
+    brightness=0.05, contrast=0.1,
+)  # fmt: skip
 
 
 def train_head(folder: Path) -> None:
@@ -91,12 +107,83 @@ def _train(
     history = fit(
         model, *sources, settings, backup=backup, logs=folder / "logs", rate_factors=rate_factors
     )
+    _save(folder, model, history)
+
+
+def _save(
+    folder: Path, model: keras.Model, history: pd.DataFrame, table: np.ndarray | None = None
+) -> None:
     weights = {f"w{number}": weight for number, weight in enumerate(model.get_weights())}
-    np.savez(folder / "draft.npz", history=history.to_numpy(), **weights)
+    found = {"history": history.to_numpy(), "table": np.zeros(0) if table is None else table}
+    np.savez(folder / "draft.npz", **found, **weights)
     os.replace(folder / "draft.npz", folder / "end.npz")
 
 
-TRAININGS: dict[str, Callable[[Path], None]] = {"head": train_head, "tail": train_tail}
+def note_epochs(folder: Path) -> None:
+    """Have every epoch that is trained write a line into a file."""
+    record = Recorder.on_epoch_end
+
+    def note(recorder: Recorder, epoch: int, logs: dict | None = None) -> None:
+        record(recorder, epoch, logs)
+        with (folder / "epochs").open("a") as file:
+            file.write(f"{epoch}\n")
+
+    Recorder.on_epoch_end = note
+
+
+def count_trained(folder: Path) -> int:
+    """Epochs that were trained since the file was new."""
+    file = folder / "epochs"
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def run_race(folder: Path) -> None:
+    """A race of a head and three recipes over a network whose first block is blind."""
+    parameters = FineTuningParameters(
+        recipe="auto", activation_cache=False, activation_dtype="float32", mixup=0.2,
+        activation_batch_size=8, augmentation=AUGMENTATION, batch_size=8, seed=3,
+    )  # fmt: skip
+    recipes = (
+        Recipe("head", "none"),
+        Recipe("last_block", 1, epochs=5, steps=50, learning_rate=1e-2),
+        Recipe("all", "all", epochs=5, steps=50, learning_rate=1e-2),
+        Recipe("half", 0.5, epochs=5, steps=50, learning_rate=1e-2),
+    )
+    seed_everything(parameters.seed)
+    backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
+    blind = next(layer for layer in backbone.layers if "conv" in layer.name)
+    blind.set_weights([0 * weights for weights in blind.get_weights()])
+    head = build_head(384, 2, dropout=0.2, weight_decay=0.0, seed=0)
+    labels = np.arange(80) % 2
+    pictures = np.random.default_rng(0).integers(0, 60, (80, 8, 8, 3)).astype(np.uint8)
+    pictures[labels == 1, :4] += 180
+
+    def make_sources(
+        cut: CutClassifier, settings: FineTuningParameters
+    ) -> tuple[MixedRows, ViewPools]:
+        augmenter = PictureAugmenter(settings.augmentation, 8)
+        rows, ones = (np.arange(40), np.arange(40, 80)), np.ones(40, np.float32)
+        views = [FreshViews(pictures.__getitem__, rows[0], augmenter)]
+        views.append(FreshViews(pictures.__getitem__, rows[1], None))
+        train = ViewPools(views[0], labels[rows[0]], ones, settings.repeats)
+        return MixedRows(train, settings.mixup, 2), ViewPools(views[1], labels[rows[1]], ones)
+
+    works = [block.multiply_adds for block in find_blocks(backbone)]
+    load = Workload(40, 40, 8, tuple(work / sum(works) for work in works), sum(works), False)
+    backup = TrainingBackup(folder / "backup", seconds=0)
+    (folder / "started").touch()
+    result = Race(
+        backbone, head, make_sources, load, parameters, np.arange(40), backup, folder, recipes
+    ).run()
+    table = tabulate_race(result, load).to_csv().encode()
+    _save(folder, result.cut.whole, result.history, np.frombuffer(table, np.uint8))
+
+
+TRAININGS: dict[str, Callable[[Path], None]] = {
+    "head": train_head,
+    "tail": train_tail,
+    "race": run_race,
+}
 
 
 def start(train: Callable[[Path], None], folder: Path) -> int:
@@ -105,6 +192,7 @@ def start(train: Callable[[Path], None], folder: Path) -> int:
     process = os.fork()
     if process == 0:
         logging.basicConfig(filename=folder / "log", level=logging.INFO)
+        note_epochs(folder)
         try:
             train(folder)
             os._exit(0)
@@ -157,19 +245,20 @@ def wait(process: int, is_over: Callable[[], bool], pause: float = 0.002) -> boo
 
 def has_backup(folder: Path) -> bool:
     """Whether there is something to go on from."""
-    return any((folder / "backup").glob("[0-9]*.npz"))
+    return any((folder / "backup").rglob("[0-9]*.npz"))
 
 
 def list_drafts(folder: Path) -> list[str]:
     """Backups that are being written."""
-    backup = folder / "backup"
-    return [name for name in os.listdir(backup) if name[0] == "."] if backup.exists() else []
+    return [path.name for path in (folder / "backup").rglob(".draft-*")]
 
 
 def measure(name: str, kills: int, folder: Path) -> dict[str, int]:
     """Kill a training so many times, each time another run of it, and run it to its end."""
     train, draw = TRAININGS[name], random.Random(0)
-    expected, seconds = run_to_end(train, make_empty(folder / "undisturbed"))
+    undisturbed = make_empty(folder / "undisturbed")
+    expected, seconds = run_to_end(train, undisturbed)
+    epochs = count_trained(undisturbed)
     result = {"kills": 0, "inside_a_write": 0, "resumed": 0, "identical": 0}
     while result["kills"] < kills:
         place = make_empty(folder / "killed")
@@ -178,9 +267,9 @@ def measure(name: str, kills: int, folder: Path) -> dict[str, int]:
             continue
         result["kills"] += 1
         result["inside_a_write"] += bool(list_drafts(place))
+        (place / "epochs").unlink(missing_ok=True)
         outcome, _ = run_to_end(train, place)
-        told = (place / "log").read_text()
-        result["resumed"] += "goes on after epoch" in told or "has ended before" in told
+        result["resumed"] += count_trained(place) < epochs
         result["identical"] += outcome == expected
     return result
 

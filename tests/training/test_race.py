@@ -239,6 +239,12 @@ def make_outcomes(*counts: int) -> list[Outcome]:
         ((50, 60, 70, 80), (), [2, 3]),
         ((80, 60, 70), (), [0]),
         ((50,), (), [0]),
+        ((), (90,), []),
+        ((), (), []),
+        # One picture more is no reason to leave the first; several are.
+        ((80, 81), (), [0]),
+        ((80, 84), (), [1]),
+        ((79, 80, 50, 81), (), [1, 3]),
         ((50,), (90,), []),
         ((89,), (90,), [0]),
         ((88, 91), (90,), [1]),
@@ -249,6 +255,12 @@ def test_the_better_half_goes_on_unless_one_that_has_ended_is_shown_to_be_better
 ) -> None:
     found = select_better(make_outcomes(*runners), make_outcomes(*ended), np.arange(100))
     assert found == places
+
+
+def test_of_runners_that_dev_cannot_tell_apart_the_preferred_one_goes_on() -> None:
+    runners = make_outcomes(80, 81, 80)
+    assert select_better(runners, [], np.arange(100)) == [0]
+    assert select_better(runners, [], np.arange(100), preferred=[2, 1, 0]) == [2]
 
 
 def test_a_runner_whose_loss_breaks_is_out_and_the_others_go_on(far, tmp_path, caplog) -> None:

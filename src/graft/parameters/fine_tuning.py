@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -144,3 +144,23 @@ class FineTuningParameters(TrainingParameters):
                 f"(fine_tuning.recipe=custom) to set it; got {given[0]} {getattr(self, given[0])}"
             )
         return self
+
+
+def find_settings(
+    fine_tuning: FineTuningParameters, fine_tuned_recipe: dict[str, Any]
+) -> FineTuningParameters:
+    """How another stage fine-tunes: by the recipe that won, it does not race; or as told.
+
+    Whether pictures are mirrored, if that was to be found, is as that stage found it.
+
+    Args:
+        fine_tuning: Of the fine-tuning stage.
+        fine_tuned_recipe: What that stage did.
+    """
+    if fine_tuning.recipe == "custom":
+        augmentation = fine_tuning.augmentation
+        if augmentation.horizontal_flip == "auto":
+            found = fine_tuned_recipe["parameters"]["augmentation"]["horizontal_flip"]
+            augmentation = augmentation.model_copy(update={"horizontal_flip": found})
+        return fine_tuning.model_copy(update={"augmentation": augmentation})
+    return FineTuningParameters.model_validate(fine_tuned_recipe["parameters"])

@@ -33,7 +33,12 @@ from graft.training.fitting import fit
 from graft.training.losses import weigh_pictures
 from graft.training.shuffling import ArrayReader, RowPools
 from graft.training.tails import train_tail
-from graft.training.tuning_recipes import count_epochs, get_recipe, scale_augmentation
+from graft.training.tuning_recipes import (
+    count_epochs,
+    count_repeats,
+    get_recipe,
+    scale_augmentation,
+)
 from graft.training.views import FreshViews, ViewPools
 from graft.training.watching import BrokenLossError
 
@@ -217,7 +222,9 @@ class RecipeRunner(_FoldRunner):
             if is_active(parameters.augmentation):
                 augmenter = PictureAugmenter(parameters.augmentation, self._images.shape[1])
             labels, own = self._labels, self._weigh(rows, weights, parameters)
-            train = ViewPools(FreshViews(read, rows, augmenter), labels[rows], own)
+            train = ViewPools(
+                FreshViews(read, rows, augmenter), labels[rows], own, parameters.repeats
+            )
             ones = np.ones(len(self._dev), np.float32)
             dev = ViewPools(FreshViews(read, self._dev, None), labels[self._dev], ones)
             quiet = parameters.model_copy(update={"callbacks": ()})
@@ -239,6 +246,7 @@ def change_recipe(
     found = {path.rpartition(".")[2]: float(value) for path, value in values.items()}
     unfrozen = max(1, round(found["depth"] * blocks))
     epochs = count_epochs(get_recipe("all"), pictures, parameters.batch_size)
+    repeats = count_repeats(get_recipe("all"), pictures, parameters.batch_size)
     strength = found["augmentation_strength"]
     return parameters.model_copy(
         update={
@@ -248,6 +256,7 @@ def change_recipe(
             "schedule": "cosine",
             "warmup_share": 0.1,
             "epochs": epochs,
+            "repeats": repeats,
             "patience": epochs,
             "keep": "accuracy",
             "layer_decay": found["layer_decay"],
@@ -260,8 +269,8 @@ def change_recipe(
 
 # What of a recipe an environment has to say, beside `recipe: custom`.
 RECIPE_NAMES = (
-    "unfreeze", "learning_rate", "schedule", "warmup_share", "epochs", "patience", "keep",
-    "layer_decay", "views", "activation_cache", "augmentation",
+    "unfreeze", "learning_rate", "schedule", "warmup_share", "epochs", "repeats", "patience",
+    "keep", "layer_decay", "views", "activation_cache", "augmentation",
 )  # fmt: skip
 
 

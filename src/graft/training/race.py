@@ -159,6 +159,7 @@ class Race:
                     [standing.outcome for standing in now],
                     [standing.outcome for standing in ended],
                     self._clusters,
+                    _prefer(field),
                 )
                 for place in chosen:
                     self._goes_on[places[place]] = True
@@ -280,33 +281,40 @@ class Race:
         return RaceResult(recipe, settings, cut, history, self._standings, self._goes_on)
 
 
+def _prefer(field: Sequence[Recipe]) -> list[int]:
+    """Places of the recipes as they are preferred: in their order, but the shallow ones last."""
+    return sorted(range(len(field)), key=lambda place: isinstance(field[place].depth, int))
+
+
 def select_better(
-    runners: Sequence[Outcome], ended: Sequence[Outcome], clusters: np.ndarray
+    runners: Sequence[Outcome],
+    ended: Sequence[Outcome],
+    clusters: np.ndarray,
+    preferred: Sequence[int] | None = None,
 ) -> list[int]:
     """Places of the runners that go on: the better half of them.
 
-    Of those that the best does not beat by more than a standard error the first goes on: they
-    stand in the order of what served most sets, and early on two pictures of dev say less than
-    that. (Without it `half` went on in place of `all` for one picture more, and ended 18 points
-    below what `all` reaches on signs with two tracks a class.)
+    Of those that the best does not beat by more than a standard error the preferred one goes on:
+    early on, two pictures of dev say less than what served most sets. (Without it `half` went on
+    in place of `all` for one picture more, on signs with two tracks a class, where `all` ends
+    some 15 points above it.)
     One at least goes on, unless a recipe that has ended is better by more than a standard error.
 
     Args:
-        runners: At the same share of their lengths, in the order of the recipes.
+        runners: At the same share of their lengths.
         ended: At their ends; may be none.
         clusters: Cluster of every picture of dev.
+        preferred: All places, the most preferred first; None for the order of ``runners``.
     """
-    left, better = list(range(len(runners))), []
-    while len(better) < max(1, len(runners) // 2):
-        best_place = min(left, key=lambda place: runners[place].rank)
-        first = next(
-            place
-            for place in left
-            if place == best_place
-            or not is_shown_better(runners[best_place].right, runners[place].right, clusters)
+    left = list(range(len(runners)) if preferred is None else preferred)
+    better: list[int] = []
+    while left and len(better) < max(1, len(runners) // 2):
+        top = runners[min(left, key=lambda place: runners[place].rank)].right
+        equals = (
+            place for place in left if not is_shown_better(top, runners[place].right, clusters)
         )
-        better.append(first)
-        left.remove(first)
+        better.append(next(equals))
+        left.remove(better[-1])
     better.sort()
     if not ended:
         return better

@@ -14,13 +14,18 @@ from graft.datasets import NumpyArrayDataset, TracedArrayDataset
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.models.backbones import build_backbone
-from graft.parameters.fine_tuning import OF_CUSTOM, AugmentationParameters, FineTuningParameters
+from graft.parameters.fine_tuning import (
+    OF_CUSTOM,
+    AugmentationParameters,
+    FineTuningParameters,
+    find_settings,
+)
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.cross_validation import nodes as reporting
 from graft.pipelines.cross_validation import trainings as fold_inputs
 from graft.pipelines.cross_validation.nodes import cross_validate, store_fold_activations
 from graft.pipelines.cross_validation.parameters import CrossValidationParameters
-from graft.pipelines.cross_validation.trainings import find_settings, find_used
+from graft.pipelines.cross_validation.trainings import find_used
 from graft.pipelines.fine_tuning.nodes import store_boundary_activations
 from graft.training import heads_on_features as head_preparation
 from graft.training.boundary import BoundaryRun
@@ -301,3 +306,7 @@ def test_folds_are_tuned_by_the_recipe_that_won_unless_told_otherwise() -> None:
     assert find_settings(racing, WON) == TUNING
     told = TUNING.model_copy(update={"unfreeze": 2})
     assert find_settings(told, WON) == told
+    # Whether pictures are mirrored is not asked again.
+    flip = {**OFF, "horizontal_flip": "auto"}
+    asked = told.model_copy(update={"augmentation": AugmentationParameters(**flip)})
+    assert find_settings(asked, WON).augmentation.horizontal_flip is False

@@ -177,6 +177,7 @@ def test_recipes_of_fine_tuning_are_searched(tmp_path: Path, splits: pd.DataFram
 
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(network_trials, "count_epochs", lambda *_: 1)
+    monkeypatch.setattr(network_trials, "count_repeats", lambda *_: 1)
     search = SEARCH.model_copy(update={"space": "recipes", "trials": 2})
     try:
         trials, verdict = search_recipes(

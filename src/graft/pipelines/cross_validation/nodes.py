@@ -17,13 +17,12 @@ from graft.analysis.metrics import METRICS
 from graft.analysis.predictions import check_probabilities
 from graft.compute.streams import RowStream, TracedRows
 from graft.datasets.features import FeatureTable
-from graft.parameters.fine_tuning import FineTuningParameters
+from graft.parameters.fine_tuning import FineTuningParameters, find_settings
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.cross_validation.parameters import CrossValidationParameters
 from graft.pipelines.cross_validation.trainings import (
     Fold,
     FoldInputs,
-    find_settings,
     find_used,
     fine_tune_fold,
     make_folds,

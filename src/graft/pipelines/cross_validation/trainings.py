@@ -248,26 +248,6 @@ def fine_tune_fold(
     return probabilities
 
 
-def find_settings(
-    fine_tuning: FineTuningParameters, fine_tuned_recipe: dict[str, Any]
-) -> FineTuningParameters:
-    """How folds are fine-tuned: by the recipe that won, they do not race; or as told.
-
-    Whether pictures are mirrored, if that was to be found, is as that stage found it.
-
-    Args:
-        fine_tuning: Of the fine-tuning stage.
-        fine_tuned_recipe: What that stage did.
-    """
-    if fine_tuning.recipe == "custom":
-        augmentation = fine_tuning.augmentation
-        if augmentation.horizontal_flip == "auto":
-            found = fine_tuned_recipe["parameters"]["augmentation"]["horizontal_flip"]
-            augmentation = augmentation.model_copy(update={"horizontal_flip": found})
-        return fine_tuning.model_copy(update={"augmentation": augmentation})
-    return FineTuningParameters.model_validate(fine_tuned_recipe["parameters"])
-
-
 def refuse_nothing_to_tune(cut: Any) -> None:
     """Refuse a classifier of which no block is to be trained."""
     if not cut.unfrozen:

@@ -17,7 +17,11 @@ from graft.datasets.environments import FoundEnvironment
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
-from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
+from graft.parameters.fine_tuning import (
+    AugmentationParameters,
+    FineTuningParameters,
+    find_settings,
+)
 from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.parameters.training import HeadTrainingParameters, TrainingParameters
 from graft.pipelines.search.parameters import SearchParameters
@@ -125,9 +129,7 @@ def search_recipes(
 
     refuse_untrainable(head_training)
     refuse_strange_loss(fine_tuning, len(class_names))
-    found = fine_tuning
-    if fine_tuning.recipe != "custom":
-        found = FineTuningParameters.model_validate(fine_tuned_recipe["parameters"])
+    found = find_settings(fine_tuning, fine_tuned_recipe)
     data = _read_features(features, splits, class_names, head_training, parameters)
     arguments = _list_arguments(images, splits, class_names, fine_tuning, parameters)
     blocks = len(find_blocks(backbone))
