@@ -245,7 +245,9 @@ def wait(process: int, is_over: Callable[[], bool], pause: float = 0.002) -> boo
 
 def has_backup(folder: Path) -> bool:
     """Whether there is something to go on from."""
-    return any((folder / "backup").rglob("[0-9]*.npz"))
+    found = (folder / "backup").rglob("[0-9]*.npz")
+    # What a race has measured at a rung is no epoch that was trained.
+    return any(not path.parent.name.startswith("epoch_") for path in found)
 
 
 def list_drafts(folder: Path) -> list[str]:

@@ -289,18 +289,22 @@ def test_a_second_training_into_the_same_folder_is_refused(tmp_path):
         train(backup=TrainingBackup(tmp_path))
 
 
-def test_five_kills_make_no_difference():
+@pytest.mark.parametrize(
+    ("name", "kills"), [("head", 5), pytest.param("race", 20, marks=pytest.mark.slow)]
+)
+def test_kills_make_no_difference(name: str, kills: int):
     # Real processes, SIGKILL at random moments, a backup after every epoch.
     root = Path(__file__).parents[2]
     outcome = subprocess.run(
-        [sys.executable, root / "benchmarks/resume.py", "--kills", "5", "--only", "head"],
+        [sys.executable, root / "benchmarks/resume.py", "--kills", str(kills), "--only", name],
         env={**os.environ, "PYTHONPATH": str(Path(graft.__file__).parents[1])},
         capture_output=True,
         text=True,
         check=False,
     )
-    result = json.loads(outcome.stdout.splitlines()[-1])["head"]
-    assert (result["kills"], result["resumed"], result["identical"]) == (5, 5, 5), outcome.stderr
+    result = json.loads(outcome.stdout.splitlines()[-1])[name]
+    counts = (result["kills"], result["resumed"], result["identical"])
+    assert counts == (kills, kills, kills), outcome.stderr
 
 
 def test_everything_random_is_seeded():
