@@ -296,7 +296,7 @@ def select_better(
 
     Of those that the best does not beat by more than a standard error the preferred one goes on:
     early on, two pictures of dev say less than what served most sets. (Without it `half` went on
-    in place of `all` for one picture more, on signs with two tracks a class, where `all` ends
+    in place of `all` for two pictures more, on signs with two tracks a class, where `all` ends
     some 15 points above it.)
     One at least goes on, unless a recipe that has ended is better by more than a standard error.
 
