@@ -60,6 +60,14 @@ def test_a_licence_beside_the_class_folders_does_not_hide_them(pack_archive, get
     )
 
 
+def test_pictures_beside_the_class_folders_are_told_as_what_they_are(pack_archive):
+    files = {**CLASS_FOLDERS, "readme.md": b"", "one.jpg": b"1", "two.jpg": b"2"}
+    assert read_class_folders(pack_archive(files)).notes == (
+        "Left out     1 file beside the class folders: 'readme.md'",
+        "No label     2 pictures beside the class folders: 'one.jpg', 'two.jpg'",
+    )
+
+
 def test_the_only_folder_of_an_archive_is_the_label_if_pictures_lie_in_it(pack_archive, get_facts):
     source = read_class_folders(pack_archive({"daisy/1.png": b"1", "daisy/deep/2.png": b"2"}))
     assert set(get_facts(source).values()) == {"daisy"}

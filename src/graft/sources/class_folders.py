@@ -142,10 +142,10 @@ def _lay_out(store: FileStore, path: str | os.PathLike[str], split_folders: str)
 
 def _note_places(outer: str, others: list[str], unlabelled: list[str]) -> tuple[str, ...]:
     notes = [f"Folders      the class folders are those in '{outer[:-1]}'"] if outer else []
-    beside = [*others, *unlabelled]
-    if beside:
-        count = f"{len(beside):,} {'file' if len(beside) == 1 else 'files'}"
-        notes.append(f"Left out     {count} beside the class folders: {list_names(beside)}")
+    for title, kind, names in (("Left out", "file", others), ("No label", "picture", unlabelled)):
+        if names:
+            count = f"{len(names):,} {kind if len(names) == 1 else f'{kind}s'}"
+            notes.append(f"{title:<12} {count} beside the class folders: {list_names(names)}")
     return tuple(notes)
 
 
