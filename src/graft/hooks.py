@@ -20,6 +20,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, DataCatalog
 from kedro.pipeline import Pipeline
 
+from graft.caching.plan import name_stage
 from graft.caching.runner import is_plan_only
 from graft.configuration import (
     check_environment,
@@ -34,6 +35,7 @@ from graft.errors import GraftError
 from graft.fingerprints import PACKAGE
 from graft.pipelines.candidates import choose_candidates
 from graft.pipelines.prediction.pipeline import choose_prediction
+from graft.progress import tell
 from graft.search.spaces import choose_space
 
 logger = logging.getLogger(__name__)
@@ -106,10 +108,15 @@ class RunSummaryHook:
     """Tells what a run is about before it, and what came of it and what to do next after it."""
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Say which pipelines run in which environment."""
-        pipelines = ", ".join(run_params["pipeline_names"] or ["from pictures to report"])
-        logger.info("Graft        %s (environment %s)", pipelines, run_params["env"] or "base")
+        # Kedro hands them over in any order.
+        order = [name_stage(node) for node in pipeline.nodes]
+        names = sorted(
+            run_params["pipeline_names"] or ["from pictures to report"],
+            key=lambda name: (order.index(name) if name in order else len(order), name),
+        )
+        tell("Graft", f"{', '.join(names)} (environment {run_params['env'] or 'base'})")
 
     @hook_impl
     def after_pipeline_run(
