@@ -288,8 +288,14 @@ def test_a_partial_run_tells_nothing(caplog, tmp_path):
 )
 def test_a_run_says_what_it_is_about(caplog, names, env, expected):
     nodes = [
-        Node(str, inputs="a", outputs="b", name="list", namespace="ingestion"),
-        Node(str, inputs="ingestion.b", outputs="c", name="deal", namespace="splitting"),
+        Node(lambda value: value, inputs="a", outputs="b", name="list", namespace="ingestion"),
+        Node(
+            lambda value: value,
+            inputs="ingestion.b",
+            outputs="c",
+            name="deal",
+            namespace="splitting",
+        ),
     ]
     with caplog.at_level(logging.INFO):
         RunSummaryHook().before_pipeline_run({"pipeline_names": names, "env": env}, Pipeline(nodes))
