@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,7 @@ def test_the_trials_are_the_same_for_any_number_of_workers(tmp_path: Path) -> No
 
 KILLED = """
 import sys
+import time
 from pathlib import Path
 from search.test_studies import DEFAULT, KNOBS, Hill
 from graft.search.studies import Study
@@ -115,6 +117,20 @@ def test_trials_of_another_search_are_removed(tmp_path: Path) -> None:
 
 def test_no_trial_starts_when_the_minutes_are_over(tmp_path: Path) -> None:
     assert len(_search(tmp_path, 30, minutes=1e-9)) == 1
+
+
+def test_minutes_end_between_two_trials_and_the_rest_is_the_same(tmp_path: Path) -> None:
+    class Slow(Hill):
+        def run(self, number, values, bars) -> Trial:
+            time.sleep(0.4 if number == 2 else 0)
+            return super().run(number, values, bars)
+
+    study = Study(tmp_path / "trials.sqlite", "one", KNOBS, seed=7)
+    # The third of five trials takes longer than all may.
+    assert len(list(study.run(Slow(), DEFAULT, 9, minutes=0.3 / 60))) <= 3
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    assert _search(tmp_path, 9) == _search(whole, 9)
 
 
 def test_importances_name_the_knob_that_matters(tmp_path: Path) -> None:

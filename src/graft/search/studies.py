@@ -97,18 +97,19 @@ class Study:
         Yields:
             Every trial that has ended now and is written down.
         """
-        started = time.monotonic()
+        end = float("inf") if minutes is None else time.monotonic() + 60 * minutes
         known = self.read()
         with _open_runner(runner, workers) as submit:
-            while len(known) < trials:
-                if minutes is not None and known and time.monotonic() - started > 60 * minutes:
-                    break
+            while len(known) < trials and not (known and time.monotonic() > end):
                 start = _find_start(len(known))
                 drawn = self._draw(known[:start]) if start else [None]
                 wanted = drawn[len(known) - start : trials - start]
                 bars = find_bars(known[:start])
                 calls = [submit(len(known) + n, values, bars) for n, values in enumerate(wanted)]
                 for call in calls:
+                    # One process runs a trial when it is waited for; several have started all.
+                    if workers == 1 and known and time.monotonic() > end:
+                        return
                     trial = call()
                     if trial.number == 0:
                         trial = Trial(0, default, trial.steps, trial.right, trial.log_loss)
