@@ -54,3 +54,16 @@ def test_idx_files_are_read_with_their_labels(tmp_path):
 def test_pictures_that_come_with_a_library_have_no_place():
     assert DigitsDataset().list_places() == []
     assert KerasImagesDataset(name="mnist").list_places() == []
+
+
+def test_a_relative_folder_of_pictures_is_found_from_a_folder_below(tmp_path, monkeypatch):
+    (tmp_path / "data/pictures").mkdir(parents=True)
+    (tmp_path / "notebooks").mkdir()
+    table = tmp_path / "data/labels.csv"
+    table.touch()
+    for folder in (tmp_path, tmp_path / "notebooks"):
+        monkeypatch.chdir(folder)
+        dataset = LabelTableDataset(filepath=str(table), images="data/pictures", **COLUMNS)
+        assert [path.resolve() for path in dataset.list_places()] == [
+            table, tmp_path / "data/pictures"
+        ]  # fmt: skip

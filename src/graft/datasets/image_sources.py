@@ -174,6 +174,18 @@ class LabelledFileNamesDataset(ImageSourceDataset):
         return read_labelled_file_names(path, self._pattern, self._follow_links)
 
 
+def _resolve_beside(images: str | None, filepath: str) -> str | None:
+    """A relative folder of pictures where a command is typed in a folder below the project.
+
+    Kedro makes ``filepath`` absolute, from the folder of the project, and no other path: what is
+    not there from here is looked for from the folders around the file of labels.
+    """
+    if images is None or is_remote(images) or os.path.exists(os.path.expanduser(images)):
+        return images
+    around = Path(filepath).parents if Path(filepath).is_absolute() else []
+    return next((str(one / images) for one in around if (one / images).exists()), images)
+
+
 class LabelTableDataset(ImageSourceDataset):
     """A table of labels (CSV, TSV, ``;``), or one in each folder.
 
@@ -198,7 +210,7 @@ class LabelTableDataset(ImageSourceDataset):
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
         self._credentials = credentials
-        self._images = images
+        self._images = _resolve_beside(images, filepath)
         self._columns = TableColumns.model_validate(columns)
 
     def load(self) -> ImageSource:
@@ -240,7 +252,7 @@ class LabelLineDataset(ImageSourceDataset):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
-        self._images = images
+        self._images = _resolve_beside(images, filepath)
         self._class_names = class_names
 
     def load(self) -> ImageSource:
