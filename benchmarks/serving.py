@@ -10,7 +10,11 @@ the same processors, load generator counted in:
 * clients: requests/s of one picture each from N (16) clients with a connection each, and the
   median and 95th percentile of their seconds; then every third one is hostile (no picture, or a
   cut one);
-* statuses of all, and memory of the service before and after.
+* statuses of all, and memory of the service before and after;
+* processor: milliseconds of the processors a picture, of the bare network and of the service with
+  its decoders, which other programs on the machine hardly change.
+
+GRAFT_NETWORKS and GRAFT_THREADS in the environment set the service as usual.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -57,11 +62,13 @@ def measure_bare(export: Path, files: list[bytes]) -> dict[str, float]:
     pixels = np.stack([model.exported.decode(data) for data in files[:64]])
     found = {}
     for size in (1, 16):
-        begun, count = time.perf_counter(), 0
+        begun, count, used = time.perf_counter(), 0, time.process_time()
         while time.perf_counter() - begun < 5:
             model.run(pixels[count % 48 : count % 48 + size])
             count += size
         found[f"pictures a second, {size} a call"] = count / (time.perf_counter() - begun)
+        milliseconds = 1000 * (time.process_time() - used) / count
+        found[f"processor ms a picture, {size} a call"] = milliseconds
     return found
 
 
@@ -69,6 +76,12 @@ def read_memory(process: subprocess.Popen) -> float:
     """Resident memory of the process itself, in MB; its decoders are apart."""
     pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def count_children() -> float:
+    """Seconds of the processors that ended processes and their own have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def load(address: str, bodies: list[bytes], clients: int, requests: int) -> dict[str, Any]:
@@ -114,6 +127,7 @@ def main() -> None:
         end(process)
     result: dict[str, Any] = {"start, seconds": min(starts), "bare": measure_bare(export, files)}
     process, address, _ = start(export)
+    used = count_children()
     try:
         load(address, files, options.clients, 64)  # the decoders are warm
         before = read_memory(process)
@@ -125,6 +139,8 @@ def main() -> None:
         result["memory before and after, MB"] = [before, read_memory(process)]
     finally:
         result["exit code after SIGTERM"] = end(process)
+    answered = 64 + options.requests // 4 + options.requests + options.requests * 2 // 3
+    result["processor ms a picture, service"] = 1000 * (count_children() - used) / answered
     bare = result["bare"]["pictures a second, 1 a call"]
     several = result[f"{options.clients} clients"]
     result["share of the bare network"] = several["requests a second"] / bare

@@ -57,8 +57,7 @@ class Service:
         self.engine, self.settings = engine, settings
         self.measures = Measures()
         self.decoders = Decoders(settings)
-        # One at a time: the network itself uses all processors.
-        self._asking = ThreadPoolExecutor(1, "network")
+        self._asking = ThreadPoolExecutor(settings.networks, "network")
         self.at_once = 0
 
     async def classify(self, pictures: Sequence[bytes], model: Model) -> list[dict[str, Any]]:

@@ -28,7 +28,8 @@ class ServiceSettings(BaseModel):
         seconds_per_picture: Longest time that decoding one picture may take (415).
         memory_mb: Most memory that decoding one picture may take, in MiB; enforced on Linux (415).
         decoders: Processes that decode.
-        threads: Threads of the network; 0 lets ONNX Runtime choose.
+        networks: Calls of the network at once.
+        threads: Threads of each call; 0 lets ONNX Runtime choose.
         top: Classes that are listed a picture.
         reload_seconds: How often to look whether there is a new model.
     """
@@ -49,6 +50,7 @@ class ServiceSettings(BaseModel):
     seconds_per_picture: PositiveFloat = 10.0
     memory_mb: PositiveInt = 512
     decoders: PositiveInt = 2
+    networks: PositiveInt = 1
     threads: int = Field(default=0, ge=0)
     top: PositiveInt = 5
     reload_seconds: PositiveFloat = 1.0
