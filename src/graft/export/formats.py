@@ -71,12 +71,47 @@ def convert(network: keras.Model, format_: str, folder: Path, calibration: np.nd
     with _quietly():
         if format_ == "onnx":
             network.export(place, format="onnx", verbose=False, input_signature=signature)
+            _number_names(place)
         elif format_ == "saved_model":
             network.export(place, format="tf_saved_model", verbose=False, input_signature=signature)
             # It numbers this very export, and is read by nobody: the same network is the same file.
             (place / "fingerprint.pb").unlink(missing_ok=True)
         else:
             place.write_bytes(_convert_to_litert(network, signature, folder, format_, calibration))
+
+
+def _number_names(file: Path) -> None:
+    """Name what is inside an ONNX file by the order in which it is used.
+
+    The converter's names and the order of its constants change with Python's hash seed; now the
+    same network is the same file.
+    """
+    import onnx
+
+    model = onnx.load(file)
+    graph = model.graph
+    kinds = {part.type for node in graph.node for part in node.attribute}
+    if kinds & {onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS}:
+        return  # A graph within a graph uses its names too.
+    names = {value.name: value.name for value in (*graph.input, *graph.output)}
+    for place, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{place}"
+        for part in (node.input, node.output):
+            # An input that is left out is called nothing.
+            part[:] = [
+                names.setdefault(name, f"value_{len(names)}") if name else "" for name in part
+            ]
+    order = {name: place for place, name in enumerate(names)}
+    used = sorted(
+        (one for one in graph.initializer if one.name in names), key=lambda one: order[one.name]
+    )
+    for constant in used:
+        constant.name = names[constant.name]
+    kept = [onnx.TensorProto.FromString(one.SerializeToString()) for one in used]
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(kept)
+    onnx.checker.check_model(model)
+    file.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _convert_to_litert(

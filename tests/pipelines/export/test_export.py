@@ -7,6 +7,8 @@ import json
 
 import keras
 import numpy as np
+import onnx
+import onnxruntime
 import pandas as pd
 import pytest
 
@@ -20,6 +22,7 @@ from graft.models.led_out import lead_out_features
 from graft.pipelines.export import nodes
 from graft.pipelines.export.nodes import export_champion, measure_latencies
 from graft.pipelines.export.parameters import ExportParameters
+from helpers.exports import make_network
 from helpers.pictures import encode
 
 RANDOM = np.random.default_rng(0)
@@ -131,6 +134,31 @@ def test_a_format_that_gives_something_else_fails_the_export(monkeypatch) -> Non
     parameters = PARAMETERS.model_copy(update={"formats": ["saved_model"]})
     with pytest.raises(GraftError, match=r"saved_model does not give.*got a difference of 0\.0002"):
         export_champion(make_champion(), IMAGES, SPLITS, parameters)
+
+
+def test_names_that_a_converter_made_up_do_not_count(tmp_path) -> None:
+    model = onnx.load_from_string(make_network(np.eye(3)))
+    files = [tmp_path / "one.onnx", tmp_path / "other.onnx"]
+    onnx.save(model, files[0])
+    constants = [*model.graph.initializer][::-1]
+    for place, node in enumerate(model.graph.node):
+        node.name = f"odd_{place}"
+        for part in (node.input, node.output):
+            part[:] = [name.replace("floats", "f__3").replace("weights", "w__9") for name in part]
+    for constant in constants:
+        constant.name = constant.name.replace("weights", "w__9")
+    copies = [onnx.TensorProto.FromString(one.SerializeToString()) for one in constants]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(copies)
+    onnx.save(model, files[1])
+    assert files[0].read_bytes() != files[1].read_bytes()
+    for file in files:
+        formats._number_names(file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    session = onnxruntime.InferenceSession(files[0])
+    probabilities, features = session.run(None, {"pictures": IMAGES})
+    np.testing.assert_allclose(features, IMAGES.mean(axis=(1, 2)), rtol=1e-5)
+    assert probabilities.shape == (60, 3)
 
 
 def test_latencies_of_all_are_told(exported) -> None:
