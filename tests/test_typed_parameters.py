@@ -110,9 +110,7 @@ def test_a_path_is_relative_to_where_it_was_typed_if_it_is_there(tmp_path, monke
 UP_TO_SPLITS = ("--env=own_pictures", "--pipelines=ingestion,splitting")
 
 
-@pytest.mark.parametrize(
-    "name", ["set #2", "007", "1e3", "yes", "a: b", "[2024] cats", "${x}", "a,b"]
-)
+@pytest.mark.parametrize("name", ["set #2", "007", "[2024] cats: a,b", "${x}"])
 def test_folders_and_data_sets_of_odd_names_are_read_and_written(
     name: str, flowers: Path, tmp_path: Path, project: Path, run_kedro: Callable
 ) -> None:

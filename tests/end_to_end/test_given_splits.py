@@ -85,6 +85,7 @@ def test_a_leak_planted_across_given_splits_is_found_and_reported(
     assert "all figures here are without them" in report
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_leaks_that_are_kept_are_counted_beside_the_figure_without_them(
     shared: Path, tmp_path: Path, project: Path, run_kedro: Callable
@@ -104,6 +105,7 @@ def test_leaks_that_are_kept_are_counted_beside_the_figure_without_them(
     assert "On the 23 pictures of test that none of them belongs to, accuracy is" in report
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_a_table_of_paths_and_splits_reaches_its_report(
     ants_and_bees: Path, project: Path, run_kedro: Callable
