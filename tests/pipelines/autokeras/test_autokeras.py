@@ -18,7 +18,15 @@ from graft.pipelines.candidates import measure_cost, predict_pictures
 from graft.training.backup import TrainingBackup
 
 PARAMETERS = AutoKerasParameters(
-    image_size=16, grey=True, block="vanilla", trials=2, minutes=5, epochs=2, batch_size=4, seed=1
+    image_size=16,
+    grey=True,
+    block="vanilla",
+    pretrained=False,
+    trials=2,
+    minutes=5,
+    epochs=2,
+    batch_size=4,
+    seed=1,
 )
 
 

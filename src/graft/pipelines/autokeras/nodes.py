@@ -127,6 +127,19 @@ def _search(
             self.shape = [int(number) for number in self.shape]
             return super().build(hp, inputs)
 
+    class PlainBlock(autokeras.ImageBlock):
+        """Its networks, which it would start from downloaded weights whenever it tries that."""
+
+        def _build_block(self, hp: Any, node: Any, kind: str) -> Any:
+            if kind == "vanilla":
+                return autokeras.ConvBlock().build(hp, node)
+            blocks = {
+                "resnet": autokeras.ResNetBlock,
+                "xception": autokeras.XceptionBlock,
+                "efficient": autokeras.EfficientNetBlock,
+            }
+            return blocks[kind](pretrained=parameters.pretrained).build(hp, node)
+
     class Deadline(keras.callbacks.Callback):
         """Ends a training, and with it the search, when the time is over."""
 
@@ -140,7 +153,7 @@ def _search(
 
     kind = None if parameters.block == "any" else parameters.block
     pictures = autokeras.ImageInput()
-    answers = IntegerHead()(autokeras.ImageBlock(block_type=kind)(pictures))
+    answers = IntegerHead()(PlainBlock(block_type=kind)(pictures))
     searched = autokeras.AutoModel(
         pictures, answers, project_name="search", directory=folder, overwrite=True,
         max_trials=parameters.trials, seed=parameters.seed, objective="val_accuracy",
@@ -161,7 +174,8 @@ def _search(
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise GraftError(
-            f"AutoKeras could train no network; give it more autokeras.minutes; got {reason}"
+            "AutoKeras could train no network; try autokeras.block=vanilla or more "
+            f"autokeras.minutes; got {reason}"
         ) from error
     # It has a list of one input and one of one output.
     network = keras.Model(found.inputs[0], found.outputs[0], name="network")

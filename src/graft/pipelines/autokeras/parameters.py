@@ -16,6 +16,8 @@ class AutoKerasParameters(StageParameters):
         image_size: Side that pictures are brought to.
         grey: Whether colours are left out.
         block: ``any`` of its networks, or only those of this kind.
+        pretrained: Whether its known networks start from ImageNet's weights, which Keras has in
+            its cache or downloads; from random ones if not, as all here are from scratch.
         trials: At most so many networks.
         minutes: No network is tried later, and the one that is being tried ends with its epoch;
             null for any time. What is found then depends on the machine.
@@ -29,6 +31,7 @@ class AutoKerasParameters(StageParameters):
     image_size: PositiveInt
     grey: bool
     block: Literal["any", "vanilla", "resnet", "xception"]
+    pretrained: bool
     trials: PositiveInt
     minutes: PositiveFloat | None
     epochs: PositiveInt
