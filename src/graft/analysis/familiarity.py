@@ -9,6 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ class Familiarity:
         Args:
             features: (n, D), float.
         """
-        reference = self.reference.astype(np.float32)
+        reference = self._wide
         place = min(self.neighbours, len(reference)) - 1
         found = np.empty(len(features), np.float32)
         for start in range(0, len(features), _ROWS_A_BLOCK):
@@ -53,6 +54,11 @@ class Familiarity:
             nearest = -np.partition(-cosines, place, axis=1)[:, place]
             found[rows] = np.sqrt(np.maximum(0, 2 - 2 * nearest))
         return found
+
+    @cached_property
+    def _wide(self) -> np.ndarray:
+        # Once, not with every picture: it takes as long as half a small network.
+        return self.reference.astype(np.float32)
 
     def pack(self) -> dict[str, np.ndarray]:
         """All of it as named arrays."""

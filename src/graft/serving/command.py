@@ -52,6 +52,9 @@ def _run(folder: str, options: dict[str, object]) -> None:
             "the service needs the extra 'serve'; install it with `pip install -c constraints.txt "
             f"-e '.[serve]'`; got no module '{missing[0]}'"
         )
+    # NumPy multiplies a vector here and there; its threads would turn round between two requests
+    # and take half of the processors from the network. It is read when NumPy is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from graft.serving.engine import Engine, find_export
     from graft.serving.server import run_server
     from graft.serving.service_settings import ServiceSettings
