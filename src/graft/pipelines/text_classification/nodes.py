@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -238,7 +237,7 @@ def write_text_report(
 
 def build_text_network(
     length: int, vocabulary: int, class_count: int, units: int, dropout: float, seed: int
-) -> keras.Model:
+) -> KerasModel:
     """Embedding, LSTM (Hochreiter and Schmidhuber, 1997) and a dense layer with softmax.
 
         layer                 output        weights, 500 words, 256 units, 2 classes
@@ -261,6 +260,8 @@ def build_text_network(
     Returns:
         Model from (N, length) int32 to probabilities (N, C) float32.
     """
+    import keras
+
     words = keras.Input((length,), dtype="int32", name="words")
     x = keras.layers.Embedding(
         vocabulary,
