@@ -57,13 +57,13 @@ def run(flowers: Path, run_kedro: Callable) -> Callable:
     ("moment", "change"),
     [
         (FIRST, add),
-        (CHECKING, alter_the_last),
+        pytest.param(CHECKING, alter_the_last, marks=pytest.mark.slow),
         (CHECKING, alter_the_first),
         (CHECKING, rename),
-        (DECODING, alter_the_last),
-        (CHECKING, alter_the_last_in_secret),
+        pytest.param(DECODING, alter_the_last, marks=pytest.mark.slow),
+        pytest.param(CHECKING, alter_the_last_in_secret, marks=pytest.mark.slow),
         (DECODING, alter_the_last_in_secret),
-        (DECODING, remove_the_first),
+        pytest.param(DECODING, remove_the_first, marks=pytest.mark.slow),
     ],
 )
 def test_the_next_run_ends_like_an_undisturbed_one(

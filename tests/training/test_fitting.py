@@ -290,7 +290,12 @@ def test_a_second_training_into_the_same_folder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "kills"), [("head", 5), pytest.param("race", 20, marks=pytest.mark.slow)]
+    ("name", "kills"),
+    [
+        ("head", 2),
+        pytest.param("head", 5, marks=pytest.mark.slow),
+        pytest.param("race", 20, marks=pytest.mark.slow),
+    ],
 )
 def test_kills_make_no_difference(name: str, kills: int):
     # Real processes, SIGKILL at random moments, a backup after every epoch.
