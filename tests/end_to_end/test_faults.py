@@ -16,6 +16,7 @@ from helpers.projects import FinishedRun
 KILLED = -9
 
 
+@pytest.mark.slow
 def test_threads_give_the_same_bytes(project: Path, finished_run: FinishedRun) -> None:
     done = run_whole(project, "run", "--env=test", "--runner=ThreadRunner")
     assert done.returncode == 0, done.stderr

@@ -73,6 +73,7 @@ def test_mistakes_that_only_the_backbone_shows_are_told_in_one_line(
     assert not (project / "data/06_models/test/fine_tuned/classifier.keras").exists()
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(run_stage: Callable, project: Path) -> None:
     def run() -> list[bytes]:
         outcome = run_stage()
@@ -128,6 +129,7 @@ def test_the_experiments_of_the_tutorials_are_environments(env: str, unfreeze: o
         assert (head.hidden_units, head.dropout, head.epochs) == (256, 0.5, 5)
 
 
+@pytest.mark.slow
 def test_all_of_inception_is_trained_with_random_weights_on_few_pictures() -> None:
     # Its ImageNet weights are not at hand where these tests run.
     parameters = read_parameters("inception_all")

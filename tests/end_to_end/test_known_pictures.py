@@ -106,6 +106,7 @@ def test_a_new_picture_is_the_only_one_that_is_worked_on(
     assert test["n"] == (splits["split"] == "test").sum()
 
 
+@pytest.mark.slow
 def test_renaming_and_relabelling_cost_no_decode_and_no_forward_pass(
     run_again: Callable, flowers: Path
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_picture_that_is_gone_is_in_no_output(
             assert b"private.png" not in path.read_bytes(), path
 
 
+@pytest.mark.slow
 def test_a_parameter_of_the_head_costs_no_decode_and_no_forward_pass(run_again: Callable) -> None:
     run_again()
     assert run_again(SMALL.replace("head_training.epochs=3", "head_training.epochs=4"))[:2] == (

@@ -157,7 +157,7 @@ def undisturbed(far, tmp_path_factory) -> list[bytes]:
     return read_bytes(far.race(tmp_path_factory.mktemp("undisturbed")).run())
 
 
-@pytest.mark.parametrize("moment", [1, 4])
+@pytest.mark.parametrize("moment", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_a_race_that_was_killed_ends_with_the_same_bytes_and_no_epoch_is_trained_twice(
     moment, far, tmp_path, monkeypatch, undisturbed
 ) -> None:
@@ -177,6 +177,7 @@ def test_a_race_that_was_killed_ends_with_the_same_bytes_and_no_epoch_is_trained
     assert trained == [0, *range(5)]
 
 
+@pytest.mark.slow
 def test_a_race_that_was_killed_between_two_rungs_measures_none_again(
     far, tmp_path, monkeypatch, undisturbed
 ) -> None:
@@ -197,6 +198,7 @@ def test_a_race_that_was_killed_between_two_rungs_measures_none_again(
     assert len(measured) == 4 + 1
 
 
+@pytest.mark.slow
 def test_a_race_that_has_ended_is_not_run_again_unless_it_is_to_be_forgotten(
     far, tmp_path, epochs, undisturbed
 ) -> None:
