@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 
 STAGES = "ingestion,splitting,decoding,feature_extraction,head_training,fine_tuning,from_scratch"
@@ -35,6 +36,7 @@ def add_environment(project: Path, table: Path) -> None:
     (folder / "parameters.yml").write_text(yaml.safe_dump(parameters))
 
 
+@pytest.mark.slow
 def test_a_column_of_the_table_weighs_the_pictures_of_every_training(
     project: Path, flowers: Path, run_kedro: Callable
 ) -> None:

@@ -138,7 +138,7 @@ def test_few_shot_compares_frozen_with_from_scratch(
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("count", [400, pytest.param(1200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [240, pytest.param(1200, marks=pytest.mark.slow)])
 def test_cats_and_dogs_reach_their_bar(
     count: int, project: Path, shared: Path, tmp_path: Path, run_kedro: Callable
 ) -> None:
@@ -155,7 +155,7 @@ def test_cats_and_dogs_reach_their_bar(
     assert outcome.code == 0, outcome.err
     metrics = json.loads((project / "data/08_reporting/cats_vs_dogs/metrics.json").read_text())
     assert metrics["frozen"]["test"]["n"] == count // 5
-    assert metrics["frozen"]["test"]["accuracy"]["value"] >= 0.95 + 0.02 * (count == 1200)
+    assert metrics["frozen"]["test"]["accuracy"]["value"] >= (0.97 if count == 1200 else 0.92)
     # Near what the backbone knows the race keeps the head, or what is no worse.
     tuned = metrics["fine_tuned"]["test"]["accuracy"]["value"]
     assert tuned >= metrics["frozen"]["test"]["accuracy"]["value"] - 0.005

@@ -64,6 +64,7 @@ def compare(images, splits, folder: Path, parameters=RACING) -> tuple:
     return folds, features, stored
 
 
+@pytest.mark.slow
 def test_every_picture_of_train_and_dev_is_measured_where_it_was_not_trained_on(
     images, splits, tmp_path, monkeypatch, caplog
 ) -> None:

@@ -131,6 +131,7 @@ def _make_images(splits: pd.DataFrame) -> np.ndarray:
     return images
 
 
+@pytest.mark.slow
 def test_networks_from_scratch_are_searched(tmp_path: Path, splits: pd.DataFrame) -> None:
     scratch = ScratchTrainingParameters(
         network="none", activation="relu", initializer="he_normal", l1=0, l2=0, batch_size=4,
@@ -249,6 +250,7 @@ def test_a_default_that_is_kept_says_so() -> None:
     assert describe_environment({**verdict, "is_taken": True}, SEARCH).comment == found.comment[:-1]
 
 
+@pytest.mark.slow
 def test_the_environment_that_was_written_runs(finished_project: Path, run_kedro: Callable) -> None:
     outcome = run_kedro("--env=test", "--pipelines=search", "--params=search.trials=3",
                         folder=finished_project)  # fmt: skip
