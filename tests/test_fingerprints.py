@@ -165,7 +165,8 @@ def test_pixels_are_made_by_few_modules() -> None:
         "graft.compute.streams", "graft.errors", "graft.images.colours", "graft.images.crops",
         "graft.images.decoding",
     )  # fmt: skip
-    assert set(list_libraries("graft.images.decoding")) == {"numpy", "pillow"}
+    # HEIC pictures have a decoder of their own, where it is installed.
+    assert set(list_libraries("graft.images.decoding")) - {"pillow-heif"} == {"numpy", "pillow"}
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,8 @@ def list_libraries(name: str) -> dict[str, str]:
     """Versions of the libraries that a module and the modules of :func:`list_modules` import.
 
     Examples:
-        >>> list(list_libraries("graft.images.decoding"))
-        ['numpy', 'pillow']
+        >>> list(list_libraries("graft.analysis.clusters"))
+        ['numpy', 'scikit-learn']
     """
     modules = list_modules(name)
     imported = {other.partition(".")[0] for part in modules for other in _list_imports(part)}

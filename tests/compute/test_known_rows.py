@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graft.compute import streams as origins
-from graft.compute.streams import TracedRows, copy_known, find_known, trace_results
+from graft.compute import known_rows as origins
+from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_results
 
 NAMES = st.lists(st.sampled_from("abcdef"), max_size=8)
 

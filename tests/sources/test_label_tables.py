@@ -408,7 +408,7 @@ def test_a_table_that_is_a_link_out_of_the_folder_is_not_read(pack_folder, tmp_p
     path = pack_folder(TRACKS)
     (tmp_path / "outside.csv").write_text(TABLE)
     (path / "linked.csv").symlink_to(tmp_path / "outside.csv")
-    refuse(path, r"cannot be read: symbolic link that leaves the source folder; got 'linked\.csv'")
+    refuse(path, r"cannot be read: symbolic link that leaves .*; got 'linked\.csv'")
 
 
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)

@@ -1,23 +1,16 @@
-"""Arrays that never stand in memory whole, threads that never run far ahead, rows known again.
-
-The origin of a row is a digest of all that it was made of: the content, the parameters, the
-code. Rows of one origin are the same bits, whatever the picture is called and wherever it
-stands, so a stage takes a row of the last run over if, and only if, the origins agree.
-"""
+"""Arrays that never stand in memory whole, and threads that never run far ahead."""
 
 from __future__ import annotations
 
 import mmap
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-
-from graft.fingerprints import hash_parts
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,7 +25,7 @@ class RowStream:
         dtype: Its element type.
         rows: Yields every row number from 0 to N-1 once, with that row's values. Consumed
             once, by whoever stores the array.
-        origins: The origin of every row (see :mod:`graft.compute.streams`), stored with the
+        origins: The origin of every row (see :mod:`graft.compute.known_rows`), stored with the
             array; None if the rows are not to be known again.
     """
 
@@ -95,67 +88,3 @@ def copy_rows(array: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
     if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         array.base.madvise(mmap.MADV_DONTNEED)
     return copy
-
-
-_BYTES_A_BLOCK = 8 * 2**20
-
-
-@dataclass(frozen=True)
-class TracedRows:
-    """An array (N, …) of the last run, and where its rows come from.
-
-    Attributes:
-        rows: The array, usually memory-mapped.
-        origins: Of every row; empty if they are not known.
-    """
-
-    rows: np.ndarray
-    origins: Sequence[str]
-
-
-def find_known(origins: Sequence[str], known: Sequence[str]) -> np.ndarray:
-    """Where each origin stands among known ones.
-
-    Returns:
-        Row numbers of ``known`` (N,), int64; -1 for a new origin.
-
-    Examples:
-        >>> find_known(["b", "new"], known=["a", "b"]).tolist()
-        [1, -1]
-    """
-    row_of = {origin: row for row, origin in enumerate(known)}
-    found = (row_of.get(origin, -1) for origin in origins)
-    return np.fromiter(found, dtype=np.int64, count=len(origins))
-
-
-def copy_known(previous: TracedRows, found: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """The known rows of a new array, taken over from the previous one.
-
-    Args:
-        previous: What the last run left.
-        found: Of :func:`find_known`.
-
-    Yields:
-        Row number in the new array and its values, in the order of the previous array; a block
-        of a few megabytes is in memory at a time.
-    """
-    rows = np.flatnonzero(found >= 0)
-    rows = rows[np.argsort(found[rows], kind="stable")]
-    step = _count_rows_a_block(previous.rows)
-    for start in range(0, len(rows), step):
-        some = rows[start : start + step]
-        yield from zip(some.tolist(), copy_rows(previous.rows, found[some]), strict=True)
-
-
-def trace_results(origins: Iterable[str], recipe: str) -> list[str]:
-    """Origins of what is made of every row by itself.
-
-    Args:
-        origins: Of the rows: no row need be read to tell it from another.
-        recipe: Digest of all else that the results are made of.
-    """
-    return [hash_parts(origin, recipe) for origin in origins]
-
-
-def _count_rows_a_block(array: np.ndarray) -> int:
-    return max(1, _BYTES_A_BLOCK * len(array) // max(1, array.nbytes))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from graft.compute.streams import RowStream, TracedRows
+from graft.compute.known_rows import TracedRows
+from graft.compute.streams import RowStream
 from graft.datasets.atomic import LocalDataset
 from graft.errors import GraftError
 

@@ -29,7 +29,7 @@ class FeatureBlock:
         keys: A row a picture with ``image_id``, ``image_sha256`` and ``view`` (int, 0 is the
             picture itself).
         features: Array (n, D), float32.
-        origins: Of every row (see :mod:`graft.compute.streams`); None if the rows are not to be
+        origins: Of every row (see :mod:`graft.compute.known_rows`); None if the rows are not to be
             known again.
     """
 

@@ -19,7 +19,7 @@ class NewPicture(NamedTuple):
 
     Attributes:
         image_id: The first picture of this content.
-        origin: See :mod:`graft.compute.streams`; None of what cannot be read.
+        origin: See :mod:`graft.compute.known_rows`; None of what cannot be read.
         sha256: Of the file; None if it cannot be read.
     """
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from graft.compute.streams import RowStream, TracedRows, copy_known, find_known, trace_results
+from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_results
+from graft.compute.streams import RowStream
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import copy_pictures

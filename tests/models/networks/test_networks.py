@@ -38,7 +38,7 @@ def _draw(*shape: int) -> np.ndarray:
 
 
 def test_every_network_has_the_number_of_parameters_that_its_docstring_says() -> None:
-    assert set(NETWORKS) == set(COUNTS)
+    assert set(NETWORKS) - {"tunable"} == set(COUNTS)  # whose layers are parameters
     for name, (_, count) in COUNTS.items():
         assert build(name).count_params() == count
         homes = (networks.cats_vs_dogs, networks.gtsrb, networks.mnist)

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from graft.analysis.intervals import mean_interval
 from graft.analysis.metrics import METRICS
 from graft.analysis.predictions import check_probabilities
-from graft.compute.streams import RowStream, TracedRows
+from graft.compute.known_rows import TracedRows
+from graft.compute.streams import RowStream
 from graft.datasets.features import FeatureTable
 from graft.parameters.fine_tuning import FineTuningParameters, find_settings
 from graft.parameters.training import HeadTrainingParameters

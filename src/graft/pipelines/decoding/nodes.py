@@ -10,7 +10,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from graft.compute.streams import RowStream, TracedRows, copy_known, count_workers, find_known
+from graft.compute.known_rows import TracedRows, copy_known, find_known
+from graft.compute.streams import RowStream, count_workers
 from graft.compute.workers import Failure, Item, Limits, map_isolated
 from graft.errors import GraftError, PictureError
 from graft.fingerprints import fingerprint_code, hash_parts

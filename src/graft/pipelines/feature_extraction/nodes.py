@@ -10,7 +10,7 @@ from operator import itemgetter
 import numpy as np
 import pandas as pd
 
-from graft.compute.streams import find_known, trace_results
+from graft.compute.known_rows import find_known, trace_results
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.images.colours import copy_pictures
 from graft.parameters.base import BackboneParameters

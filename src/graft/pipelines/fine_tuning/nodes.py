@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from graft.analysis.choosing import find_kept
-from graft.compute.streams import RowStream, TracedRows
+from graft.compute.known_rows import TracedRows
+from graft.compute.streams import RowStream
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
 from graft.parameters.fine_tuning import FineTuningParameters

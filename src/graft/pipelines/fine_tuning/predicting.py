@@ -8,14 +8,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from graft.compute.streams import (
-    RowStream,
-    TracedRows,
-    copy_known,
-    copy_rows,
-    find_known,
-    trace_results,
-)
+from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_results
+from graft.compute.streams import RowStream, copy_rows
 from graft.images.colours import copy_pictures
 from graft.parameters.base import TrainSampleParameters
 from graft.pipelines.candidates import list_measured, tabulate_predictions

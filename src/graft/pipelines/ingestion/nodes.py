@@ -135,7 +135,7 @@ def check_images(
     Returns:
         ``checked_images``: a row a picture, in the source's order, with the columns of its
         record, of :class:`~graft.images.checking.PictureFacts`, and ``origin``: a digest of all
-        that the facts were made of (see :mod:`graft.compute.streams`).
+        that the facts were made of (see :mod:`graft.compute.known_rows`).
     """
     for note in raw_images.notes:
         logger.info(note)

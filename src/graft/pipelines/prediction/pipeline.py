@@ -36,10 +36,12 @@ def create_pipeline(**_: object) -> Pipeline:
     """
     from_index = "source" in _asked and _asked["source"] is None
     pictures = ["raw_images", "unlabelled_images"] if from_index else ["prediction_source"]
+    predict = predict_unlabelled if from_index else predict_pictures
+    extract = extract_layer_of_unlabelled if from_index else extract_layer
     if _asked.get("layer") is None:
         nodes = [
             Node(
-                predict_unlabelled if from_index else predict_pictures,
+                predict,
                 inputs=[
                     *pictures,
                     "champion_in_use",
@@ -47,16 +49,16 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:prediction",
                 ],
                 outputs=["predicted_pictures", "predicted_pictures_list"],
-                name="predict_pictures",
+                name=predict.__name__,
             )
         ]
     else:
         nodes = [
             Node(
-                extract_layer_of_unlabelled if from_index else extract_layer,
+                extract,
                 inputs=[*pictures, "champion_in_use", "params:prediction"],
                 outputs=["layer_features", "layer_features_shape"],
-                name="extract_layer",
+                name=extract.__name__,
             ),
             Node(
                 lay_out_array,
