@@ -9,7 +9,7 @@ run: .venv/.installed ## Train and test a classifier of handwritten digits
 	@$(BIN)/kedro run
 
 test: lint ## Check style and types, run all tests
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-slow: .venv/.installed-test ## Run the tests that take minutes or the network
 	@$(BIN)/python -m pytest -m slow

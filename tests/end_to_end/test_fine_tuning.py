@@ -95,6 +95,7 @@ def test_two_runs_give_the_same_bytes(run_stage: Callable, project: Path) -> Non
     assert run() == first
 
 
+@pytest.mark.slow
 def test_none_leaves_the_stage_out_of_the_whole_run(project: Path, run_kedro: Callable) -> None:
     outcome = run_kedro("--env=test", "--params", "fine_tuning.unfreeze=none")
     assert outcome.code == 0, outcome.err

@@ -76,7 +76,7 @@ def test_a_finished_project_needs_nothing_wherever_it_lies(
 def test_ones_own_folder_gives_a_classifier_that_keras_alone_can_use(
     project: Path, flowers: Path, run_kedro: Callable
 ) -> None:
-    outcome = run_kedro("--env=own_pictures", "--params", f"source={flowers},{SMALL}")
+    outcome = run_kedro("--env=own_pictures", "--params", f"source={flowers},{HEAD_ALONE}")
     assert outcome.code == 0, outcome.err
     models = project / "data/06_models/own_pictures"
     classifier = keras.models.load_model(models / "frozen/classifier.keras")

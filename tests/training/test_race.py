@@ -210,6 +210,7 @@ def test_a_race_that_has_ended_is_not_run_again_unless_it_is_to_be_forgotten(
     assert len(epochs) == 12
 
 
+@pytest.mark.slow
 def test_a_larger_field_trains_only_what_is_new(far, tmp_path, epochs) -> None:
     far.race(tmp_path, (RUNNERS[0], RUNNERS[2])).run()
     assert len(epochs) == 5

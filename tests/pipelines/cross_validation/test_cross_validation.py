@@ -124,7 +124,7 @@ def test_fine_tuned_folds_stand_beside_frozen_ones_and_come_out_the_same_twice(
     pd.testing.assert_frame_equal(first, second)
 
 
-@pytest.mark.parametrize("policy", ["balanced", "sqrt"])
+@pytest.mark.parametrize("policy", [pytest.param("balanced", marks=pytest.mark.slow), "sqrt"])
 def test_a_fold_whose_training_lacks_a_class_is_measured_with_class_weights_too(
     policy, features384, images, with_folds, tmp_path
 ) -> None:

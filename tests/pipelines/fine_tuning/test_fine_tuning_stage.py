@@ -183,6 +183,7 @@ def test_recipes_race_and_the_cut_is_that_of_the_winner(images, splits, tmp_path
     draw_training_curves(history, title="Fine-tuned")
 
 
+@pytest.mark.slow
 def test_a_recipe_that_is_named_does_what_it_did_in_the_race(images, splits, tmp_path) -> None:
     first, history, *_ = race(images, splits, RACING, tmp_path / "race")
     named = RACING.model_copy(update={"recipe": "last_block"})
