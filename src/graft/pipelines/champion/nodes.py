@@ -155,8 +155,8 @@ def measure_familiarity(
     beyond = (found.measure(of_dev) > found.threshold).mean()
     tell(
         "Familiar",
-        f"within {found.threshold:.3f} of {len(found.reference):,} pictures of train; of dev "
-        f"{beyond:.1%} are unlike anything in training",
+        f"up to a distance of {found.threshold:.3f} from {len(found.reference):,} pictures of "
+        f"train; what is farther, as {100 * beyond:.1f} % of dev are, gets no answer in use",
     )
     return found.pack()
 

@@ -150,7 +150,7 @@ def check_images(
         parameters.seconds_per_picture,
         parameters.memory_mb,
         parameters.value_range,
-        *list_formats(),
+        *sorted(list_formats()),
     )
     checked, decoded = collect_facts(raw_images, previous_checked_images, check, recipe, parameters)
     if previous_checked_images is not None:
