@@ -83,6 +83,13 @@ def test_a_class_without_a_label_has_probability_0() -> None:
     assert probabilities[:5].argmax(axis=1).tolist() == [0] * 5
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_label_a_class_is_enough_and_warns_of_nothing() -> None:
+    pool, groups = draw_groups([5, 5, 5])
+    labelled, classes = draw_groups([1, 1, 1], seed=1)
+    assert foretell(pool, labelled, classes, 3).argmax(axis=1).tolist() == groups.tolist()
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 12), min_size=1, max_size=4),

@@ -8,6 +8,7 @@ more labels those between two classes are (Scheffer, Decomain and Wrobel 2001).
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +84,10 @@ def foretell(
 
     A class without a label has probability 0.
     """
-    model = LogisticRegression(max_iter=1000).fit(features, labels)
+    with warnings.catch_warnings():
+        # Of few labels scikit-learn suspects that they are numbers and no classes.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        model = LogisticRegression(max_iter=1000).fit(features, labels)
     probabilities = np.zeros((len(pool), class_count))
     if len(pool):
         probabilities[:, model.classes_] = model.predict_proba(pool)
