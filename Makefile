@@ -55,7 +55,7 @@ clean-all: ## Remove everything that was made, splits and records of runs includ
 
 # The stamps make a second call quick; a change of the dependencies installs again.
 .venv/.installed: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train]"
 	@touch $@
 
 .venv/.installed-test: .venv/bin/python pyproject.toml constraints.txt

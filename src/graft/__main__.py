@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 from graft.fingerprints import PACKAGE
@@ -23,6 +24,13 @@ def main(*arguments: Any, **options: Any) -> Any:
         from graft.serving.command import main as serve
 
         return serve(given[1:])
+    if not find_spec("kedro"):
+        # What is installed already is kept by pip: this adds to it, and takes no other graft.
+        sys.exit(
+            "Error: training needs the extra 'train'; install it with `pip install "
+            "'graft[train]'`, or serve an exported champion with `graft serve FOLDER`; got no "
+            "module 'kedro'"
+        )
     # In the project its file .telemetry says so; a package has none beside it.
     os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
     # While it is imported, Kedro tells of a logging.yml that is not the one of --conf-source.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from graft import __main__ as command
 from helpers.killing import make_env
+from helpers.packaging import copy_checkout, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,15 +24,6 @@ def pack_conf(folder: Path) -> Path:
     with tarfile.open(path, "w:gz") as archive:
         archive.add(ROOT / "conf", "conf")
     return path
-
-
-def run(command: list[str | Path], folder: Path, **environment: str) -> str:
-    """What a command prints that must end well."""
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env=make_env() | environment
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_the_package_runs_in_an_empty_folder_with_its_configuration_in_an_archive(
@@ -66,17 +58,17 @@ def test_a_file_that_is_no_archive_is_told_in_one_line(run_kedro, project: Path)
     assert "Error: no configuration there; --conf-source takes a folder like conf" in told
 
 
+def test_where_what_trains_is_not_installed_the_package_says_how_to_install_it(monkeypatch) -> None:
+    monkeypatch.setattr(command, "find_spec", {"kedro": None}.__getitem__)
+    with pytest.raises(SystemExit, match=r"training needs the extra 'train'.*'graft\[train\]'"):
+        command.main(["--env=test"])
+
+
 @pytest.mark.slow
 def test_kedro_package_makes_a_wheel_that_goes_from_pictures_to_report(tmp_path: Path) -> None:
-    checkout, site, here = (tmp_path / name for name in ("checkout", "site", "empty"))
+    site, here = tmp_path / "site", tmp_path / "empty"
     here.mkdir()
-    checkout.mkdir()
-    for name in ("src", "conf"):
-        shutil.copytree(
-            ROOT / name, checkout / name, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__")
-        )
-    for name in ("pyproject.toml", "README.md", "LICENSE", ".telemetry"):
-        shutil.copy(ROOT / name, checkout)
+    checkout = copy_checkout(tmp_path / "checkout")
     # pip fetches setuptools for the build.
     run([sys.executable, "-m", "kedro", "package"], checkout, PYTHONPATH="")
     wheel = next((checkout / "dist").glob("graft-*.whl"))

@@ -49,8 +49,8 @@ def _run(folder: str, options: dict[str, object]) -> None:
     missing = [name for name in _NEEDED if not find_spec(name)]
     if missing:
         raise GraftError(
-            "the service needs the extra 'serve'; install it with `pip install -c constraints.txt "
-            f"-e '.[serve]'`; got no module '{missing[0]}'"
+            "the service needs the extra 'serve'; install it with `pip install 'graft[serve]'`; "
+            f"got no module '{missing[0]}'"
         )
     # NumPy multiplies a vector here and there; its threads would turn round between two requests
     # and take half of the processors from the network. It is read when NumPy is first imported.
