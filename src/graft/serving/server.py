@@ -29,7 +29,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list | None = None) -> None:
         # uvicorn would close connections of which it has read nothing yet, a request on its way.
-        self.config.app.state.is_ending = True  # type: ignore[union-attr]
+        self.config.app.state.service.is_ending = True  # type: ignore[union-attr]
         for server in self.servers:
             server.close()
         await asyncio.sleep(_LINGER)
