@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -49,6 +50,16 @@ def test_a_folder_is_predicted_and_a_layer_led_out(
     outcome = run_kedro(*RUN, "--params", asked)
     assert "block1_conv1" in outcome.error
     assert outcome.error.endswith("got 'block9'")
+
+
+@pytest.mark.parametrize("name", ["export", "champion"])
+def test_a_pipeline_after_a_whole_run_finds_the_champion_fresh(
+    name: str, finished_project: Path, run_kedro: Callable
+) -> None:
+    outcome = run_kedro("--env=test", f"--pipelines={name}", "--plan")
+    assert outcome.code == 0, outcome.err
+    assert "champion is stale" not in outcome.out + outcome.err
+    assert "parameter" not in outcome.out
 
 
 def test_without_pictures_or_champion_one_line_says_what_to_do(

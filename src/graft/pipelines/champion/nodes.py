@@ -14,6 +14,8 @@ from graft.classifier.champion import Champion
 from graft.datasets.features import FeatureTable
 from graft.images.colours import make_reader
 from graft.parameters.base import BackboneParameters
+from graft.parameters.fine_tuning import FineTuningParameters
+from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.pipelines.candidates import draw_train
 from graft.pipelines.champion.facts import (
     add_evaluation,
@@ -195,10 +197,13 @@ def pack_champion(
     splitting: dict[str, Any],
     decoding: dict[str, Any],
     head_training: dict[str, Any],
-    fine_tuning: dict[str, Any],
-    from_scratch: dict[str, Any],
+    fine_tuning: FineTuningParameters,
+    from_scratch: ScratchTrainingParameters,
 ) -> Champion:
     """Put the chosen classifier together with all that is needed to use it.
+
+    Two of the stages may not be in the run; their parameters count as checked all the same, or the
+    champion would look stale to whoever runs one pipeline after it.
 
     Returns:
         ``champion``: a folder, see :class:`graft.datasets.keras_model.ChampionDataset`.
