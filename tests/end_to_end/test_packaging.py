@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -13,7 +14,7 @@ import pytest
 
 from graft import __main__ as command
 from helpers.killing import make_env
-from helpers.packaging import copy_checkout, run
+from helpers.packaging import build_wheel, copy_checkout, install, read_dockerfile, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,3 +87,16 @@ def test_kedro_package_makes_a_wheel_that_goes_from_pictures_to_report(tmp_path:
     assert manifest["metrics"]["frozen"]["test"]["n"] == 40
     assert "nothing to do" in run(command, here, PYTHONPATH=str(site))
     assert os.listdir(here) == ["data"]
+
+
+@pytest.mark.slow
+def test_the_command_of_the_image_trains_and_exports_where_nothing_else_is(tmp_path: Path) -> None:
+    here = tmp_path / "srv"
+    here.mkdir()
+    commands = install(build_wheel(tmp_path), "train,export", tmp_path / "environment")
+    shutil.move(pack_conf(tmp_path), commands.parent)
+    name, conf = read_dockerfile("pipeline")["ENTRYPOINT"]
+    command = [commands / name, conf.replace("/opt/graft", str(commands.parent)), "--env=test"]
+    assert "Champion     data/06_models/test/champion" in run(command, here, PYTHONPATH="")
+    run([*command, "--pipelines=export", "--params=export.formats=[onnx]"], here, PYTHONPATH="")
+    assert (here / "data/06_models/test/exported/onnx/model.onnx").is_file()

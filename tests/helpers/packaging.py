@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from helpers.killing import make_env
 
 ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
 CONSTRAINTS = ROOT / "constraints.txt"
 
 
@@ -49,3 +51,14 @@ def install(wheel: Path, extra: str, folder: Path) -> Path:
     pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "-c", CONSTRAINTS]
     run([*pip, f"{wheel}[{extra}]"], folder.parent, PYTHONPATH="")
     return folder / "bin"
+
+
+def read_dockerfile(name: str) -> dict[str, list[str]]:
+    """The commands of an image: ``ENTRYPOINT``, ``CMD`` and that of ``HEALTHCHECK``."""
+    text = (DEPLOY / f"{name}.Dockerfile").read_text().replace("\\\n", " ")
+    found = {}
+    for line in text.splitlines():
+        kind, _, rest = line.partition(" ")
+        if kind in ("ENTRYPOINT", "CMD", "HEALTHCHECK"):
+            found[kind] = json.loads(rest[rest.index("[") :])
+    return found

@@ -16,7 +16,7 @@ _NEEDED = ("fastapi", "jinja2", "onnxruntime", "prometheus_client", "python_mult
 
 
 @click.command("serve", context_settings={"auto_envvar_prefix": "GRAFT"})
-@click.argument("folder")
+@click.argument("folder", envvar="GRAFT_FOLDER")
 @click.option("--host", help="Address to listen on; 127.0.0.1: this machine alone.")
 @click.option("--port", type=int, help="Port to listen on (8000); 0 takes a free one.")
 @click.option("--hosts", help="Names by which it may be called, with commas; * takes any.")
