@@ -32,7 +32,9 @@ ALLOWED: dict[str, set[str]] = {
     "classifier": {"analysis", "images", "models"},
     "export": {"models"},
     "serving": {"classifier", "compute", "images"},
-    "datasets": {"images", "sources", "compute", "models", "training", "classifier"},
+    "datasets": {
+        "classifier", "compute", "images", "models", "reporting.embedding", "sources", "training",
+    },
     "caching": {"datasets.atomic", "datasets.receipts"},
     "tracking": {"caching", "datasets.atomic"},
     "pipelines": {

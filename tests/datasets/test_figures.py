@@ -21,6 +21,16 @@ def test_a_figure_is_loaded_as_the_bytes_of_its_png(tmp_path):
     assert (picture.format, picture.size) == ("PNG", (200, 100))
 
 
+def test_kedro_viz_draws_a_figure_as_it_stands_in_a_page(tmp_path):
+    dataset = FigureDataset(filepath=str(tmp_path / "figure.svg"))
+    figure = Figure()
+    figure.suptitle("犬と猫")
+    dataset.save(figure)
+    assert "犬と猫" in dataset.preview()
+    # kedro-viz looks at the name in the annotation.
+    assert "HTMLPreview" in str(FigureDataset.preview.__annotations__["return"])
+
+
 @pytest.fixture
 def page(tmp_path):
     return HTMLDataset(filepath=str(tmp_path / "page.html"))
@@ -57,10 +67,10 @@ def test_a_folder_of_figures_comes_back_in_the_order_of_its_names(folder):
 
 
 def test_kedro_viz_shows_the_first_figure_of_a_folder(folder):
-    folder.save({"0001_dog.png": b"dog", "0000_cat.png": b"cat"})
-    assert base64.b64decode(folder.preview()) == b"cat"
+    folder.save({"0001_dog.png": b"\x89PNG dog", "0000_cat.png": b"\x89PNG cat"})
+    assert base64.b64encode(b"\x89PNG cat").decode() in folder.preview()
     # kedro-viz looks at the name in the annotation.
-    assert "ImagePreview" in str(FigureFolderDataset.preview.__annotations__["return"])
+    assert "HTMLPreview" in str(FigureFolderDataset.preview.__annotations__["return"])
 
 
 def test_a_folder_without_figures_is_an_empty_one(folder):

@@ -14,7 +14,7 @@ class Page(HTMLParser):
     def __init__(self, page):
         super().__init__()
         self.elements, self.text, self.open = [], "", []
-        self.feed(page)
+        self.feed(str(page))
         self.close()
         self.text = " ".join(self.text.split())
 

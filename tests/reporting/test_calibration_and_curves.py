@@ -256,7 +256,7 @@ FIGURES = {
 
 
 def render(section, found):
-    figures = dict.fromkeys(FIGURES[section], b"png")
+    figures = dict.fromkeys(FIGURES[section], b"\x89PNG")
     content = SimpleNamespace(sections={section: found}, figures=figures)
     return render_page(f"{section}.html", content=content)
 

@@ -208,3 +208,8 @@ def test_the_ladder_says_what_does_not_fit_on_it():
     legend = [text.get_text() for text in axes.get_legend().get_texts()]
     assert legend == ["commonest class: 12.0 %"]
     assert axes.get_ylim()[0] == 0
+
+
+def test_a_wide_letter_counts_as_two():
+    assert shorten("犬" * 12) == "犬" * 12
+    assert shorten("犬" * 13) == "犬" * 5 + "…" + "犬" * 6

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from graft.analysis.shortcuts import SHORTCUT_COLUMNS, derive_properties
-from graft.reporting.contact_sheets import Panel, draw_sheet, embed_jpeg, encode_figure
+from graft.reporting.contact_sheets import Panel, draw_sheet
+from graft.reporting.embedding import encode_figure
 from graft.reporting.exploration import (
     draw_class_counts,
     draw_class_spread,
@@ -65,7 +66,7 @@ def test_every_figure_has_titles_and_labels():
 def test_any_number_of_classes_can_be_drawn(class_count):
     labels = [f"class {number % class_count:04d}" for number in range(2 * class_count + 1)]
     for figure in draw_all(labels).values():
-        assert encode_figure(figure).startswith(b"\x89PNG")
+        assert encode_figure(figure, "png").startswith(b"\x89PNG")
         assert max(figure.get_size_inches()) <= 16
 
 
@@ -117,7 +118,7 @@ def make_panel(name="cat.jpg", colour=(200, 30, 30)):
 
 @pytest.mark.parametrize("count", [0, 1, 6, 7, 24])
 def test_a_sheet_of_any_length_can_be_drawn(count):
-    png = encode_figure(draw_sheet([make_panel()] * count, "cats"))
+    png = encode_figure(draw_sheet([make_panel()] * count, "cats"), "png")
     assert Image.open(io.BytesIO(png)).width < 1000
 
 
@@ -142,10 +143,6 @@ def test_a_picture_that_cannot_be_shown_is_a_panel_with_its_reason():
 @pytest.mark.parametrize("name", STRANGE_NAMES)
 def test_a_sheet_takes_any_name(name):
     encode_figure(draw_sheet([Panel((name,), None, name)], name))
-
-
-def test_a_sheet_is_embedded_as_a_jpeg():
-    assert embed_jpeg(encode_figure(draw_sheet([make_panel()], "x"))).startswith("data:image/jpeg;")
 
 
 def test_a_profile_stands_alone_and_is_the_same_every_time():

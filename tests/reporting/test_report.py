@@ -14,7 +14,8 @@ from PIL import Image
 
 from graft.analysis.error_breakdown import compare_with_baseline, name_largest, read_error_breakdown
 from graft.analysis.metrics import METRICS
-from graft.reporting.report import METRIC_TITLES, ReportContent, embed_thumbnail, render_report
+from graft.reporting.embedding import embed_thumbnail
+from graft.reporting.report import METRIC_TITLES, ReportContent, render_report
 from helpers.pages import Page
 
 SCRIPT = "<script>alert('1')</script>"

@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NewType
 
 import pandas as pd
-from kedro_datasets.matplotlib import MatplotlibDataset
 from kedro_datasets.pandas import CSVDataset as PandasCSVDataset
+from matplotlib.figure import Figure
 
 from graft.datasets.atomic import LocalDataset
+from graft.reporting.embedding import embed_figure, encode_figure
 from graft.spreadsheets import change_texts, escape_formula, unescape_formula
 
-# kedro-viz recognises the kind of a preview by these names.
+# kedro-viz recognises the kind of a preview by this name.
 HTMLPreview = NewType("HTMLPreview", str)
-ImagePreview = NewType("ImagePreview", str)
 
 
-class FigureDataset(MatplotlibDataset):
-    """A Matplotlib figure as a file that, unlike its parent's, can be read back as bytes."""
+class FigureDataset(LocalDataset[Figure, bytes]):
+    """A Matplotlib figure as a file, in the format that its name ends in: ``.svg``, ``.png``.
+
+    In an SVG names are text, which every browser writes in its own fonts.
+    """
 
     def load(self) -> bytes:
-        return Path(str(self._get_load_path())).read_bytes()
+        return self._filepath.read_bytes()
+
+    def save(self, data: Figure) -> None:
+        self._filepath.write_bytes(encode_figure(data, self._filepath.suffix.lstrip(".")))
+
+    def preview(self) -> HTMLPreview:
+        return HTMLPreview(str(embed_figure(self.load(), self._filepath.stem)))
 
 
 class FigureFolderDataset(LocalDataset[Mapping[str, bytes], dict[str, bytes]]):
-    """A folder of PNG files, name to content; kedro-viz shows the first one by name."""
+    """A folder of figures, name to content; kedro-viz shows the first one by name."""
 
     def load(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in sorted(self._filepath.glob("*.png"))}
+        return {path.name: path.read_bytes() for path in sorted(self._filepath.iterdir())}
 
     def save(self, data: Mapping[str, bytes]) -> None:
         self._filepath.mkdir(parents=True, exist_ok=True)
         for name, content in data.items():
             (self._filepath / name).write_bytes(content)
 
-    def preview(self) -> ImagePreview:
-        first = next(iter(self.load().values()), b"")
-        return ImagePreview(base64.b64encode(first).decode())
+    def preview(self) -> HTMLPreview:
+        first = next(iter(self.load().items()), None)
+        return HTMLPreview(str(embed_figure(first[1], first[0])) if first else "")
 
 
 class HTMLDataset(LocalDataset[str, str]):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import textwrap
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
-from graft.reporting.style import escape_math, shorten
+from graft.reporting.style import escape_math, use_fonts_of_this_machine, write_name
 
 _COLUMNS = 6
 # Characters of a caption that fit below a panel.
@@ -48,38 +45,25 @@ def draw_sheet(panels: list[Panel], title: str, columns: int = _COLUMNS) -> Figu
     # One axes for all: a unit is the side of a panel with its gap, captions hang below it.
     step = 1 + 0.145 * lines
     width, height = 1.35 * columns, 1.35 * rows * step + 0.5
+    use_fonts_of_this_machine()
     figure = Figure(figsize=(width, height), dpi=100)
     axes = figure.add_axes((0, 0, 1, (height - 0.45) / height))
     axes.set(xlim=(0, columns), ylim=(rows * step, 0))
     axes.axis("off")
-    figure.text(0.08 / width, 1 - 0.28 / height, escape_math(shorten(title, 70)), fontsize=11)
+    figure.text(0.08 / width, 1 - 0.28 / height, write_name(title, 70), fontsize=11)
     if not panels:
         figure.text(0.08 / width, 0.5, "No picture to show.", fontsize=10)
     for number, panel in enumerate(panels):
         left, top = number % columns + 0.04, (number // columns) * step
         pixels = _grey() if panel.pixels is None else panel.pixels
         axes.imshow(pixels, extent=(left, left + 0.92, top + 0.92, top), aspect="auto")
-        caption = "\n".join(escape_math(shorten(line, _CAPTION_LENGTH)) for line in panel.caption)
+        caption = "\n".join(write_name(line, _CAPTION_LENGTH) for line in panel.caption)
         axes.text(left, top + 0.95, caption, fontsize=7, va="top", linespacing=1.15)
         if panel.pixels is None:
             reason = escape_math(_wrap(panel.reason))
             axes.text(left + 0.46, top + 0.46, reason, fontsize=6.5, ha="center", va="center")
     axes.set(xlim=(0, columns), ylim=(rows * step, 0))
     return figure
-
-
-def encode_figure(figure: Figure) -> bytes:
-    """A figure as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
-
-
-def embed_jpeg(png: bytes) -> str:
-    """A PNG file as the address of a JPEG, an eighth of the size for photographs."""
-    buffer = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").save(buffer, "jpeg", quality=82)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _grey() -> np.ndarray:
@@ -99,6 +83,7 @@ def draw_views(views: np.ndarray, names: list[str]) -> Figure:
         names: Name of every row's picture.
     """
     rows, columns = views.shape[:2]
+    use_fonts_of_this_machine()
     figure = Figure(figsize=(1.6 * columns + 0.4, 1.75 * rows + 0.5), layout="constrained", dpi=100)
     panels = figure.subplots(rows, columns, squeeze=False)
     figure.suptitle(
@@ -112,7 +97,7 @@ def draw_views(views: np.ndarray, names: list[str]) -> Figure:
             axes.imshow(views[row, column], interpolation="nearest")
             axes.axis("off")
             if column == 0:
-                axes.set_title(escape_math(shorten(name, 20)), fontsize=8)
+                axes.set_title(write_name(name, 20), fontsize=8)
             elif row == 0:
                 axes.set_title(f"view {column}", fontsize=8)
     return figure

@@ -18,9 +18,8 @@ from graft.reporting.style import (
     ORANGE,
     clean_axes,
     draw_note,
-    escape_math,
     make_figure,
-    shorten,
+    write_name,
 )
 
 
@@ -190,7 +189,7 @@ def _draw(
     _draw_others(axes, [kind.get_points(curve) for curve in others], sampled)
     # In reverse, so that the worst is on top.
     for curve, colour in [*zip(worst, _COLOURS, strict=False)][::-1]:
-        name = escape_math(shorten(class_names[curve.index]))
+        name = write_name(class_names[curve.index])
         count = f"{curve.count:,} picture{'' if curve.count == 1 else 's'}"
         # The number first: Matplotlib hides labels that begin with an underscore.
         label = f"{kind.measure(curve):.3f}  {name}, {count}"

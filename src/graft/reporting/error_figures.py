@@ -21,9 +21,9 @@ from graft.reporting.style import (
     ORANGE,
     clean_axes,
     draw_note,
-    escape_math,
     make_figure,
-    shorten,
+    use_fonts_of_this_machine,
+    write_name,
 )
 
 # Numbers in the cells and names on the axes are readable up to so many classes.
@@ -55,9 +55,13 @@ def draw_confusion(counts: pd.DataFrame, log2: bool = False) -> Figure:
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     axes.set_title(title + (" (log2 scale)" if log2 else ""))
-    names = [escape_math(shorten(str(name))) for name in counts.index]
+    names = [write_name(name) for name in counts.index]
     upright = class_count <= 12 and max(map(len, names)) <= 3
-    axes.set_xticks(range(class_count), names, rotation=0 if upright else 90)
+    # Anchored at its end, a name ends at its tick however long a browser's font makes it.
+    axes.set_xticks(range(class_count), names)
+    if not upright:
+        for name in axes.get_xticklabels():
+            name.set(rotation=90, rotation_mode="anchor", ha="right", va="center")
     axes.set_yticks(range(class_count), names)
     if class_count <= _MOST_CLASSES_WITH_NUMBERS:
         _write_numbers(axes, counts.to_numpy(), values)
@@ -260,6 +264,7 @@ def draw_explained(
     if not shown:
         return draw_note("There is no picture of test to show.")
     nearest = max(len(explanations["pictures"][number]["nearest"]) for number in shown)
+    use_fonts_of_this_machine()
     figure = Figure(
         figsize=(1.7 * (2 + nearest), 1.95 * len(shown) + 0.5), layout="constrained", dpi=72
     )
@@ -286,4 +291,4 @@ def _show(axes: Axes, pixels: np.ndarray, title: str) -> None:
 
 
 def _name(label: str) -> str:
-    return escape_math(shorten(label, 18))
+    return write_name(label, 18)

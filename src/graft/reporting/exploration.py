@@ -14,9 +14,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from graft.reporting.contact_sheets import embed_jpeg
 from graft.reporting.report import render_page
-from graft.reporting.style import BLUE, GREY, ORANGE, clean_axes, escape_math, make_figure, shorten
+from graft.reporting.style import BLUE, GREY, ORANGE, clean_axes, make_figure, write_name
 
 
 def render_profile(table: pd.DataFrame, title: str) -> str:
@@ -82,8 +81,8 @@ class ExplorationContent:
         shortcuts: As of :func:`graft.analysis.shortcuts.measure_shortcuts`.
         folds: Of the cross-validation behind it.
         confidence: Of its intervals together.
-        figures: Name to PNG bytes.
-        sheets: Class and contact sheet, PNG bytes.
+        figures: Name to the bytes of an SVG or PNG.
+        sheets: Class and contact sheet, as the figures.
     """
 
     findings: list[Finding]
@@ -109,9 +108,6 @@ def render_exploration(content: ExplorationContent) -> str:
         others=[finding for finding in content.findings if not finding.is_warning],
         picture_count=int(content.class_summary["pictures"].sum()),
         kinds=content.duplicates["kind"].value_counts().sort_index(),
-        sheets=[(label, embed_jpeg(png)) for label, png in content.sheets],
-        strange=embed_jpeg(content.figures["outlier_pictures"]),
-        conflicting=embed_jpeg(content.figures["conflict_pictures"]),
     )
 
 
@@ -154,7 +150,7 @@ def draw_class_spread(properties: pd.DataFrame, labels: pd.Series) -> Figure:
         axes.set_yticks([])
         axes.set_ylabel("")
     if named:
-        panels[0].set_yticks(range(len(order)), [escape_math(shorten(str(n), 20)) for n in order])
+        panels[0].set_yticks(range(len(order)), [write_name(name, 20) for name in order])
     panels[0].set_ylabel("class" if named else "classes, each panel ordered by its medians")
     return figure
 
@@ -313,7 +309,7 @@ def draw_shortcuts(shortcuts: pd.DataFrame, matters: float) -> Figure:
 
 
 def _name(labels: pd.Series) -> list[str]:
-    return [escape_math(shorten(str(label))) for label in labels]
+    return [write_name(label) for label in labels]
 
 
 def _clean_flat(axes: Axes) -> None:

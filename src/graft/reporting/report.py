@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
+
+from graft.reporting.embedding import embed_figure
 
 Sections = Mapping[str, Any]
 
@@ -172,7 +170,6 @@ def _judge_more_pictures(sizes: Mapping[str, Any]) -> str:
     return says.get(sizes["verdict"], f"Whether more pictures would help is open; {forecast}.")
 
 
-_THUMBNAIL_SIDE = 160
 METRIC_TITLES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -200,7 +197,7 @@ class ReportContent:
         image_size: Side of the pictures that the network sees, in pixels.
         confidence: Coverage of the intervals.
         check: Outcome of the comparison with the saved classifier.
-        figures: Name to PNG bytes.
+        figures: Name to the bytes of an SVG or PNG.
         model: The model that the details are about.
         models: Every model to its metrics; splits and figures as in ``metrics``.
         titles: Every model to what it is, in a line.
@@ -243,7 +240,7 @@ def render_report(content: ReportContent) -> str:
 
 
 def render_page(template: str, **values: Any) -> str:
-    """Fill a template of this package, which may filter by png, thumbnail and percent."""
+    """Fill a template of this package, which may filter by figure and percent."""
     environment = Environment(
         loader=PackageLoader("graft.reporting"),
         autoescape=True,
@@ -251,24 +248,6 @@ def render_page(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["png"] = embed_png
-    environment.filters["thumbnail"] = embed_thumbnail
+    environment.filters["figure"] = embed_figure
     environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
     return environment.get_template(template).render(**values)
-
-
-def embed_png(content: bytes) -> str:
-    """A PNG file as an address that needs no other file."""
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
-
-
-def embed_thumbnail(pixels: np.ndarray) -> str:
-    """A picture (H, W, 3) uint8, at most 160 pixels wide, as an address."""
-    picture = Image.fromarray(pixels)
-    buffer = io.BytesIO()
-    if max(picture.size) > _THUMBNAIL_SIDE:
-        picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
-        picture.save(buffer, "jpeg", quality=85)
-        return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    picture.save(buffer, "png")
-    return embed_png(buffer.getvalue())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
 from functools import cache
+from itertools import accumulate
 
 import matplotlib
 from matplotlib import font_manager
@@ -60,12 +62,46 @@ def clean_axes(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
+def write_name(name: object, length: int = 24) -> str:
+    """A name from the data as a figure can show it.
+
+    Args:
+        name: Any name; control characters, which no SVG may hold, are replaced.
+        length: Columns at most, see :func:`shorten`.
+    """
+    text = "".join("\ufffd" if _is_control(letter) else letter for letter in str(name))
+    return escape_math(shorten(text, length))
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cc" or letter in "\ufffe\uffff"
+
+
+def _is_wide(letter: str) -> bool:
+    return unicodedata.east_asian_width(letter) in ("W", "F")
+
+
 def shorten(text: str, length: int = 24) -> str:
-    """Cut a long name in its middle, where names differ least."""
-    if len(text) <= length:
+    """Cut a long name in its middle, where names differ least.
+
+    Args:
+        text: The name.
+        length: Columns at most; a wide letter, Chinese say, takes two.
+    """
+    if _count_columns(text) <= length:
         return text
     head = (length - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
+    return f"{_take(text, head)}…{_take(text[::-1], length - 1 - head)[::-1]}"
+
+
+def _count_columns(text: str) -> int:
+    return sum(1 + _is_wide(letter) for letter in text)
+
+
+def _take(text: str, columns: int) -> str:
+    """The first letters that fit into so many columns."""
+    widths = accumulate(1 + _is_wide(letter) for letter in text)
+    return "".join(letter for letter, end in zip(text, widths, strict=True) if end <= columns)
 
 
 def escape_math(text: str) -> str:

@@ -109,7 +109,7 @@ def test_names_that_look_like_numbers_or_gaps_stay_text(tmp_path, monkeypatch):
     catalog = explore(make_index(["0012", "NA", "0012"] * 10), tmp_path, monkeypatch)
     assert catalog.load("class_summary")["label"].tolist() == ["0012", "NA"]
     assert ">0012<" in catalog.load("exploration_report")
-    assert list(catalog.load("contact_sheets")) == ["0000_0012.png", "0001_NA.png"]
+    assert list(catalog.load("contact_sheets")) == ["0000_0012.svg", "0001_NA.svg"]
 
 
 @pytest.mark.parametrize(
@@ -215,8 +215,8 @@ def test_the_largest_classes_have_a_contact_sheet_of_a_few_pictures():
     index = make_index(["cat"] * 4 + ["dog/wolf"] * 3 + ["owl"])
     summary = summarise_classes(index)
     sheets = draw_contact_sheets(make_source(index), index, summary, PARAMETERS)
-    assert list(sheets) == ["0000_cat.png", "0001_dog_wolf.png"]
-    assert all(png.startswith(b"\x89PNG") for png in sheets.values())
+    assert list(sheets) == ["0000_cat.svg", "0001_dog_wolf.svg"]
+    assert "dog/wolf: 3 of 3 pictures" in sheets["0001_dog_wolf.svg"].decode()
     assert sheets == draw_contact_sheets(make_source(index), index, summary, PARAMETERS)
     assert len(read_some(make_source(index), index, PARAMETERS)) == 3
 

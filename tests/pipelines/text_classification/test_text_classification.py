@@ -32,6 +32,7 @@ from graft.pipelines.text_classification.parameters import TextParameters
 from graft.pipelines.text_classification.tokens import TokenTexts, collect_texts, split_parts
 from graft.training.backup import TrainingBackup
 
+PNG = b"\x89PNG"
 NAMES = ["bad", "good"]
 WORDS = {3: "awful", 4: "lovely", 5: "<film>", 6: "we", 7: "saw"}
 PARAMETERS = TextParameters(
@@ -127,7 +128,7 @@ def test_wrong_texts_are_shown_as_text_the_most_confident_first(
     # What is better is decided on dev, where two are wrong; of test figures are shown.
     assert metrics["comparison"]["only_first"] == 2
     page = write_text_report(
-        metrics, predictions, texts, b"", b"", split_parts(texts, 0.25, 3), PARAMETERS
+        metrics, predictions, texts, PNG, PNG, split_parts(texts, 0.25, 3), PARAMETERS
     )
     assert page.index("test/9: ") < page.index("test/8: ")
     assert "test/3: " not in page

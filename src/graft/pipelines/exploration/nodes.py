@@ -21,7 +21,8 @@ from graft.images.crops import parse_crop
 from graft.images.decoding import decode_picture
 from graft.pipelines.exploration.findings import describe_outlier, judge_all, log_findings
 from graft.pipelines.exploration.parameters import ExplorationParameters
-from graft.reporting.contact_sheets import Panel, draw_sheet, encode_figure
+from graft.reporting.contact_sheets import Panel, draw_sheet
+from graft.reporting.embedding import encode_figure
 from graft.reporting.exploration import (
     ExplorationContent,
     draw_class_counts,
@@ -227,7 +228,7 @@ def draw_contact_sheets(
     """Draw some pictures of each of the largest classes.
 
     Returns:
-        ``contact_sheets``: file name to PNG, in the order of ``class_summary``.
+        ``contact_sheets``: file name to SVG, in the order of ``class_summary``.
     """
     sheets = {}
     classes = class_summary.head(parameters.contact_sheet.classes)["label"]
@@ -236,7 +237,7 @@ def draw_contact_sheets(
     for number, label in enumerate(classes):
         pictures = members.get_group(label)
         panels = read_some(raw_images, pictures, parameters)
-        name = f"{number:04d}_{re.sub(r'[^A-Za-z0-9-]+', '_', label)[:40]}.png"
+        name = f"{number:04d}_{re.sub(r'[^A-Za-z0-9-]+', '_', label)[:40]}.svg"
         title = f"{label}: {len(panels):,} of {len(pictures):,} pictures"
         sheets[name] = encode_figure(draw_sheet(panels, title))
     return sheets
@@ -272,7 +273,7 @@ def write_exploration_report(
     """Write one HTML page of all that was found, and tell the main findings.
 
     Returns:
-        ``exploration_report``: HTML. The figures come in as PNG bytes.
+        ``exploration_report``: HTML. The figures come in as the bytes of SVGs.
     """
     findings = judge_all(
         class_summary, duplicates, label_conflicts, outliers, shortcuts, parameters

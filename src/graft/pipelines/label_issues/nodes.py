@@ -20,7 +20,7 @@ from graft.pipelines.label_issues.judging import (
 )
 from graft.pipelines.label_issues.parameters import LabelDoubtsParameters
 from graft.progress import tell
-from graft.reporting.report import embed_thumbnail
+from graft.reporting.embedding import embed_thumbnail
 
 COLUMNS = [
     "rank",

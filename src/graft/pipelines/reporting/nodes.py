@@ -46,7 +46,7 @@ def write_report(
     ``titles`` maps the name of every candidate to what it is, in a line.
 
     Returns:
-        ``report``: HTML. The figures come in as PNG bytes.
+        ``report``: HTML. The figures come in as the bytes of SVGs.
     """
     model = comparison["chosen"]
     touched = (split_check.get("given") or {}).get("touched")
