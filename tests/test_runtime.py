@@ -93,3 +93,13 @@ def test_what_must_be_set_before_the_import_is_set_and_what_the_user_sets_stays(
     show = f"import graft, os; print(os.environ['{name}'])"
     assert run(show).stdout == f"{ENVIRONMENT[name]}\n"
     assert run(f"import os; os.environ['{name}'] = 'mine'; {show}").stdout == "mine\n"
+
+
+def test_what_was_imported_is_not_looked_through_for_garbage_again(fakes: Path) -> None:
+    code = (
+        "import gc, graft\n"
+        "before = gc.get_freeze_count()\n"
+        "import tensorflow\n"
+        "print(before, gc.get_freeze_count() > 0, gc.isenabled())"
+    )
+    assert run(code, fakes).stdout == "0 True True\n"
