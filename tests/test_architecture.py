@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline_registry": {"pipelines"},
     "settings": {
         "caching", "datasets.keras_model", "hooks", "pipeline_registry", "shared_values",
-        "sources.stores", "tracking",
+        "sources.stores", "text_values", "tracking",
     },
     "hooks": {
         "caching", "configuration", "datasets.atomic", "datasets.environments",
@@ -53,7 +53,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "shared_values": set(),
     "configuration": set(),
-    "typed_parameters": set(),
+    "text_values": set(),
+    "typed_parameters": {"text_values"},
     "cli": {"caching", "configuration", "tracking", "typed_parameters"},
     "__main__": {"cli", "serving"},
 }  # fmt: skip

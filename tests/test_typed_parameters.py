@@ -16,7 +16,15 @@ from graft.errors import GraftError
 from graft.typed_parameters import convert_parameters, resolve_path, split_parameters
 
 PARAMETERS = {
-    "stage": {"epochs": 5, "rate": 0.1, "flip": False, "name": "auto", "target": None, "list": [1]}
+    "stage": {
+        "epochs": 5,
+        "rate": 0.1,
+        "flip": False,
+        "name": "auto",
+        "target": None,
+        "list": [1],
+        "include_classes": [],
+    }
 }
 VALUES = {"seed": 42, "source": "data/01_raw", "dataset": "digits", "other": None}
 ODD_TEXTS = [
@@ -59,6 +67,8 @@ def test_a_text_stays_as_it_was_typed(name, text):
         ("stage.target=yes", "yes"),
         ("stage.target=null", None),
         ("stage.unknown=3", 3),
+        ("stage.include_classes=[no, 007, 🐈]", ["no", "007", "🐈"]),
+        ("stage.include_classes=[]", []),
     ],
 )
 def test_the_rest_is_what_is_declared_or_looks_like(typed, expected):

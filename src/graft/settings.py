@@ -9,6 +9,7 @@ from graft.hooks import CommandCheckHook, RunSummaryHook
 from graft.pipeline_registry import add_upstream
 from graft.shared_values import SharedValuesHook
 from graft.sources.stores import close_archives
+from graft.text_values import TextKeepingConfigLoader
 
 # A candidate's data sets carry its name before a dot, for whoever reads them too.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
@@ -28,6 +29,7 @@ if find_spec("mlflow"):
     # Hooks are called from the last to the first: the record comes after the manifest.
     HOOKS = (TrackingHook(), *HOOKS)
 
+CONFIG_LOADER_CLASS = TextKeepingConfigLoader
 # Kedro's own way of merging drops every parameter that an environment or the command line
 # does not repeat.
 CONFIG_LOADER_ARGS = {

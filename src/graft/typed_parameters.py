@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from graft.errors import GraftError
+from graft.text_values import quote_texts
 
 _NAME = r"[A-Za-z_][\w.\-]*"
 # A comma ends a value only before another NAME=: paths may have commas in them.
@@ -84,7 +85,7 @@ def convert_parameters(
                 raise GraftError(f"--params gives {group} a value and parts; got '{name}={text}'")
         if isinstance(place.get(last), dict):
             raise GraftError(f"--params gives {last} a value and parts; got '{name}={text}'")
-        place[last] = escape_interpolation(text) if is_text else _convert(text, declared)
+        place[last] = escape_interpolation(text) if is_text else _convert(text, declared, last)
     return nested
 
 
@@ -126,7 +127,7 @@ def _look_up(tree: Mapping[str, Any], name: str) -> Any:
     return found
 
 
-def _convert(text: str, declared: Any) -> Any:
+def _convert(text: str, declared: Any, name: str) -> Any:
     bare = text.strip()
     if bare in _NOTHING:
         return None
@@ -138,7 +139,8 @@ def _convert(text: str, declared: Any) -> Any:
     if _NUMBER.fullmatch(bare):
         return float(bare)
     try:
-        value = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={bare}"]))
+        names_quoted = quote_texts(f"{name}: {bare}").partition(": ")[2]
+        value = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={names_quoted}"]))
     except Exception:  # YAML's and OmegaConf's own kinds: it is no YAML
         return escape_interpolation(text)
     found = value["value"] if isinstance(value, dict) else text

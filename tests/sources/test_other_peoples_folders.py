@@ -177,7 +177,7 @@ def test_links_are_followed_on_request_and_never_in_a_circle(linked, get_facts):
 
 
 @pytest.mark.parametrize("name", [False, 7, 1.1, None])
-def test_names_of_classes_that_yaml_took_for_something_else_are_refused(tmp_path, name):
+def test_names_of_classes_that_are_no_text_are_refused(tmp_path, name):
     (tmp_path / "labels.txt").write_text("01")
-    with pytest.raises(GraftError, match=r"names of classes are text; .*unless they are quoted"):
+    with pytest.raises(GraftError, match=r"names of classes are text, such as .*modern.; got 0: "):
         read_label_line(tmp_path / "labels.txt", class_names={0: name, 1: "yes"})

@@ -422,8 +422,7 @@ def _define_part(
     for key, word in (("split", split), ("source", source)):
         if not isinstance(word, str | None):
             raise GraftError(
-                f"{key} of the source '{name}' is text; quote it, such as {key}: '2024'; "
-                f"got {word!r}"
+                f"{key} of the source '{name}' is text, such as {key}: test; got {word!r}"
             )
     split = check_split(split, f"the source '{name}'")
     type_, arguments = parse_dataset_definition(options) if "type" in options else (None, {})

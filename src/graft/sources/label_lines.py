@@ -57,8 +57,7 @@ def _check_class_names(class_names: Mapping[object, object] | None) -> dict[str,
     for key, value in class_names.items():
         if not isinstance(value, str):
             raise GraftError(
-                "names of classes are text; YAML takes yes, no, 007 and 1.10 for something else "
-                f"unless they are quoted: {{{key}: 'yes'}}; got {key}: {value!r}"
+                f"names of classes are text, such as {{{key}: modern}}; got {key}: {value!r}"
             )
     names = {str(key): str(value).strip() for key, value in class_names.items()}
     for key, value in names.items():
