@@ -30,8 +30,8 @@ _NEEDED = ("fastapi", "jinja2", "onnxruntime", "prometheus_client", "python_mult
 @click.option("--seconds-per-picture", type=float, help="Longest time to decode a picture.")
 @click.option("--memory-mb", type=int, help="Most memory to decode a picture, MiB.")
 @click.option("--decoders", type=int, help="Processes that decode.")
-@click.option("--networks", type=int, help="Calls of the network at once.")
-@click.option("--threads", type=int, help="Threads of the network; 0: as ONNX Runtime likes.")
+@click.option("--networks", type=int, help="Calls of the network at once; 0: one a processor.")
+@click.option("--threads", type=int, help="Threads of a call (1); 0: as ONNX Runtime likes.")
 @click.option("--top", type=int, help="Classes listed a picture.")
 def serve(folder: str, **options: object) -> None:
     """Serve the exported champion in FOLDER.

@@ -12,6 +12,7 @@ import numpy as np
 from starlette.requests import Request
 
 from graft.classifier.answers import rank_classes
+from graft.compute.streams import count_workers
 from graft.serving.engine import Engine, Model
 from graft.serving.measuring import Measures
 from graft.serving.service_settings import ServiceSettings
@@ -34,7 +35,8 @@ class Service:
         self.engine, self.settings = engine, settings
         self.measures = Measures()
         self.decoders = Decoders(settings)
-        self._asking = ThreadPoolExecutor(settings.networks, "network")
+        networks = settings.networks or count_workers()
+        self._asking = ThreadPoolExecutor(networks, "network")
         self.at_once, self.is_ending = 0, False
 
     async def classify(self, pictures: Sequence[bytes], model: Model) -> list[dict[str, Any]]:

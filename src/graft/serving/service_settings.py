@@ -28,8 +28,9 @@ class ServiceSettings(BaseModel):
         seconds_per_picture: Longest time that decoding one picture may take (415).
         memory_mb: Most memory that decoding one picture may take, in MiB; enforced on Linux (415).
         decoders: Processes that decode.
-        networks: Calls of the network at once.
-        threads: Threads of each call; 0 lets ONNX Runtime choose.
+        networks: Calls of the network at once; 0: as many as there are processors.
+        threads: Threads of each call; 0 lets ONNX Runtime choose. One, unless set: several
+            threads of a call wait for each other (``benchmarks/batching.py``).
         top: Classes that are listed a picture.
         reload_seconds: How often to look whether there is a new model.
     """
@@ -50,8 +51,8 @@ class ServiceSettings(BaseModel):
     seconds_per_picture: PositiveFloat = 10.0
     memory_mb: PositiveInt = 512
     decoders: PositiveInt = 2
-    networks: PositiveInt = 1
-    threads: int = Field(default=0, ge=0)
+    networks: int = Field(default=0, ge=0)
+    threads: int = Field(default=1, ge=0)
     top: PositiveInt = 5
     reload_seconds: PositiveFloat = 1.0
 

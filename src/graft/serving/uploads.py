@@ -116,6 +116,9 @@ class _Form:
         target += data
 
 
+_CALLBACKS = [name for name in vars(_Form) if name.startswith("on_")]
+
+
 def read_body(
     chunks: AsyncIterator[bytes], declared: str | None, settings: ServiceSettings
 ) -> AsyncIterator[bytes]:
@@ -158,9 +161,8 @@ async def read_form(
     if kind != b"multipart/form-data" or not boundary:
         raise Refusal(415, "pictures are sent as files of a form (multipart/form-data)")
     form = _Form(settings)
-    names = [name for name in dir(form) if name.startswith("on_")]
     try:
-        parser = MultipartParser(boundary, {name: getattr(form, name) for name in names})  # type: ignore[arg-type]
+        parser = MultipartParser(boundary, {name: getattr(form, name) for name in _CALLBACKS})  # type: ignore[arg-type]
         async for chunk in body:
             parser.write(chunk)
         parser.finalize()
