@@ -22,6 +22,7 @@ from helpers.exports import make_export, write_export
 from helpers.pictures import encode
 
 RED = encode(np.full((9, 9, 3), (200, 20, 20), np.uint8))
+FORM = b'--b\r\nContent-Disposition: form-data; name="x"; filename="f"\r\n\r\n'
 # What an environment with the extra `serve` alone does not have.
 WITHOUT = """
 import sys
@@ -70,6 +71,11 @@ def ask(client: httpx.Client, address: str) -> httpx.Response:
     return client.post(f"{address}/predict", files={"pictures": ("p", RED, "image/png")})
 
 
+def connect(address: str) -> socket.socket:
+    host, port = address.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=20)
+
+
 def test_it_needs_no_tensorflow_and_no_kedro(folder) -> None:
     with serve(folder) as (process, address), httpx.Client(timeout=60) as client:
         answer = ask(client, address)
@@ -77,8 +83,7 @@ def test_it_needs_no_tensorflow_and_no_kedro(folder) -> None:
         assert client.get(address).status_code == 200
         assert "server" not in answer.headers
         # A client that says nothing, and one that drips, keep nobody else waiting.
-        host, port = address.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port))) as quiet:
+        with connect(address) as quiet:
             quiet.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\n")
             assert ask(client, address).status_code == 200
         process.send_signal(signal.SIGTERM)
@@ -87,8 +92,7 @@ def test_it_needs_no_tensorflow_and_no_kedro(folder) -> None:
 
 def test_a_request_that_drips_in_is_given_up(folder) -> None:
     with serve(folder, "--seconds=1") as (_, address):
-        host, port = address.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=20) as drip:
+        with connect(address) as drip:
             drip.sendall(
                 b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
                 b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
@@ -99,12 +103,42 @@ def test_a_request_that_drips_in_is_given_up(folder) -> None:
         assert 0.5 < time.monotonic() - start < 10
 
 
+def test_heads_that_drip_in_or_never_end_are_given_up(folder) -> None:
+    with serve(folder, "--seconds=1") as (_, address), httpx.Client(timeout=60) as client:
+        silent, dripping, endless = [connect(address) for _ in range(3)]
+        start = time.monotonic()
+        dripping.sendall(b"GET / HT")
+        endless.sendall(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 12_000)
+        assert endless.recv(4096).startswith(b"HTTP/1.1 400 ")
+        assert ask(client, address).status_code == 200
+        for connection in (silent, dripping):
+            assert connection.recv(4096) == b""
+            assert 0.5 < time.monotonic() - start < 10
+            connection.close()
+        endless.close()
+        # One that was answered may ask again, and has as long for it as the first time.
+        time.sleep(1.2)
+        assert ask(client, address).status_code == 200
+
+
+def test_a_body_without_end_is_refused_and_not_kept(folder) -> None:
+    with serve(folder) as (_, address), connect(address) as endless:
+        endless.sendall(
+            b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000000\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        )
+        assert b" 413 " in endless.recv(4096)
+    with serve(folder, "--request-bytes=100000") as (_, address), connect(address) as endless:
+        endless.sendall(
+            b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+            + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (FORM, *[bytes(9999)] * 11))
+        )
+        assert b" 413 " in endless.recv(4096)
+
+
 def test_sigterm_finishes_what_is_in_flight(folder) -> None:
-    body = (
-        b'--b\r\nContent-Disposition: form-data; name="x"; filename="f"\r\n\r\n'
-        + RED
-        + b"\r\n--b--"
-    )
+    body = FORM + RED + b"\r\n--b--"
     with serve(folder) as (process, address):
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=30) as half:

@@ -7,10 +7,12 @@ import contextlib
 import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import uvicorn
 
 from graft.serving.app import create_app
+from graft.serving.connections import Connection
 from graft.serving.engine import Engine
 from graft.serving.service_settings import ServiceSettings
 
@@ -56,7 +58,9 @@ def run_server(engine: Engine, settings: ServiceSettings) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
-        # A connection that says nothing is not waited for.
+        http=partial(Connection, seconds=settings.seconds),  # type: ignore[arg-type]
+        ws="none",
+        # A connection that says nothing after an answer is not waited for.
         timeout_keep_alive=5,
         timeout_graceful_shutdown=int(settings.seconds) + 5,
     )
