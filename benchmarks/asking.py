@@ -85,6 +85,15 @@ class Client:
             self._socket.close()
             self._socket = None
 
+    def connect(self) -> None:
+        """Be let in.
+
+        Raises:
+            ConnectionRefusedError: If nobody listens.
+        """
+        self._socket = socket.create_connection(self._place, self._patience)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
     def ask(self, request: bytes) -> Reply:
         """Send a request and read its answer.
 
@@ -93,8 +102,8 @@ class Client:
         """
         begun = time.perf_counter()
         if self._socket is None:
-            self._socket = socket.create_connection(self._place, self._patience)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connect()
+        assert self._socket is not None
         try:
             self._socket.sendall(request)
             status, headers, body = _read_reply(self._socket)

@@ -36,25 +36,43 @@ class Served:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
-    def list_children(self) -> list[int]:
-        """Numbers of the processes that it has started: its decoders."""
+    def list_decoders(self) -> list[int]:
+        """Numbers of the processes that decode for it."""
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return [int(one) for task in tasks for one in (task / "children").read_text().split()]
+        children = [one for task in tasks for one in (task / "children").read_text().split()]
+        # Python starts one beside them that cleans up.
+        return [int(one) for one in children if b"spawn_main" in _read(one, "cmdline")]
 
     def read_memory(self) -> float:
         """Resident memory of the process itself, in MB; its decoders are apart."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        return _weigh(self.process.pid)
+
+    def read_memories(self) -> float:
+        """Resident memory of the process and its decoders, in MB."""
+        return sum(map(_weigh, [self.process.pid, *self.list_decoders()]))
 
     def count_processor(self) -> tuple[float, float]:
         """Seconds of the processors that it and its decoders have taken."""
-        return _count(self.process.pid), sum(map(_count, self.list_children()))
+        return _count(self.process.pid), sum(map(_count, self.list_decoders()))
+
+
+def _read(number: int | str, name: str) -> bytes:
+    """What Linux tells of a process; nothing if it has ended."""
+    try:
+        return Path(f"/proc/{number}/{name}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def _weigh(number: int) -> float:
+    fields = _read(number, "statm").split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6 if fields else 0.0
 
 
 def _count(number: int) -> float:
     # The name in parentheses may have spaces; user and system time are the 14th and 15th field.
-    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    fields = _read(number, "stat").rpartition(b")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
 @contextlib.contextmanager

@@ -90,14 +90,16 @@ def test_it_needs_no_tensorflow_and_no_kedro(folder) -> None:
         assert process.wait(20) == 0
 
 
-def test_a_request_that_drips_in_is_given_up(folder) -> None:
-    with serve(folder, "--seconds=1") as (_, address):
+def test_a_request_that_drips_in_takes_nobodys_place_and_is_given_up(folder) -> None:
+    options = ("--seconds=1", "--requests-at-once=1")
+    with serve(folder, *options) as (_, address), httpx.Client(timeout=60) as client:
         with connect(address) as drip:
             drip.sendall(
                 b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
                 b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
             )
             start = time.monotonic()
+            assert ask(client, address).status_code == 200
             told = drip.recv(4096)
         assert b" 408 " in told
         assert 0.5 < time.monotonic() - start < 10
@@ -135,6 +137,23 @@ def test_a_body_without_end_is_refused_and_not_kept(folder) -> None:
             + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (FORM, *[bytes(9999)] * 11))
         )
         assert b" 413 " in endless.recv(4096)
+
+
+def test_many_connections_at_once_are_answered_or_sent_away(folder) -> None:
+    form = FORM + RED + b"\r\n--b--"
+    request = (
+        b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n"
+        b"Content-Type: multipart/form-data; boundary=b\r\n\r\n%s" % (len(form), form)
+    )
+    with serve(folder, "--requests-at-once=4") as (_, address), contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(connect(address)) for _ in range(200)]
+        for connection in connections:
+            connection.sendall(request)
+        told = [connection.recv(65536).split(b"\r\n\r\n")[0] for connection in connections]
+    statuses = [int(head.split()[1]) for head in told]
+    assert set(statuses) <= {200, 429}
+    assert 200 in statuses
+    assert all(b"retry-after" in head.lower() for head in told if b" 429 " in head)
 
 
 def test_sigterm_finishes_what_is_in_flight(folder) -> None:

@@ -310,6 +310,39 @@ def test_too_many_at_once_are_sent_away_and_too_slow_ones_given_up(folder) -> No
         wait_until(lambda: send(client, draw()).status_code == 200)
 
 
+def test_a_decoder_that_is_killed_costs_nobody_an_answer(folder, monkeypatch) -> None:
+    with start(folder) as client:
+        assert send(client, draw()).status_code == 200
+        (worker,) = client.app.state.service.decoders._crew
+        worker._process.kill()
+        assert send(client, draw()).status_code == 200
+        # One that does not even start is tried again, and then it is nobody's picture's fault.
+        begin, failures = worker._start, iter([True, True, False, True, True, True, False])
+
+        def fail() -> None:
+            if next(failures):
+                raise GraftError("a process that decodes pictures cannot start")
+            begin()
+
+        monkeypatch.setattr(worker, "_start", fail)
+        worker.end()
+        assert send(client, draw()).status_code == 200
+        worker.end()
+        refused = send(client, draw())
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert send(client, draw()).status_code == 200
+
+
+def test_what_is_still_coming_in_is_bounded_for_all_together(folder) -> None:
+    with start(folder, requests_at_once=1, request_bytes=300_000) as client:
+        intake = client.app.state.service.intake
+        assert intake._held == 0
+        intake._held = 299_000
+        crowded = send(client, bytes(150_000))
+        assert (crowded.status_code, crowded.headers["retry-after"]) == (429, "1")
+        assert intake._held == 299_000
+
+
 def test_a_new_model_is_taken_up_without_a_lost_or_mixed_answer(tmp_path) -> None:
     old, new = make_export(["dark", "red"]), make_export(["red", "dark"], flip=True)
     folder = write_export(tmp_path / "onnx", old)

@@ -12,7 +12,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import ClientDisconnect
 
 from graft import __version__
 from graft.serving.engine import Engine
@@ -21,7 +20,7 @@ from graft.serving.inference_protocol import add_inference_protocol
 from graft.serving.page import render_page, wants_page
 from graft.serving.service import Service
 from graft.serving.service_settings import ServiceSettings
-from graft.serving.uploads import Refusal, read_body, read_form
+from graft.serving.uploads import Refusal, read_form
 
 logger = logging.getLogger(__name__)
 
@@ -86,16 +85,14 @@ def _add_pages(app: FastAPI, service: Service) -> None:
         if request.headers.get("authorization"):
             service.refuse_stranger(request)
         too_slow = Refusal(408, f"a request must come in within {settings.seconds:g} s")
-        body = read_body(request.stream(), request.headers.get("content-length"), settings)
         kind = request.headers.get("content-type", "")
-        try:
-            form = await within(settings.seconds, read_form(body, kind, settings), too_slow)
-        except ClientDisconnect:
-            raise Refusal(400, "the request was cut short") from None
+        coming = read_form(service.intake.read(request), kind, settings)
+        form = await within(settings.seconds, coming, too_slow)
         service.refuse_stranger(request, form.fields.get("token"))
         too_late = Refusal(504, f"not answered within {settings.seconds:g} s", retry_after=5)
         left = deadline - time.monotonic()
-        results = await within(left, service.classify(form.pictures, model), too_late)
+        with service.work():
+            results = await within(left, service.classify(form.pictures, model), too_late)
         status = 200
         if all("error" in result for result in results):
             status = results[0]["status"]

@@ -33,7 +33,7 @@ _WORK = ("/predict", "/infer")
 
 
 class Guard:
-    """Number at once, headers and figures of every request.
+    """Headers and figures of every request, and no work for one that comes in a crowd.
 
     Written for ASGI itself: Starlette's own way, a function around each request, starts a task
     and two streams for it, half of what a request costs beside its picture.
@@ -63,18 +63,10 @@ class Guard:
 
         is_work = scope["method"] == "POST" and scope["path"].endswith(_WORK)
         try:
-            if is_work and service.at_once >= service.settings.requests_at_once:
-                reason = f"{service.at_once} requests are being worked on"
-                response = refuse(Request(scope), service, Refusal(429, reason, retry_after=1))
+            if is_work and (refusal := service.refuse_crowd()):
+                # Before it has come in, which would be in vain.
+                response = refuse(Request(scope), service, refusal)
                 await response(scope, receive, send_marked)
-            elif is_work:
-                service.at_once += 1
-                measures.at_once.set(service.at_once)
-                try:
-                    await self._app(scope, receive, send_marked)
-                finally:
-                    service.at_once -= 1
-                    measures.at_once.set(service.at_once)
             else:
                 await self._app(scope, receive, send_marked)
         finally:

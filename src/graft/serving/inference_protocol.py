@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import numpy as np
 from fastapi import FastAPI
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from graft import __version__
@@ -19,7 +20,7 @@ from graft.serving.engine import Model
 from graft.serving.guard import REFUSALS, within
 from graft.serving.service import Service
 from graft.serving.service_settings import ServiceSettings
-from graft.serving.uploads import Refusal, read_body
+from graft.serving.uploads import Refusal
 
 
 def add_inference_protocol(app: FastAPI, service: Service) -> None:
@@ -73,14 +74,14 @@ def add_inference_protocol(app: FastAPI, service: Service) -> None:
         deadline = time.monotonic() + settings.seconds
         service.refuse_stranger(request)
         model = find(name)
-        body = read_body(request.stream(), request.headers.get("content-length"), settings)
         too_slow = Refusal(408, f"a request must come in within {settings.seconds:g} s")
-        content = await within(settings.seconds, _collect(body), too_slow)
+        content = await within(settings.seconds, _collect(service.intake.read(request)), too_slow)
         # Numbers as text take a while to read; nobody else is to wait for it.
-        asked, pixels = await asyncio.to_thread(_read_tensor, content, model, settings)
-        too_late = Refusal(504, f"not answered within {settings.seconds:g} s", retry_after=5)
-        left = deadline - time.monotonic()
-        found = await within(left, service.run(pixels, model), too_late)
+        with service.work():
+            asked, pixels = await asyncio.to_thread(_read_tensor, content, model, settings)
+            too_late = Refusal(504, f"not answered within {settings.seconds:g} s", retry_after=5)
+            left = deadline - time.monotonic()
+            found = await within(left, service.run(pixels, model), too_late)
         said = {
             "model_name": name,
             "model_version": model.exported.digest,
@@ -98,11 +99,9 @@ def add_inference_protocol(app: FastAPI, service: Service) -> None:
         return JSONResponse(said, headers={"X-Graft-Model": model.exported.digest})
 
 
-async def _collect(body: AsyncIterator[bytes]) -> bytes:
-    try:
+async def _collect(body: AsyncGenerator[bytes]) -> bytes:
+    async with contextlib.aclosing(body):
         return b"".join([chunk async for chunk in body])
-    except ClientDisconnect:
-        raise Refusal(400, "the request was cut short") from None
 
 
 def _read_tensor(

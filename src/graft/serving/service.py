@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +17,7 @@ from graft.compute.streams import count_workers
 from graft.serving.engine import Engine, Model
 from graft.serving.measuring import Measures
 from graft.serving.service_settings import ServiceSettings
-from graft.serving.uploads import Decoders, Refusal
+from graft.serving.uploads import Decoders, Intake, Refusal
 
 
 class Service:
@@ -35,14 +36,22 @@ class Service:
         self.engine, self.settings = engine, settings
         self.measures = Measures()
         self.decoders = Decoders(settings)
+        self.intake = Intake(settings)
         networks = settings.networks or count_workers()
         self._asking = ThreadPoolExecutor(networks, "network")
         self.at_once, self.is_ending = 0, False
 
     async def classify(self, pictures: Sequence[bytes], model: Model) -> list[dict[str, Any]]:
-        """What is said of every picture; one that cannot be used has ``error`` and ``status``."""
+        """What is said of every picture; one that cannot be used has ``error`` and ``status``.
+
+        Raises:
+            Refusal: 503, if there was nobody to decode one.
+        """
         exported = model.exported
         decoded = await asyncio.gather(*(self.decoders.decode(one, exported) for one in pictures))
+        for one in decoded:
+            if isinstance(one, Refusal) and one.retry_after is not None:
+                raise one
         said: list[dict[str, Any]] = []
         good = [pixels for pixels in decoded if not isinstance(pixels, Refusal)]
         answers = iter(await self.ask(np.stack(good), model) if good else [])
@@ -84,6 +93,31 @@ class Service:
         findings, answers = await loop.run_in_executor(self._asking, model.ask, pixels)
         self.measures.count(findings, answers)
         return findings.probabilities
+
+    def refuse_crowd(self) -> Refusal | None:
+        """Why there is no room for another request; None if there is."""
+        if self.at_once < self.settings.requests_at_once:
+            return None
+        return Refusal(429, f"{self.at_once} requests are being worked on", retry_after=1)
+
+    @contextlib.contextmanager
+    def work(self) -> Iterator[None]:
+        """Count a request among those at once, from when it has come in.
+
+        One that drips in takes nobody's place.
+
+        Raises:
+            Refusal: 429, if there are too many.
+        """
+        if refusal := self.refuse_crowd():
+            raise refusal
+        self.at_once += 1
+        self.measures.at_once.set(self.at_once)
+        try:
+            yield
+        finally:
+            self.at_once -= 1
+            self.measures.at_once.set(self.at_once)
 
     def refuse_stranger(self, request: Request, given: str | None = None) -> None:
         """Refuse who does not bring the token.

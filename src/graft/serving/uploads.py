@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect, Request
 
 from graft.classifier.exported import Exported
 from graft.compute.worker_process import Failure, Item, Limits
 from graft.compute.workers import Worker
-from graft.errors import PictureError
+from graft.errors import GraftError, PictureError
 from graft.images.colours import show_in_rgb
 from graft.images.decoding import (
     ValueRange,
@@ -26,6 +29,7 @@ from graft.images.decoding import (
 )
 from graft.serving.service_settings import ServiceSettings
 
+logger = logging.getLogger(__name__)
 _HEADER_BYTES = 4096
 _FIELD_BYTES = 1024
 
@@ -119,37 +123,53 @@ class _Form:
 _CALLBACKS = [name for name in vars(_Form) if name.startswith("on_")]
 
 
-def read_body(
-    chunks: AsyncIterator[bytes], declared: str | None, settings: ServiceSettings
-) -> AsyncIterator[bytes]:
-    """The chunks of a request's body, as long as they are not too many.
+class Intake:
+    """Counts the bytes of requests while they come in.
 
     Args:
-        chunks: As they come in.
-        declared: The header ``Content-Length``, if there is one.
-        settings: The limit.
-
-    Raises:
-        Refusal: As soon as more bytes than allowed are announced; of the iterator, if more come.
+        settings: The limits: of one request, and of all together that are still coming in, which
+            is a picture of the largest size for each of the requests at once.
     """
-    most = settings.request_bytes
-    refusal = Refusal(413, f"a request has at most {most:,} bytes")
-    if declared is not None and declared.isdigit() and int(declared) > most:
-        raise refusal
 
-    async def count() -> AsyncIterator[bytes]:
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._most = settings.request_bytes
+        self._most_together = max(
+            settings.requests_at_once * settings.picture_bytes, settings.request_bytes
+        )
+        self._held = 0
+
+    def read(self, request: Request) -> AsyncGenerator[bytes]:
+        """The chunks of a request's body, as long as they are not too many.
+
+        Raises:
+            Refusal: If more bytes than allowed are announced; of the iterator, if more come, of
+                this request or of all together.
+        """
+        too_long = Refusal(413, f"a request has at most {self._most:,} bytes")
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > self._most:
+            raise too_long
+        return self._count(request, too_long)
+
+    async def _count(self, request: Request, too_long: Refusal) -> AsyncGenerator[bytes]:
         total = 0
-        async for chunk in chunks:
-            total += len(chunk)
-            if total > most:
-                raise refusal
-            yield chunk
-
-    return count()
+        try:
+            async for chunk in request.stream():
+                total += len(chunk)
+                self._held += len(chunk)
+                if total > self._most:
+                    raise too_long
+                if self._held > self._most_together:
+                    raise Refusal(429, "too much is coming in at once", retry_after=1)
+                yield chunk
+        except ClientDisconnect:
+            raise Refusal(400, "the request was cut short") from None
+        finally:
+            self._held -= total
 
 
 async def read_form(
-    body: AsyncIterator[bytes], content_type: str, settings: ServiceSettings
+    body: AsyncGenerator[bytes], content_type: str, settings: ServiceSettings
 ) -> Upload:
     """The pictures and fields of a form, ``multipart/form-data``.
 
@@ -163,8 +183,9 @@ async def read_form(
     form = _Form(settings)
     try:
         parser = MultipartParser(boundary, {name: getattr(form, name) for name in _CALLBACKS})  # type: ignore[arg-type]
-        async for chunk in body:
-            parser.write(chunk)
+        async with contextlib.aclosing(body):
+            async for chunk in body:
+                parser.write(chunk)
         parser.finalize()
     except FormParserError:
         raise Refusal(400, "the form is damaged or was cut short") from None
@@ -199,6 +220,19 @@ def read_upload(
     if picture.format not in formats:
         return 415, f"of the format {picture.format}; taken are {', '.join(formats)}"
     return decode_picture(data, image_size, pixels, colour=colour, value_range=value_range)
+
+
+_STARTS = 3
+
+
+def _solve(worker: Worker, item: Item) -> Any:
+    """What a worker makes of an item; one whose process is killed as it starts starts again."""
+    for start in range(_STARTS):
+        try:
+            return worker.solve([item])[0]
+        except GraftError as error:
+            logger.warning("Decoder      start %d of %d failed: %s", start + 1, _STARTS, error)
+    return Refusal(503, "no process that decodes pictures can start now", retry_after=5)
 
 
 class Decoders:
@@ -239,6 +273,8 @@ class Decoders:
         )
         if isinstance(result, Failure):
             return Refusal(415, result.reason)
+        if isinstance(result, Refusal):
+            return result
         if isinstance(result, tuple):
             return Refusal(*result)
         pixels: np.ndarray = result
@@ -252,13 +288,13 @@ class Decoders:
         for worker in self._crew:
             worker.end()
 
-    async def _solve(self, item: Item | Failure) -> Any:
+    async def _solve(self, item: Item) -> Any:
         worker = await self._idle.get()
         # A request that is given up leaves its worker at work: it is idle when it has ended.
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._threads, worker.solve, [item])
+        work = loop.run_in_executor(self._threads, _solve, worker, item)
         work.add_done_callback(lambda _: self._idle.put_nowait(worker))
-        (result,) = await asyncio.shield(work)
-        if isinstance(result, Exception):
+        result = await asyncio.shield(work)
+        if isinstance(result, Exception) and not isinstance(result, Refusal):
             raise result
         return result
