@@ -139,7 +139,11 @@ def alter(export: Path, folder: Path) -> Path:
     facts["class_names"] = [f"another {name}" for name in facts["class_names"]]
     (folder / FACTS).write_text(json.dumps(facts, ensure_ascii=False))
     network, classes = onnx.load(folder / facts["file"]), len(facts["class_names"])
-    bias = next(one for one in network.graph.initializer if list(one.dims) == [classes])
+    bias = next(
+        one
+        for one in network.graph.initializer
+        if list(one.dims) == [classes] and one.data_type == onnx.TensorProto.FLOAT
+    )
     values = onnx.numpy_helper.to_array(bias)
     moved = values + np.linspace(0, 1, classes, dtype=values.dtype)
     bias.CopyFrom(onnx.numpy_helper.from_array(moved, bias.name))

@@ -17,6 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from graft.classifier.exported import list_checksums
 from graft.errors import GraftError
 from graft.images.decoding import decode_picture
 from graft.serving.app import create_app
@@ -398,6 +399,11 @@ def test_only_a_whole_onnx_export_is_served(tmp_path, folder) -> None:
     lite = write_export(tmp_path / "litert", make_export(NAMES, format="litert"))
     with pytest.raises(GraftError, match="the service runs the format onnx"):
         Engine(lite, 1)
+    senseless = {name: data for name, data in files.items() if name != "checksums.json"}
+    senseless["model.onnx"] = b"no network"
+    senseless["checksums.json"] = list_checksums(senseless)
+    with pytest.raises(GraftError, match=r"ONNX Runtime must be able to load .*; export again"):
+        Engine(write_export(tmp_path / "senseless", senseless), 1)
     with pytest.raises(GraftError, match=r"make it with `kedro run --pipelines=export`"):
         find_export(tmp_path / "absent")
     models = tmp_path / "models"

@@ -69,7 +69,7 @@ def load_model(folder: Path, threads: int) -> Model:
         threads: Of the network; 0 lets ONNX Runtime choose.
 
     Raises:
-        GraftError: If a file is not as it was exported, or it is another format.
+        GraftError: If a file is not as it was exported, it is another format, or it cannot run.
     """
     import onnxruntime
 
@@ -84,9 +84,15 @@ def load_model(folder: Path, threads: int) -> Model:
     # A thread that waits for work by turning round takes the processor from the decoders.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        str(folder / exported.facts["file"]), options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        session = onnxruntime.InferenceSession(
+            str(folder / exported.facts["file"]), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime has a kind of its own for every fault
+        raise GraftError(
+            "ONNX Runtime must be able to load the network; export again with `kedro run "
+            f"--pipelines=export`; got '{folder}': {str(error).splitlines()[0]}"
+        ) from error
     name = session.get_inputs()[0].name
     model = Model(exported, lambda pictures: session.run(None, {name: pictures}))
     # The first call plans the memory: at nobody's expense.
