@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ class Served:
         lines = iter(self.process.stdout.readline, "")
         self.address = next(line for line in lines if line.startswith("Ready")).split()[1]
         self.seconds = time.perf_counter() - begun
+        # A pipe that nobody empties stops whoever writes into it.
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
 
     def end(self) -> int:
         """End it as a supervisor does; its exit code."""

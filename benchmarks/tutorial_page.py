@@ -15,6 +15,7 @@ after requests that nobody counts.
 from __future__ import annotations
 
 import argparse
+import logging
 import socket
 import statistics
 import sys
@@ -35,6 +36,7 @@ def run_page(weights: str) -> None:
     from keras.applications import mobilenet_v2
     from PIL import Image
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     model = mobilenet_v2.MobileNetV2(weights=weights)
     app = Flask(__name__)
 

@@ -9,14 +9,15 @@ import time
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from graft import __version__
 from graft.serving.engine import Engine
-from graft.serving.guard import REFUSALS, Guard, add_refusals, within
+from graft.serving.guard import Guard, add_refusals, within
 from graft.serving.inference_protocol import add_inference_protocol
+from graft.serving.interface import Predicted, describe_form, list_refusals, publish
 from graft.serving.page import render_page, wants_page
 from graft.serving.service import Service
 from graft.serving.service_settings import ServiceSettings
@@ -57,6 +58,7 @@ def create_app(engine: Engine, settings: ServiceSettings) -> FastAPI:
     app.mount("/static", StaticFiles(packages=[("graft.serving", "static")]), "static")
     _add_pages(app, service)
     add_inference_protocol(app, service)
+    publish(app)
     return app
 
 
@@ -77,7 +79,14 @@ def _add_pages(app: FastAPI, service: Service) -> None:
         """The page."""
         return HTMLResponse(render_page(settings, service.engine.model))
 
-    @app.post("/predict", openapi_extra=_FORM, responses=REFUSALS)
+    @app.post(
+        "/predict",
+        openapi_extra=describe_form(settings),
+        responses={
+            200: {"model": Predicted, "content": {"text/html": {}}},
+            **list_refusals(400, 401, 408, 413, 415, 429, 503, 504, with_page=True),
+        },
+    )
     async def predict(request: Request) -> Response:
         """Classify the pictures of a form; JSON, or the page if that is what is accepted."""
         deadline = time.monotonic() + settings.seconds
@@ -108,31 +117,13 @@ def _add_pages(app: FastAPI, service: Service) -> None:
             said["error"] = results[0]["error"]
         return JSONResponse(said, status, headers)
 
-    @app.get("/metrics", response_class=Response)
+    @app.get(
+        "/metrics",
+        response_class=PlainTextResponse,
+        responses={200: {"description": "In Prometheus' text format."}, **list_refusals(401)},
+    )
     async def show_metrics(request: Request) -> Response:
         """Figures for Prometheus."""
         service.refuse_stranger(request)
         content_type = "text/plain; version=0.0.4; charset=utf-8"
         return Response(service.measures.render(), media_type=content_type)
-
-
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["pictures"],
-                    "properties": {
-                        "pictures": {
-                            "type": "array",
-                            "items": {"type": "string", "contentMediaType": "image/*"},
-                        },
-                        "token": {"type": "string"},
-                    },
-                }
-            }
-        },
-    }
-}

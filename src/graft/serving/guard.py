@@ -123,14 +123,3 @@ async def within(seconds: float, work: Awaitable[Any], refusal: Refusal) -> Any:
             return await work
     except TimeoutError:
         raise refusal from None
-
-
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The form is damaged, or has no picture."},
-    401: {"description": "The token is missing or wrong."},
-    408: {"description": "The request came in too slowly."},
-    413: {"description": "Too many bytes, pixels or pictures."},
-    415: {"description": "No picture, a damaged one, or of a format that is not taken."},
-    429: {"description": "Too many requests at once; see Retry-After."},
-    504: {"description": "Not answered in time; see Retry-After."},
-}

@@ -1,25 +1,38 @@
-"""The Open Inference Protocol, version 2, with tensors as JSON."""
+"""The routes of the Open Inference Protocol, version 2."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import math
 import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import numpy as np
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from graft import __version__
 from graft.serving.engine import Model
-from graft.serving.guard import REFUSALS, within
+from graft.serving.guard import within
+from graft.serving.interface import (
+    Inferred,
+    Live,
+    ModelMetadata,
+    ModelReady,
+    Ready,
+    Server,
+    describe_tensor,
+    list_refusals,
+)
 from graft.serving.service import Service
-from graft.serving.service_settings import ServiceSettings
+from graft.serving.tensors import (
+    INPUT,
+    LENGTH_HEADER,
+    OUTPUT,
+    read_tensor,
+    write_probabilities,
+)
 from graft.serving.uploads import Refusal
 
 
@@ -33,106 +46,79 @@ def add_inference_protocol(app: FastAPI, service: Service) -> None:
             raise Refusal(404, f"the model is called '{model.exported.facts['name']}'")
         return model
 
-    @app.get("/v2")
-    async def describe_server() -> dict[str, Any]:
-        return {"name": "graft", "version": __version__, "extensions": []}
+    @app.get("/v2", responses={200: {"model": Server}})
+    async def describe_server() -> JSONResponse:
+        """What the server is."""
+        said = {"name": "graft", "version": __version__, "extensions": ["binary_tensor_data"]}
+        return JSONResponse(said)
 
-    @app.get("/v2/health/live")
-    async def tell_live() -> dict[str, bool]:
-        return {"live": True}
+    @app.get("/v2/health/live", responses={200: {"model": Live}})
+    async def tell_live() -> JSONResponse:
+        """Whether the server answers."""
+        return JSONResponse({"live": True})
 
-    @app.get("/v2/health/ready")
+    @app.get(
+        "/v2/health/ready",
+        responses={200: {"model": Ready}, 503: {"model": Ready, "description": "It is ending."}},
+    )
     async def tell_ready() -> JSONResponse:
+        """Whether the server takes requests."""
         is_ready = not service.is_ending
         return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
-    @app.get("/v2/models/{name}")
-    async def describe_model(name: str) -> dict[str, Any]:
+    @app.get("/v2/models/{name}", responses={200: {"model": ModelMetadata}, **list_refusals(404)})
+    async def describe_model(name: str) -> JSONResponse:
+        """What the model takes and gives."""
         model = find(name)
         classes = len(model.exported.class_names)
-        return {
+        said: dict[str, Any] = {
             "name": name,
             "versions": [model.exported.digest],
             "platform": "onnx_onnxv1",
-            "inputs": [
-                {"name": "pictures", "datatype": "UINT8", "shape": [-1, *model.picture_shape]}
-            ],
-            "outputs": [
-                {"name": "probabilities", "datatype": "FP32", "shape": [-1, classes]},
-            ],
+            "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, *model.picture_shape]}],
+            "outputs": [{"name": OUTPUT, "datatype": "FP32", "shape": [-1, classes]}],
             "parameters": {"class_names": model.exported.class_names},
         }
+        return JSONResponse(said)
 
-    @app.get("/v2/models/{name}/ready")
-    async def tell_model_ready(name: str) -> dict[str, Any]:
+    @app.get(
+        "/v2/models/{name}/ready", responses={200: {"model": ModelReady}, **list_refusals(404)}
+    )
+    async def tell_model_ready(name: str) -> JSONResponse:
+        """Whether the model takes requests."""
         find(name)
-        return {"name": name, "ready": True}
+        return JSONResponse({"name": name, "ready": True})
 
-    @app.post("/v2/models/{name}/infer", responses=REFUSALS)
-    async def infer(name: str, request: Request) -> JSONResponse:
-        """Calibrated probabilities of decoded pictures, sent as numbers."""
+    @app.post(
+        "/v2/models/{name}/infer",
+        openapi_extra=describe_tensor(settings),
+        responses={
+            200: {
+                "model": Inferred,
+                "description": f"As JSON; or, if bytes are wanted, so much JSON as {LENGTH_HEADER} "
+                "says and then the numbers.",
+                "content": {"application/octet-stream": {}},
+            },
+            **list_refusals(400, 401, 404, 408, 413, 429, 504),
+        },
+    )
+    async def infer(name: str, request: Request) -> Response:
+        """Calibrated probabilities of decoded pictures."""
         deadline = time.monotonic() + settings.seconds
         service.refuse_stranger(request)
         model = find(name)
         too_slow = Refusal(408, f"a request must come in within {settings.seconds:g} s")
         content = await within(settings.seconds, _collect(service.intake.read(request)), too_slow)
-        # Numbers as text take a while to read; nobody else is to wait for it.
+        length = request.headers.get(LENGTH_HEADER)
         with service.work():
-            asked, pixels = await asyncio.to_thread(_read_tensor, content, model, settings)
+            # Numbers as text take a while to read; nobody else is to wait for it.
+            asked = await asyncio.to_thread(read_tensor, content, length, model, settings.pictures)
             too_late = Refusal(504, f"not answered within {settings.seconds:g} s", retry_after=5)
             left = deadline - time.monotonic()
-            found = await within(left, service.run(pixels, model), too_late)
-        said = {
-            "model_name": name,
-            "model_version": model.exported.digest,
-            "outputs": [
-                {
-                    "name": "probabilities",
-                    "datatype": "FP32",
-                    "shape": list(found.shape),
-                    "data": found.ravel().tolist(),
-                }
-            ],
-        }
-        if "id" in asked:
-            said["id"] = str(asked["id"])
-        return JSONResponse(said, headers={"X-Graft-Model": model.exported.digest})
+            found = await within(left, service.run(asked.pixels, model), too_late)
+        return write_probabilities(found, asked, name, model)
 
 
 async def _collect(body: AsyncGenerator[bytes]) -> bytes:
     async with contextlib.aclosing(body):
         return b"".join([chunk async for chunk in body])
-
-
-def _read_tensor(
-    content: bytes, model: Model, settings: ServiceSettings
-) -> tuple[dict[str, Any], np.ndarray]:
-    """The request, and its pictures (n, H, W, channels), uint8.
-
-    Raises:
-        Refusal: If it is not what the protocol says.
-    """
-    try:
-        asked = json.loads(content)
-        (given,) = asked["inputs"]
-        name, kind, shape = given["name"], given["datatype"], tuple(map(int, given["shape"]))
-        data = given["data"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise Refusal(
-            400, "a request has one of 'inputs' with 'name', 'datatype', 'shape' and 'data'"
-        ) from None
-    expected = ("pictures", "UINT8", model.picture_shape)
-    if (name, kind, shape[1:]) != expected or not 1 <= shape[0] <= settings.pictures:
-        raise Refusal(
-            400,
-            f"the input is 'pictures', UINT8, of shape [1 to {settings.pictures}, "
-            f"{', '.join(map(str, model.picture_shape))}]",
-        )
-    try:
-        numbers = np.asarray(data, dtype=np.int64).ravel()
-        is_whole = numbers.size == math.prod(shape) and 0 <= numbers.min() <= numbers.max() <= 255
-    except (ValueError, TypeError, OverflowError):
-        is_whole = False
-    if not is_whole:
-        raise Refusal(400, f"'data' is {math.prod(shape):,} whole numbers from 0 to 255")
-    return asked, numbers.astype(np.uint8).reshape(shape)
