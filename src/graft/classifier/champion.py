@@ -16,7 +16,8 @@ from graft.classifier.answers import Answer, Findings, decide
 from graft.classifier.model_file import read_model, write_model
 from graft.errors import GraftError, PictureError
 from graft.images.colours import show_in_rgb
-from graft.images.decoding import decode_picture, parse_range
+from graft.images.decoding import decode_picture
+from graft.images.deep_pictures import parse_range
 
 if TYPE_CHECKING:
     import keras

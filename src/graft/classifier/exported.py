@@ -19,7 +19,8 @@ from graft.analysis.temperature import apply_temperature
 from graft.classifier.answers import Answer, Findings, decide
 from graft.errors import GraftError
 from graft.images.colours import show_in_rgb
-from graft.images.decoding import decode_picture, parse_range
+from graft.images.decoding import decode_picture
+from graft.images.deep_pictures import parse_range
 
 FACTS, CHECKSUMS = "classifier.json", "checksums.json"
 

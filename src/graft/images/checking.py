@@ -13,7 +13,8 @@ from PIL import Image
 
 from graft.errors import PictureError
 from graft.images.crops import Box
-from graft.images.decoding import ValueRange, cut_out, find_values, open_picture, to_rgb
+from graft.images.decoding import cut_out, find_values, open_picture, to_rgb
+from graft.images.deep_pictures import ValueRange
 
 OK = "ok"
 QUARANTINED = "quarantined"

@@ -7,7 +7,6 @@ picture looks the same to the network whether it is trained on, tested on or ser
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,113 +20,13 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from graft.errors import PictureError
 from graft.images.colours import COLOURS
 from graft.images.crops import Box
-
-ValueRange = tuple[float, float]
-
-
-def parse_range(text: str | None) -> tuple[float, float] | None:
-    """Two numbers with a hyphen between them, the lower first; None if it is something else.
-
-    Examples:
-        >>> parse_range("0-4095"), parse_range("-1000-3000"), parse_range("5-5")
-        ((0.0, 4095.0), (-1000.0, 3000.0), None)
-    """
-    number = r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*"
-    found = re.fullmatch(f"{number}-{number}", text or "")
-    if found is None or float(found[1]) >= float(found[2]):
-        return None
-    return float(found[1]), float(found[2])
-
-
-def scale_to_8_bits(picture: Image.Image, value_range: ValueRange | None = None) -> Image.Image:
-    """Scale values of more than 8 bits down to 8.
-
-    Args:
-        picture: Of one channel of integers of more than 8 bits, or of floating-point numbers.
-        value_range: Values that become 0 and 255; what lies outside becomes these too. None takes
-            what the picture alone says, see :func:`widen_range`.
-
-    Returns:
-        The picture in mode ``"L"``. NaN becomes the lowest value, infinity the nearest end.
-    """
-    pixels = np.asarray(picture)
-    if value_range is None:
-        low, high = _find_range(pixels)
-        low, high = (low, high) if picture.mode == "F" else widen_range(low, high)
-    else:
-        low, high = value_range
-    scaled = np.empty(pixels.shape, np.uint8)
-    for rows in _list_strips(pixels):
-        strip = np.nan_to_num(pixels[rows].astype(np.float64), nan=low, posinf=high, neginf=low)
-        scaled[rows] = np.clip((strip - low) / ((high - low) or 1.0), 0, 1) * 255 + 0.5
-    return Image.fromarray(scaled)
-
-
-def widen_range(low: float, high: float) -> ValueRange:
-    """The range of the instrument that gave integers from ``low`` to ``high``.
-
-    Cameras, microscopes and X-ray detectors count to 10, 12 or 14 bits and are stored in 16.
-
-    Examples:
-        >>> widen_range(3, 900), widen_range(0, 4000), widen_range(-1000, 3000)
-        ((0.0, 1023.0), (0.0, 4095.0), (-1000.0, 3000.0))
-    """
-    if low < 0:
-        return float(low), float(high)
-    ends = (float(2**bits - 1) for bits in _DEPTHS)
-    return 0.0, next((end for end in ends if high <= end), float(high))
-
-
-_DEPTHS = (8, 10, 12, 14, 16)
-# Of TIFF: the lowest and highest value that its maker says there can be.
-_S_MIN_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE = 340, 341
-
-
-def find_values(picture: Image.Image) -> ValueRange | None:
-    """Lowest and highest value of a picture of more than 8 bits, by its tags, else its pixels.
-
-    Returns:
-        Them; None for a picture of 8 bits.
-
-    Raises:
-        PictureError: If the picture is truncated or its pixels are damaged.
-        MemoryError: If there is too little memory.
-    """
-    if not is_deep(picture):
-        return None
-    with _decoder("more pixels inside than its header says, and too many"):
-        picture.load()
-        low, high = _find_range(np.asarray(picture))
-        tags = getattr(picture, "tag_v2", {})
-        low = _read_tag(tags.get(_S_MIN_SAMPLE_VALUE), low)
-        return low, max(_read_tag(tags.get(_S_MAX_SAMPLE_VALUE), high), low)
-
-
-def is_deep(picture: Image.Image) -> bool:
-    """Whether a picture, as it is opened, has more than 8 bits a value."""
-    return picture.mode.startswith(("I", "F"))
-
-
-def _read_tag(value: Any, otherwise: float) -> float:
-    value = value[0] if isinstance(value, tuple) and value else value
-    return float(value) if isinstance(value, int | float) else otherwise
-
-
-def _find_range(pixels: np.ndarray) -> tuple[float, float]:
-    """Lowest and highest finite value; 0 and 1 if there is none."""
-    low, high = np.inf, -np.inf
-    for rows in _list_strips(pixels):
-        strip = pixels[rows].astype(np.float64)
-        finite = strip[np.isfinite(strip)]
-        low, high = finite.min(initial=low), finite.max(initial=high)
-    return (float(low), float(high)) if low <= high else (0.0, 1.0)
-
-
-def _list_strips(pixels: np.ndarray) -> list[slice]:
-    """Rows for which arithmetic in 64 bits takes little memory."""
-    height = max(1, 2**20 // pixels.shape[1])
-    return [slice(start, start + height) for start in range(0, len(pixels), height)]
-
+from graft.images.deep_pictures import (
+    ValueRange,
+    is_deep,
+    keep_low_bits,
+    read_range,
+    scale_to_8_bits,
+)
 
 # Pillow warns between one and two times its pixel limit and raises above that. A warning
 # in a log protects nobody: from its first limit on, a decompression bomb is an error.
@@ -174,6 +73,7 @@ def open_picture(data: bytes, max_pixels: int) -> Image.Image:
             f"{picture.width}×{picture.height} pixels, more than the {max_pixels:,} "
             "that max_pixels allows"
         )
+    keep_low_bits(picture, data)
     return picture
 
 
@@ -220,12 +120,30 @@ def list_formats() -> list[str]:
     return [name for name in Image.OPEN if name != "EPS"]
 
 
+def find_values(picture: Image.Image) -> ValueRange | None:
+    """Lowest and highest value of a picture of more than 8 bits, by its tags, else its pixels.
+
+    Returns:
+        Them; None for a picture of 8 bits.
+
+    Raises:
+        PictureError: If the picture is truncated or its pixels are damaged.
+        MemoryError: If there is too little memory.
+    """
+    if not is_deep(picture):
+        return None
+    with _decoder("more pixels inside than its header says, and too many"):
+        picture.load()
+        return read_range(picture)
+
+
 def to_rgb(picture: Image.Image, value_range: ValueRange | None = None) -> Image.Image:
     """Decode a picture whole and bring it to upright 8-bit RGB.
 
     The EXIF orientation is applied. Transparent pictures are laid on white, for the colour
-    under a transparent pixel is arbitrary. Greys of more than 8 bits are scaled down from
-    ``value_range``, see :func:`scale_to_8_bits`; Pillow itself would clip them to white.
+    under a transparent pixel is arbitrary. Values of more than 8 bits are scaled down from
+    ``value_range``, see :func:`graft.images.deep_pictures.scale_to_8_bits`; Pillow itself would
+    clip greys to white and cut colours off.
 
     Raises:
         PictureError: If the picture is truncated or its pixels are damaged.
@@ -233,9 +151,8 @@ def to_rgb(picture: Image.Image, value_range: ValueRange | None = None) -> Image
     """
     with _decoder("more pixels inside than its header says, and too many"):
         picture.load()
-        picture = _turn_upright(picture)
-        if is_deep(picture):
-            return scale_to_8_bits(picture, value_range).convert("RGB")
+        shown = scale_to_8_bits(picture, value_range) if is_deep(picture) else picture
+        picture = _turn_upright(shown, picture.getexif())
         if picture.has_transparency_data:
             layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
             canvas = Image.new("RGB", layer.size, _BACKGROUND)
@@ -306,9 +223,9 @@ def decode_picture(
     return COLOURS[colour](resize(picture, image_size))
 
 
-def _turn_upright(picture: Image.Image) -> Image.Image:
+def _turn_upright(picture: Image.Image, exif: Image.Exif) -> Image.Image:
     """As ``ImageOps.exif_transpose``, which writes the EXIF data anew too and may fail at that."""
-    method = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation))
+    method = _TURNS.get(exif.get(ExifTags.Base.Orientation))
     return picture if method is None else picture.transpose(method)
 
 

@@ -21,12 +21,11 @@ from graft.compute.workers import Worker
 from graft.errors import GraftError, PictureError
 from graft.images.colours import show_in_rgb
 from graft.images.decoding import (
-    ValueRange,
     decode_picture,
     list_formats,
     open_picture,
-    parse_range,
 )
+from graft.images.deep_pictures import ValueRange, parse_range
 from graft.serving.service_settings import ServiceSettings
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import show_in_rgb
 from graft.images.crops import parse_crop
-from graft.images.decoding import decode_picture, parse_range
+from graft.images.decoding import decode_picture
+from graft.images.deep_pictures import parse_range
 from graft.parameters.base import BackboneParameters
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.pictures import DecodingParameters

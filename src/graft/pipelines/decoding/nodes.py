@@ -17,7 +17,8 @@ from graft.errors import GraftError, PictureError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import count_channels
 from graft.images.crops import parse_crop
-from graft.images.decoding import decode_picture, list_formats, parse_range
+from graft.images.decoding import decode_picture, list_formats
+from graft.images.deep_pictures import parse_range
 from graft.parameters.pictures import DecodingParameters
 from graft.progress import track
 from graft.sources.source import ImageSource

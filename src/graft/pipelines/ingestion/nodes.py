@@ -17,7 +17,8 @@ from graft.compute.workers import Failure, Limits, map_isolated
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.checking import OK, QUARANTINED, PictureFacts, check_picture, describe_unusable
-from graft.images.decoding import list_formats, parse_range, widen_range
+from graft.images.decoding import list_formats
+from graft.images.deep_pictures import parse_range, widen_range
 from graft.images.duplicates import SAME_PIXELS
 from graft.pipelines.ingestion.labels import apply_reviews, cluster_pictures, settle_conflicts
 from graft.pipelines.ingestion.parameters import IngestionParameters

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from graft.images.decoding import parse_range
+from graft.images.deep_pictures import parse_range
 from graft.parameters.base import StageParameters
 
 

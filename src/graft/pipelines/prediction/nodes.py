@@ -23,7 +23,8 @@ from graft.errors import GraftError, PictureError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import show_in_rgb
 from graft.images.crops import parse_crop
-from graft.images.decoding import decode_picture, list_formats, parse_range
+from graft.images.decoding import decode_picture, list_formats
+from graft.images.deep_pictures import parse_range
 from graft.pipelines.prediction.parameters import ImagenetParameters, PredictionParameters
 from graft.progress import tell, track
 from graft.sources.new_pictures import NewPictures
