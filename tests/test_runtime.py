@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from graft.runtime import ENVIRONMENT
+from helpers.exports import make_network
 
 LIBRARIES = ("keras", "tensorflow")
 # A library that is as loud as TensorFlow, on the file descriptor itself.
@@ -103,3 +105,19 @@ def test_what_was_imported_is_not_looked_through_for_garbage_again(fakes: Path) 
         "print(before, gc.get_freeze_count() > 0, gc.isenabled())"
     )
     assert run(code, fakes).stdout == "0 True True\n"
+
+
+def test_onnx_runtime_notes_and_reports_nothing(tmp_path: Path) -> None:
+    network = tmp_path / "model.onnx"
+    network.write_bytes(make_network(np.eye(3)))
+    home = tmp_path / "home"
+    home.mkdir()
+    code = f"""
+import os
+os.environ |= {{"HOME": {str(home)!r}, "XDG_CACHE_HOME": {str(home)!r}}}
+import graft, onnxruntime
+onnxruntime.InferenceSession({str(network)!r}, providers=["CPUExecutionProvider"])
+print("ran")
+"""
+    assert run(code).stdout == "ran\n"
+    assert list(home.rglob("*")) == []

@@ -19,8 +19,11 @@ from types import ModuleType
 # TensorFlow and Keras read these once, when they are first imported or take a device; what the user
 # has set stays. A limit of memory cannot be set once a device is taken, and the first stage that
 # loads a network takes it: so a GPU's memory is taken as it is needed, from the beginning.
+# ONNX Runtime (from 1.32 on Linux too) would otherwise note an identifier of this machine in the
+# home folder and report to its makers.
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
+    "ORT_DISABLE_TELEMETRY": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
