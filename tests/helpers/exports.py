@@ -13,7 +13,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from graft.analysis.familiarity import FAMILIARITY, fit_familiarity
-from graft.classifier.exported import CHECKSUMS, FACTS, list_checksums
+from graft.classifier.exported import CHECKSUMS, FACTS, HEAT_MAP, list_checksums
+from graft.classifier.nearest import NEAREST, SmallPictures, shrink
 from graft.datasets.file_trees import FileTreeDataset
 
 SIZE = 8
@@ -47,10 +48,52 @@ def make_network(weights: np.ndarray) -> bytes:
     return model.SerializeToString()
 
 
+def make_heat_network() -> bytes:
+    """ONNX: how red the four quarters of a picture are, whatever the class."""
+    nodes = [
+        helper.make_node("Cast", ["pictures"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Gather", ["floats", "red"], ["plane"], axis=3),
+        helper.make_node("Unsqueeze", ["plane", "front"], ["planes"]),
+        helper.make_node(
+            "AveragePool", ["planes"], ["quarters"], kernel_shape=[SIZE // 2] * 2,
+            strides=[SIZE // 2] * 2,
+        ),
+        helper.make_node("Squeeze", ["quarters", "front"], ["map"]),
+        helper.make_node("Div", ["map", "most"], ["heat"]),
+    ]  # fmt: skip
+    graph = helper.make_graph(
+        nodes,
+        "redness",
+        [
+            helper.make_tensor_value_info("pictures", TensorProto.UINT8, [1, SIZE, SIZE, 3]),
+            helper.make_tensor_value_info("classes", TensorProto.INT64, [1]),
+        ],
+        [helper.make_tensor_value_info("heat", TensorProto.FLOAT, [1, 2, 2])],
+        [
+            numpy_helper.from_array(np.array(0, np.int64), "red"),
+            numpy_helper.from_array(np.array([1], np.int64), "front"),
+            numpy_helper.from_array(np.array(255, np.float32), "most"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 9
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
 def make_export(
-    class_names: list[str], flip: bool = False, is_familiar: bool = False, **changes: Any
+    class_names: list[str],
+    flip: bool = False,
+    is_familiar: bool = False,
+    explains: bool = False,
+    **changes: Any,
 ) -> dict[str, bytes]:
-    """Files of an export: the second class is red, the first is not; flipped, the other way."""
+    """Files of an export: the second class is red, the first is not; flipped, the other way.
+
+    One that explains has a heat map and, of the three pictures that it remembers, two to show.
+    """
+    if explains:
+        changes = {"heat_map": "map", "nearest_pictures": 2, **changes}
     weights = np.zeros((3, len(class_names)))
     weights[:2, :2] = np.array([[-0.05, 0.05], [0.05, -0.05]]) * (-1 if flip else 1)
     facts = {
@@ -63,14 +106,23 @@ def make_export(
         "model.onnx": make_network(weights),
         FACTS: json.dumps(facts, ensure_ascii=False).encode(),
     }
+    # Red and green were seen, in every shade; blue was not.
+    seen = np.array([[200.0, 20.0, 20.0], [20.0, 200.0, 20.0], [190.0, 10.0, 30.0]])
     if is_familiar:
-        # Red and green were seen, in every shade; blue was not.
-        seen = np.array([[200.0, 20.0, 20.0], [20.0, 200.0, 20.0], [190.0, 10.0, 30.0]])
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **fit_familiarity(seen, seen + 5, 1, 0.05).pack())
-        files[FAMILIARITY] = buffer.getvalue()
+        files[FAMILIARITY] = _pack(fit_familiarity(seen, seen + 5, 1, 0.05).pack())
+    if explains:
+        drawn = [np.full((20, 30, 3), colour, np.uint8) for colour in seen]
+        labels = [class_names[1], class_names[0], class_names[1]]
+        files[HEAT_MAP] = make_heat_network()
+        files[NEAREST] = _pack(SmallPictures(labels, [shrink(one) for one in drawn]).pack())
     files[CHECKSUMS] = list_checksums(files)
     return files
+
+
+def _pack(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
 
 
 def write_export(folder: Path, files: dict[str, bytes]) -> Path:

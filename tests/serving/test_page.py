@@ -39,7 +39,7 @@ HAND_OVER = """(() => {
 
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    files = make_export(NAMES, is_familiar=True)
+    files = make_export(NAMES, is_familiar=True, explains=True)
     engine = Engine(write_export(folder / "onnx", files), 1)
     app = create_app(engine, ServiceSettings.check(decoders=1, threads=1, pictures=4))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
@@ -99,6 +99,42 @@ def test_pictures_are_chosen_dropped_and_pasted(page, pictures, tmp_path) -> Non
         assert page.evaluate(shown) == "<b>dropped</b>.png"
     assert page.evaluate("document.title") == "colours – Graft"
     # Neither a script that failed nor anything that the policy had to stop.
+    assert page.faults == []
+
+
+def test_a_person_who_asks_why_sees_and_hears_it(page, tmp_path) -> None:
+    page, address = page
+    half = np.full((30, 40, 3), (20, 20, 20), np.uint8)
+    half[:, 20:] = (230, 20, 20)
+    Image.fromarray(half).save(tmp_path / "half.png")
+    page.open(address)
+    page.choose("#pictures", [tmp_path / "half.png"])
+    assert read_answers(page, 1) == ["unlike anything in training"]
+    page.evaluate("document.querySelector('.explain').focus()")
+    for kind in ("keyDown", "keyUp"):
+        page.call("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r",
+                  windowsVirtualKeyCode=13)  # fmt: skip
+    page.wait_for("document.querySelectorAll('.nearest img').length === 2")
+    told = page.evaluate("document.querySelector('.heat figcaption').textContent")
+    assert told == f"The brighter, the more speaks for {NAMES[1]}; most at the top right."
+    names = page.evaluate("[...document.querySelectorAll('.nearest bdi')].map(n => n.textContent)")
+    assert names == [NAMES[1]] * 2
+    # What is heard: the section has the focus and a name, and so has the heat map.
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Explanation"
+    assert page.evaluate("document.querySelector('canvas').getAttribute('aria-label')")
+    pixel = "[...canvas.getContext('2d').getImageData(canvas.width * %s, 9, 1, 1).data]"
+    dark, bright = (
+        page.evaluate(f"(canvas => {pixel % share})(document.querySelector('.heat canvas'))")
+        for share in (0.1, 0.9)
+    )
+    assert bright[1] > dark[1] + 50
+    sizes = "[...document.querySelectorAll('.nearest img')].map(i => i.naturalWidth)"
+    page.wait_for(f"{sizes}.every(width => width === 30)")
+    for width in (1000, 390):
+        for scheme in ("light", "dark"):
+            page.photograph(tmp_path / f"{width}_{scheme}.png", width, 900, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.title") == "colours – Graft"
     assert page.faults == []
 
 

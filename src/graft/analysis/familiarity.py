@@ -55,6 +55,17 @@ class Familiarity:
             found[rows] = np.sqrt(np.maximum(0, 2 - 2 * nearest))
         return found
 
+    def find_nearest(self, feature: np.ndarray, count: int) -> list[tuple[int, float]]:
+        """The nearest of the remembered pictures: their rows, and how far they are.
+
+        Args:
+            feature: Of one picture, (D,), float.
+            count: How many, at most.
+        """
+        (cosines,) = scale_to_unit(feature[np.newaxis]) @ self._wide.T
+        rows = np.argsort(-cosines, kind="stable")[:count]
+        return [(int(row), float(np.sqrt(max(0, 2 - 2 * cosines[row])))) for row in rows]
+
     @cached_property
     def _wide(self) -> np.ndarray:
         # Once, not with every picture: it takes as long as half a small network.

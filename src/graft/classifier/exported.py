@@ -23,6 +23,7 @@ from graft.images.decoding import decode_picture
 from graft.images.deep_pictures import parse_range
 
 FACTS, CHECKSUMS = "classifier.json", "checksums.json"
+HEAT_MAP = "heat_map.onnx"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class Exported:
         folder: Where it lies.
         facts: ``name``, ``model``, ``format``, ``file`` (the network), ``class_names``,
             ``channels``, ``image_size``, ``colour``, ``max_pixels``, ``preprocessing`` in words,
-            ``temperature``, ``threshold``, ``versions``.
+            ``temperature``, ``threshold``, ``versions``; and, where they lie beside it,
+            ``heat_map`` (the layer that it is of) and ``nearest_pictures``, how many of
+            :mod:`graft.classifier.nearest` may be shown.
         digest: SHA-256 over all files: the name of this very classifier.
         familiarity: What tells pictures unlike those of train; None if it is not known.
     """

@@ -68,10 +68,10 @@ def convert(network: keras.Model, format_: str, folder: Path, calibration: np.nd
             shape=network.inputs[0].shape, dtype=network.inputs[0].dtype, name="pictures"
         )
     ]
-    with _quietly():
+    with convert_quietly():
         if format_ == "onnx":
             network.export(place, format="onnx", verbose=False, input_signature=signature)
-            _number_names(place)
+            number_names(place)
         elif format_ == "saved_model":
             network.export(place, format="tf_saved_model", verbose=False, input_signature=signature)
             # It numbers this very export, and is read by nobody: the same network is the same file.
@@ -80,7 +80,7 @@ def convert(network: keras.Model, format_: str, folder: Path, calibration: np.nd
             place.write_bytes(_convert_to_litert(network, signature, folder, format_, calibration))
 
 
-def _number_names(file: Path) -> None:
+def number_names(file: Path) -> None:
     """Name what is inside an ONNX file by the order in which it is used.
 
     The converter's names and the order of its constants change with Python's hash seed; now the
@@ -169,7 +169,7 @@ def open_format(format_: str, folder: Path) -> Run:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def convert_quietly() -> Iterator[None]:
     """Converters talk; what they say of a failure is in its exception."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

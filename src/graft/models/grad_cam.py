@@ -107,16 +107,39 @@ def _is_map(shape: tuple[int | None, ...]) -> bool:
 _SMALLEST = 1e-37
 
 
-def compile_heat_maps(
-    feature_map: FeatureMap, batch_size: int
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Compile Grad-CAM for batches of one shape.
+def trace_heat(network: keras.Model, pictures: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """Grad-CAM as operations of a graph.
 
     The channels of the map are summed, each weighted by the mean gradient of the class' score
     by that channel, and what is left below 0 speaks against the class and is cut. The score is
     the one before the softmax, which is the logarithm of the probability up to a number that
     all classes share; so the mean of all classes is taken off. A saturated probability does no
     harm to it, nor does a head with one output for two classes.
+
+    Args:
+        network: As of :class:`FeatureMap`.
+        pictures: (n, H, W, channels), uint8.
+        classes: For which class, int64 (n,).
+
+    Returns:
+        Heat (n, h, w), float32, 0 to 1; see :func:`compile_heat_maps`.
+    """
+    maps, probabilities = network(pictures, training=False)
+    scores = tf.math.log(tf.maximum(tf.cast(probabilities, tf.float32), _SMALLEST))
+    scores -= tf.reduce_mean(scores, axis=1, keepdims=True)
+    # Not picked by their number: the gradient of that is none of ONNX's operations.
+    asked = tf.reduce_sum(scores * tf.one_hot(classes, scores.shape[1]), axis=1)
+    # Pictures do not mix: the gradient of the sum holds that of every picture.
+    (gradients,) = tf.gradients(asked, [maps])
+    weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=3))
+    return tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True))
+
+
+def compile_heat_maps(
+    feature_map: FeatureMap, batch_size: int
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Compile Grad-CAM, :func:`trace_heat`, for batches of one shape.
 
     Args:
         feature_map: As of :func:`~graft.models.grad_cam.find_last_map`.
@@ -136,14 +159,7 @@ def compile_heat_maps(
 
     @tf.function(input_signature=signature, autograph=False)
     def measure(pictures: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-        maps, probabilities = network(pictures, training=False)
-        scores = tf.math.log(tf.maximum(tf.cast(probabilities, tf.float32), _SMALLEST))
-        scores -= tf.reduce_mean(scores, axis=1, keepdims=True)
-        # Pictures do not mix: the gradient of the sum holds that of every picture.
-        (gradients,) = tf.gradients(tf.gather(scores, classes, batch_dims=1), [maps])
-        weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
-        heat = tf.nn.relu(tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=3))
-        return tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True))
+        return trace_heat(network, pictures, classes)
 
     def run(pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
         count = len(pictures)

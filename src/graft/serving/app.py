@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
@@ -17,7 +18,7 @@ from graft import __version__
 from graft.serving.engine import Engine
 from graft.serving.guard import Guard, add_refusals, within
 from graft.serving.inference_protocol import add_inference_protocol
-from graft.serving.interface import Predicted, describe_form, list_refusals, publish
+from graft.serving.interface import Explained, Predicted, describe_form, list_refusals, publish
 from graft.serving.page import render_page, wants_page
 from graft.serving.service import Service
 from graft.serving.service_settings import ServiceSettings
@@ -89,22 +90,9 @@ def _add_pages(app: FastAPI, service: Service) -> None:
     )
     async def predict(request: Request) -> Response:
         """Classify the pictures of a form; JSON, or the page if that is what is accepted."""
-        deadline = time.monotonic() + settings.seconds
         model = service.engine.model
-        if request.headers.get("authorization"):
-            service.refuse_stranger(request)
-        too_slow = Refusal(408, f"a request must come in within {settings.seconds:g} s")
-        kind = request.headers.get("content-type", "")
-        coming = read_form(service.intake.read(request), kind, settings)
-        form = await within(settings.seconds, coming, too_slow)
-        service.refuse_stranger(request, form.fields.get("token"))
-        too_late = Refusal(504, f"not answered within {settings.seconds:g} s", retry_after=5)
-        left = deadline - time.monotonic()
-        with service.work():
-            results = await within(left, service.classify(form.pictures, model), too_late)
-        status = 200
-        if all("error" in result for result in results):
-            status = results[0]["status"]
+        results = await _work_on_form(request, service, lambda sent: service.classify(sent, model))
+        status = _find_status(results)
         headers = {"X-Graft-Model": model.exported.digest}
         if wants_page(request):
             return HTMLResponse(render_page(settings, model, results=results), status, headers)
@@ -117,6 +105,24 @@ def _add_pages(app: FastAPI, service: Service) -> None:
             said["error"] = results[0]["error"]
         return JSONResponse(said, status, headers)
 
+    @app.post(
+        "/explain",
+        openapi_extra=describe_form(settings),
+        responses={
+            200: {"model": Explained},
+            **list_refusals(400, 401, 408, 413, 415, 429, 503, 504),
+        },
+    )
+    async def explain(request: Request) -> JSONResponse:
+        """What speaks for the most probable class of each picture, and what is near to it."""
+        model = service.engine.model
+        results = await _work_on_form(request, service, lambda sent: service.explain(sent, model))
+        status = _find_status(results)
+        said = {"model": model.exported.digest, "pictures": results}
+        if status != 200:
+            said["error"] = results[0]["error"]
+        return JSONResponse(said, status, {"X-Graft-Model": model.exported.digest})
+
     @app.get(
         "/metrics",
         response_class=PlainTextResponse,
@@ -127,3 +133,32 @@ def _add_pages(app: FastAPI, service: Service) -> None:
         service.refuse_stranger(request)
         content_type = "text/plain; version=0.0.4; charset=utf-8"
         return Response(service.measures.render(), media_type=content_type)
+
+
+async def _work_on_form(
+    request: Request,
+    service: Service,
+    work: Callable[[list[bytes]], Awaitable[list[dict[str, Any]]]],
+) -> list[dict[str, Any]]:
+    """Take in the pictures of a form, and let work be done on them, within the time of a request.
+
+    Raises:
+        Refusal: If something is missing, wrong, too much or too late.
+    """
+    settings = service.settings
+    deadline = time.monotonic() + settings.seconds
+    if request.headers.get("authorization"):
+        service.refuse_stranger(request)
+    too_slow = Refusal(408, f"a request must come in within {settings.seconds:g} s")
+    kind = request.headers.get("content-type", "")
+    coming = read_form(service.intake.read(request), kind, settings)
+    form = await within(settings.seconds, coming, too_slow)
+    service.refuse_stranger(request, form.fields.get("token"))
+    too_late = Refusal(504, f"not answered within {settings.seconds:g} s", retry_after=5)
+    with service.work():
+        return await within(deadline - time.monotonic(), work(form.pictures), too_late)
+
+
+def _find_status(results: list[dict[str, Any]]) -> int:
+    """That of the first picture if none could be used."""
+    return int(results[0]["status"]) if all("error" in result for result in results) else 200

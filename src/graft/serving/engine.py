@@ -13,6 +13,7 @@ from graft.classifier.answers import Answer, Findings
 from graft.classifier.exported import CHECKSUMS, Exported, read_exported
 from graft.errors import GraftError
 from graft.file_hashes import Stamp, stamp
+from graft.serving.explaining import Explainer
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +25,12 @@ class Model:
     Attributes:
         exported: What is known of it beside its network.
         run: From pictures (n, H, W, channels) uint8 to probabilities and, perhaps, features.
+        explainer: Says what it looked at.
     """
 
     exported: Exported
     run: Callable[[np.ndarray], list[np.ndarray]]
+    explainer: Explainer
 
     @property
     def picture_shape(self) -> tuple[int, int, int]:
@@ -94,7 +97,12 @@ def load_model(folder: Path, threads: int) -> Model:
             f"--pipelines=export`; got '{folder}': {str(error).splitlines()[0]}"
         ) from error
     name = session.get_inputs()[0].name
-    model = Model(exported, lambda pictures: session.run(None, {name: pictures}))
+
+    def run(pictures: np.ndarray) -> list[np.ndarray]:
+        found: list[np.ndarray] = session.run(None, {name: pictures})
+        return found
+
+    model = Model(exported, run, Explainer(exported, run))
     # The first call plans the memory: at nobody's expense.
     model.ask(np.zeros((1, *model.picture_shape), np.uint8))
     return model

@@ -29,7 +29,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_WORK = ("/predict", "/infer")
+_WORK = ("/predict", "/explain", "/infer")
 
 
 class Guard:

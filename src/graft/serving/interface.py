@@ -49,6 +49,31 @@ class Predicted(BaseModel):
     pictures: list[Answered | Unusable]
 
 
+class NearPicture(BaseModel):
+    """A picture of train."""
+
+    class_name: str
+    distance: float
+    jpeg: str = Field(description="Small, in base 64.")
+
+
+class Explanation(BaseModel):
+    """What speaks for the most probable class of a picture."""
+
+    class_name: str
+    heat: list[list[float]] | None = Field(
+        description="How much of it, 0 to 1, row by row over the whole picture; null: not known."
+    )
+    nearest: list[NearPicture] = Field(description="The nearest ones first, if they are shown.")
+
+
+class Explained(BaseModel):
+    """What is said of the pictures of a form, in their order."""
+
+    model: str = Field(description="Digest of the classifier that explains.")
+    pictures: list[Explanation | Unusable]
+
+
 class Server(BaseModel):
     """Metadata of the server."""
 
@@ -113,7 +138,7 @@ class Inferred(BaseModel):
 
 
 def describe_form(settings: ServiceSettings) -> dict[str, Any]:
-    """The form of ``POST /predict``."""
+    """The form of ``POST /predict`` and ``POST /explain``."""
     picture = {"type": "string", "contentMediaType": "image/*", "minLength": 1}
     properties = {
         "pictures": {

@@ -36,6 +36,7 @@ def render_page(settings: ServiceSettings, model: Model, **content: Any) -> str:
         "results": None, "error": None, "name": exported.facts["name"], "digest": exported.digest,
         "class_names": exported.class_names, "settings": settings,
         "needs_token": settings.token is not None, "unlike": UNLIKE, "not_sure": NOT_SURE,
+        "can_explain": model.explainer.can_explain,
         "megabytes": settings.picture_bytes // 2**20,
     }  # fmt: skip
     return _PAGES.get_template("page.html").render({**values, **content})

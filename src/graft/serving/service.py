@@ -47,11 +47,7 @@ class Service:
         Raises:
             Refusal: 503, if there was nobody to decode one.
         """
-        exported = model.exported
-        decoded = await asyncio.gather(*(self.decoders.decode(one, exported) for one in pictures))
-        for one in decoded:
-            if isinstance(one, Refusal) and one.retry_after is not None:
-                raise one
+        decoded = await self._decode(pictures, model)
         said: list[dict[str, Any]] = []
         good = [pixels for pixels in decoded if not isinstance(pixels, Refusal)]
         answers = iter(await self.ask(np.stack(good), model) if good else [])
@@ -62,6 +58,29 @@ class Service:
             else:
                 said.append(next(answers))
         return said
+
+    async def explain(self, pictures: Sequence[bytes], model: Model) -> list[dict[str, Any]]:
+        """What :meth:`~graft.serving.explaining.Explainer.explain` says of every picture.
+
+        Nothing of it is counted: who asks has had the answers before.
+        """
+        loop = asyncio.get_running_loop()
+        said: list[dict[str, Any]] = []
+        for result in await self._decode(pictures, model):
+            if isinstance(result, Refusal):
+                said.append({"error": result.reason, "status": result.status})
+            else:
+                explain = model.explainer.explain
+                said.append(await loop.run_in_executor(self._asking, explain, result))
+        return said
+
+    async def _decode(self, pictures: Sequence[bytes], model: Model) -> list[np.ndarray | Refusal]:
+        exported = model.exported
+        decoded = await asyncio.gather(*(self.decoders.decode(one, exported) for one in pictures))
+        for one in decoded:
+            if isinstance(one, Refusal) and one.retry_after is not None:
+                raise one
+        return decoded
 
     async def ask(self, pixels: np.ndarray, model: Model) -> list[dict[str, Any]]:
         """What the network says of pictures (n, H, W, channels), uint8."""

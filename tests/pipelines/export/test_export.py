@@ -19,6 +19,8 @@ from graft.datasets.file_trees import FileTreeDataset
 from graft.errors import GraftError
 from graft.export import formats
 from graft.models.led_out import lead_out_features
+from graft.parameters.familiarity import FamiliarityParameters
+from graft.pipelines.candidates import draw_train
 from graft.pipelines.export import nodes
 from graft.pipelines.export.nodes import export_champion, measure_latencies
 from graft.pipelines.export.parameters import ExportParameters
@@ -29,8 +31,11 @@ RANDOM = np.random.default_rng(0)
 ALL = ["onnx", "saved_model", "litert", "litert_int8"]
 PARAMETERS = ExportParameters(
     formats=ALL, checked_pictures=30, calibration_pictures=8, largest_difference=1e-4, repeats=1,
-    seed=0,
+    seed=0, heat_map=True, nearest_pictures=2,
 )  # fmt: skip
+FAMILIARITY = FamiliarityParameters(
+    pictures=20, neighbours=2, refused_share=0.05, batch_size=8, seed=0
+)
 IMAGES = RANDOM.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
 SPLITS = pd.DataFrame(
     {
@@ -50,20 +55,22 @@ def make_champion() -> Champion:
     dense = keras.layers.Dense(2, activation="softmax")(keras.layers.Dropout(0.5)(flat))
     model = keras.Model(pixels, dense, name="classifier")
     features = lead_out_features(model).predict(IMAGES, verbose=0)[1]
+    remembered = draw_train(SPLITS, FAMILIARITY.pictures, FAMILIARITY.seed)
     facts = {
         "name": "pets", "model": "frozen", "image_size": 8, "colour": "rgb", "max_pixels": 1000,
         "preprocessing": ["It is squashed."], "temperature": 0.5, "threshold": None,
         "versions": {"keras": "3"},
     }  # fmt: skip
     return Champion(
-        model, ["cat", "犬"], facts, {}, "", fit_familiarity(features[:30], features[30:], 2, 0.05)
-    )
+        model, ["cat", "犬"], facts, {}, "",
+        fit_familiarity(features[remembered], features[30:], 2, 0.05),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "exported"
-    files, check = export_champion(make_champion(), IMAGES, SPLITS, PARAMETERS)
+    files, check = export_champion(make_champion(), IMAGES, SPLITS, PARAMETERS, FAMILIARITY)
     dataset = FileTreeDataset(filepath=str(folder))
     dataset.save(files)
     return folder, check, dataset.load()
@@ -133,7 +140,7 @@ def test_a_format_that_gives_something_else_fails_the_export(monkeypatch) -> Non
     monkeypatch.setattr(nodes, "open_format", disturb)
     parameters = PARAMETERS.model_copy(update={"formats": ["saved_model"]})
     with pytest.raises(GraftError, match=r"saved_model does not give.*got a difference of 0\.0002"):
-        export_champion(make_champion(), IMAGES, SPLITS, parameters)
+        export_champion(make_champion(), IMAGES, SPLITS, parameters, FAMILIARITY)
 
 
 def test_names_that_a_converter_made_up_do_not_count(tmp_path) -> None:
@@ -153,7 +160,7 @@ def test_names_that_a_converter_made_up_do_not_count(tmp_path) -> None:
     onnx.save(model, files[1])
     assert files[0].read_bytes() != files[1].read_bytes()
     for file in files:
-        formats._number_names(file)
+        formats.number_names(file)
     assert files[0].read_bytes() == files[1].read_bytes()
     session = onnxruntime.InferenceSession(files[0])
     probabilities, features = session.run(None, {"pictures": IMAGES})
@@ -171,10 +178,12 @@ def test_latencies_of_all_are_told(exported) -> None:
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     with pytest.raises(GraftError, match=r"\.\[export\].*got no module 'tf2onnx'"):
-        export_champion(make_champion(), IMAGES, SPLITS, PARAMETERS)
+        export_champion(make_champion(), IMAGES, SPLITS, PARAMETERS, FAMILIARITY)
     assert importlib.util.find_spec("tf2onnx"), "the tests run with the extra"
 
 
 def test_without_dev_nothing_can_be_checked() -> None:
     with pytest.raises(GraftError, match="there is none; give dev a share"):
-        export_champion(make_champion(), IMAGES, SPLITS.assign(split="train"), PARAMETERS)
+        export_champion(
+            make_champion(), IMAGES, SPLITS.assign(split="train"), PARAMETERS, FAMILIARITY
+        )

@@ -14,6 +14,7 @@ from graft.classifier.champion import Champion
 from graft.datasets.features import FeatureTable
 from graft.images.colours import make_reader
 from graft.parameters.base import BackboneParameters
+from graft.parameters.familiarity import FamiliarityParameters
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.pipelines.candidates import draw_train
@@ -27,7 +28,7 @@ from graft.pipelines.champion.facts import (
     round_table,
     simplify,
 )
-from graft.pipelines.champion.parameters import ChampionParameters, FamiliarityParameters
+from graft.pipelines.champion.parameters import ChampionParameters
 from graft.progress import tell
 from graft.reporting.model_card import render_model_card
 from graft.types import KerasModel

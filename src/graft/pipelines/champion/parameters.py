@@ -1,6 +1,6 @@
 """Parameters of the champion stage."""
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from graft.parameters.base import StageParameters
 
@@ -16,21 +16,3 @@ class ChampionParameters(StageParameters):
 
     name: str = Field(min_length=1)
     intended_use: str | None
-
-
-class FamiliarityParameters(StageParameters):
-    """How pictures unlike those of train are told.
-
-    Attributes:
-        pictures: At most so many of train are remembered, drawn at random.
-        neighbours: A picture is as far away as its so-many-th nearest of them.
-        refused_share: Share of dev that may be refused.
-        batch_size: Pictures a forward pass.
-        seed: Seed of the draw.
-    """
-
-    pictures: PositiveInt
-    neighbours: PositiveInt
-    refused_share: float = Field(gt=0, lt=1)
-    batch_size: PositiveInt
-    seed: int = Field(ge=0)

@@ -29,7 +29,9 @@ from graft.export.formats import (
     refuse_missing_libraries,
 )
 from graft.images.colours import make_reader
+from graft.parameters.familiarity import FamiliarityParameters
 from graft.pipelines.candidates import draw_train
+from graft.pipelines.export.page_extras import export_heat_map, export_small_pictures
 from graft.pipelines.export.parameters import ExportParameters
 
 _BATCH, _COVERAGE = 16, 0.95
@@ -37,20 +39,27 @@ logger = logging.getLogger(__name__)
 
 
 def export_champion(
-    champion: Champion, images: np.ndarray, splits: pd.DataFrame, parameters: ExportParameters
+    champion: Champion,
+    images: np.ndarray,
+    splits: pd.DataFrame,
+    parameters: ExportParameters,
+    familiarity: FamiliarityParameters,
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Write the champion in every format, and check each on the same pictures of dev.
+
+    With ONNX go its heat map and, if they are asked for, small pictures of train.
 
     Returns:
         ``exported``: content of every file by its name, a folder a format, each with all that is
         needed to use it: see :class:`graft.classifier.exported.Exported`.
         ``export_check``: ``pictures``, ``champion`` (``accuracy`` with its interval) and of every
         format ``largest_difference`` (of a probability), ``same_answers`` (share), ``accuracy``
-        with its interval, ``megabytes`` and ``usable``: whether it may stand in for the champion.
+        with its interval, ``megabytes`` and ``usable``: whether it may stand in for the champion;
+        of ``heat_map`` ``pictures``, ``largest_difference`` and ``layer``, or ``lacking``.
 
     Raises:
-        GraftError: If a library is missing, dev has no picture, or a format in floats gives
-            something else than the champion. What was exported before stays.
+        GraftError: If a library is missing, dev has no picture, or a format in floats or the heat
+            map gives something else than the champion. What was exported before stays.
     """
     refuse_missing_libraries(list(parameters.formats))
     rows = np.flatnonzero(splits["split"] == "dev")[: parameters.checked_pictures]
@@ -81,7 +90,22 @@ def export_champion(
         check[format_] = {
             **found, "megabytes": round(sum(map(len, content.values())) / 1e6, 3)
         }  # fmt: skip
-        content |= _describe(champion, format_)
+        facts: dict[str, Any] = {}
+        if format_ == "onnx" and parameters.heat_map:
+            some = rows[:_BATCH]
+            heat, check["heat_map"] = export_heat_map(
+                champion, read(some), expected[: len(some)].argmax(axis=1)
+            )
+            content |= heat
+            if heat:
+                facts["heat_map"] = check["heat_map"]["layer"]
+        if format_ == "onnx" and parameters.nearest_pictures:
+            content |= export_small_pictures(
+                champion, lambda pictures: np.asarray(network(pictures)[1]), images, splits,
+                familiarity,
+            )  # fmt: skip
+            facts["nearest_pictures"] = parameters.nearest_pictures
+        content |= _describe(champion, format_, facts)
         content[CHECKSUMS] = list_checksums(content)
         files |= {f"{format_}/{name}": data for name, data in content.items()}
     _tell(check, parameters)
@@ -174,8 +198,8 @@ def _measure_accuracy(labels: np.ndarray, probabilities: np.ndarray) -> dict[str
     return {"value": hits / count, "low": low, "high": high}
 
 
-def _describe(champion: Champion, format_: str) -> dict[str, bytes]:
-    """The files beside the network: all that is needed to use it."""
+def _describe(champion: Champion, format_: str, more: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files beside the network: all that is needed to use it, with ``more`` facts of it."""
     known = ("name", "model", "image_size", "colour", "max_pixels", "preprocessing", "temperature",
              "threshold", "versions")  # fmt: skip
     facts = {
@@ -185,6 +209,7 @@ def _describe(champion: Champion, format_: str) -> dict[str, bytes]:
         "file": FILES[format_],
         "channels": champion.model.input_shape[-1],
         "class_names": champion.class_names,
+        **more,
     }
     files = {FACTS: (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode()}
     if champion.familiarity is not None:
@@ -212,4 +237,12 @@ def _tell(check: Mapping[str, Any], parameters: ExportParameters) -> None:
             "             %-12s differs by %.1e at most; answers equal %5.1f %%; %.1f MB%s",
             format_, found["largest_difference"], 100 * found["same_answers"], found["megabytes"],
             "" if found["usable"] else "; LESS ACCURATE",
+        )  # fmt: skip
+    heat = check.get("heat_map", {})
+    if "lacking" in heat:
+        logger.info("             heat_map     none: %s", heat["lacking"])
+    elif heat:
+        logger.info(
+            "             heat_map     differs by %.1e at most, on %d of them; %.1f MB",
+            heat["largest_difference"], heat["pictures"], heat["megabytes"],
         )  # fmt: skip

@@ -11,7 +11,13 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 export_champion,
-                inputs=["champion", "images", "splits", "params:export"],
+                inputs=[
+                    "champion",
+                    "images",
+                    "splits",
+                    "params:export",
+                    "params:familiarity",
+                ],
                 outputs=["exported", "export_check"],
                 name="export_champion",
             ),

@@ -15,6 +15,10 @@ function tell(status, error) {
   find("error").textContent = error;
 }
 
+function addToken(body) {
+  if (find("token")) body.append("token", find("token").value);
+}
+
 function clear() {
   shown.forEach(URL.revokeObjectURL);
   shown = [];
@@ -57,6 +61,9 @@ function show(file, result) {
   // Behind the colon stands how far or how sure; before it is what the headline says.
   card.querySelector(".reason").textContent = result.error || result.reason.split(": ").pop();
   card.querySelector(".bars").append(...(result.classes || []).map(makeBar));
+  if (result.classes && "explains" in document.body.dataset) {
+    card.querySelector("div").append(makeExplainButton(file, picture));
+  }
   find("results").append(card);
 }
 
@@ -70,7 +77,7 @@ async function ask(files) {
   const button = form.querySelector("button");
   const body = new FormData();
   pictures.forEach((file) => body.append("pictures", file, "picture"));
-  if (find("token")) body.append("token", find("token").value);
+  addToken(body);
   button.disabled = true;
   tell("Asking …", "");
   try {
