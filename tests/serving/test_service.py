@@ -186,7 +186,8 @@ def test_the_page_works_without_javascript_and_escapes_all(client) -> None:
         reader = _Reader()
         reader.feed(response.text)
         scripts = [attributes for tag, attributes in reader.tags if tag == "script"]
-        assert scripts == [{"src": "/static/page.js", "defer": None}]
+        names = ("explain", "page")
+        assert scripts == [{"src": f"/static/{name}.js", "defer": None} for name in names]
         assert not [a for _, a in reader.tags if any(n.startswith(("on", "style")) for n in a)]
         places = [
             a.get("src") or a.get("href") for _, a in reader.tags if "src" in a or "href" in a

@@ -18,6 +18,7 @@ from graft.analysis.familiarity import unpack_familiarity
 from graft.analysis.metrics import METRICS
 from graft.datasets import AtomicDataset
 from graft.parameters.base import BackboneParameters
+from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.champion import create_pipeline
 from graft.pipelines.champion.facts import add_evaluation, count_evaluations, hash_data, simplify
 from graft.pipelines.champion.nodes import (
@@ -26,7 +27,7 @@ from graft.pipelines.champion.nodes import (
     measure_familiarity,
     pack_champion,
 )
-from graft.pipelines.champion.parameters import ChampionParameters, FamiliarityParameters
+from graft.pipelines.champion.parameters import ChampionParameters
 from graft.reporting.model_card import render_model_card
 from graft.reporting.report import render_page
 from helpers.classifiers import build_steep_head, build_undecided, look_up_classifier

@@ -19,7 +19,7 @@ from graft.datasets.file_trees import FileTreeDataset
 from graft.errors import GraftError
 from graft.export import formats
 from graft.models.led_out import lead_out_features
-from graft.parameters.familiarity import FamiliarityParameters
+from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.candidates import draw_train
 from graft.pipelines.export import nodes
 from graft.pipelines.export.nodes import export_champion, measure_latencies

@@ -21,7 +21,7 @@ from graft.export.heat_map import convert_heat_map
 from graft.models.backbones import build_backbone
 from graft.models.grad_cam import compile_heat_maps, find_last_map
 from graft.models.heads import average_heads, build_head, join_classifier
-from graft.parameters.familiarity import FamiliarityParameters
+from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.candidates import draw_train
 from graft.pipelines.export import page_extras
 from graft.pipelines.export.page_extras import (

@@ -14,9 +14,9 @@ from graft.classifier.champion import Champion
 from graft.datasets.features import FeatureTable
 from graft.images.colours import make_reader
 from graft.parameters.base import BackboneParameters
-from graft.parameters.familiarity import FamiliarityParameters
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.from_scratch import ScratchTrainingParameters
+from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.candidates import draw_train
 from graft.pipelines.champion.facts import (
     add_evaluation,

@@ -29,7 +29,7 @@ from graft.export.formats import (
     refuse_missing_libraries,
 )
 from graft.images.colours import make_reader
-from graft.parameters.familiarity import FamiliarityParameters
+from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.candidates import draw_train
 from graft.pipelines.export.page_extras import export_heat_map, export_small_pictures
 from graft.pipelines.export.parameters import ExportParameters

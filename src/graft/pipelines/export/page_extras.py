@@ -17,7 +17,7 @@ from graft.classifier.nearest import NEAREST, SmallPictures, shrink
 from graft.errors import GraftError
 from graft.export.heat_map import convert_heat_map
 from graft.images.colours import make_reader
-from graft.parameters.familiarity import FamiliarityParameters
+from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.candidates import draw_train
 
 # One of the 256 levels of heat that the explanation of a mistake is kept in.
