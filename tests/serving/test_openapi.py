@@ -16,7 +16,7 @@ from helpers.services import serve
 # That bytes are a picture, and as many as a shape says, no schema can tell; so what fits the schema
 # may be refused all the same (positive_data_acceptance).
 OPERATIONS = [
-    "GET /", "POST /predict", "GET /metrics", "GET /v2", "GET /v2/health/live",
+    "GET /", "POST /predict", "POST /explain", "GET /metrics", "GET /v2", "GET /v2/health/live",
     "GET /v2/health/ready", "GET /v2/models/{name}", "GET /v2/models/{name}/ready",
     "POST /v2/models/{name}/infer",
 ]  # fmt: skip

@@ -266,7 +266,7 @@ def test_the_examples_of_the_docs_run(folder, tmp_path) -> None:
             )
             assert done.returncode == 0, done.stderr
             assert '"error"' not in done.stdout
-            assert re.search(r'"(answer|class)":"red"', done.stdout)
+            assert re.search(r'"(answer|class_name)":"red"', done.stdout)
         (code,) = read_examples("python")
         done = subprocess.run(
             [sys.executable, "-c", code.replace("http://127.0.0.1:8000", address)],

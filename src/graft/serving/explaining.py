@@ -45,9 +45,9 @@ class Explainer:
             pixels: (H, W, channels), uint8.
 
         Returns:
-            ``class_name``, the most probable one; ``heat``, how much speaks for it, as rows of numbers
-            from 0 to 1 that cover the whole picture, or None; ``nearest``, pictures of train, the
-            nearest first, with ``class_name``, ``distance`` and ``jpeg`` in base 64.
+            ``class_name``, the most probable one; ``heat``, how much speaks for it, as rows of
+            numbers from 0 to 1 that cover the whole picture, or None; ``nearest``, pictures of
+            train, the nearest first, with ``class_name``, ``distance`` and ``jpeg`` in base 64.
         """
         pictures = pixels[np.newaxis]
         outputs = self._run(pictures)
