@@ -14,7 +14,8 @@ them by test;
 a rate that rises for a quarter of the steps and falls as a cosine, in the first block a tenth of
 what it is in the last (BatchNormalization stays as it is, and the best epoch on dev is kept);
 `--tutorial` trains as tutorials do: 25 epochs of the head on the frozen backbone, then 50 of its
-last 20 layers at 1e-5, by `keras.Model.fit` on an `ImageDataGenerator`; the last epoch counts.
+last 20 layers (without BatchNormalization) at 1e-5, by `keras.Model.fit` on an
+`ImageDataGenerator`; the last epoch counts.
 
 `--few train` leaves ten labels a class to train on (of signs two tracks), and dev and test whole;
 `--few all` leaves ten for train and dev together, seven and three (of signs a track each).
@@ -230,9 +231,11 @@ def measure_tutorial(project: Project) -> dict[str, float]:
             keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
         )
         model.fit(batches["train"], validation_data=batches["dev"], epochs=epochs, verbose=0)
+        # As the guide to EfficientNet of Keras does: BatchNormalization stays as it is.
         backbone.trainable = True
-        for layer in backbone.layers[:-TUNED_LAYERS]:
-            layer.trainable = False
+        for place, layer in enumerate(reversed(backbone.layers)):
+            is_fixed = isinstance(layer, keras.layers.BatchNormalization)
+            layer.trainable = place < TUNED_LAYERS and not is_fixed
     seconds = time.perf_counter() - started
     return {"accuracy": float(model.evaluate(batches["test"], verbose=0)[1]), "seconds": seconds}
 
