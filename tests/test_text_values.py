@@ -41,7 +41,7 @@ def _fill(tree: object, name: str) -> object:
     [
         "positive_class: null", "positive_class: ~", "positive_class:", "positive_class: 'no'",
         'include_classes: ["no"]', "source: !!int 7", "epochs: 007", "split: {train: {a: 1}}",
-        "source: [", "",
+        "source: [", "", "dataset: {type: a, shard_rows: 8192}",
     ],
 )  # fmt: skip
 def test_what_is_no_bare_name_is_left_alone(text: str) -> None:

@@ -25,6 +25,9 @@ TEXT_KEYS = frozenset(
         "split", "split_column", "target_source", "weight_column",
     }
 )  # fmt: skip
+# Those whose value may be a mapping to names; a mapping under ``dataset`` is Kedro's own, of a data
+# set within another.
+_MAPPED = {"class_names"}
 _PRESENT = re.compile(rf"\b({'|'.join(sorted(TEXT_KEYS))})\b")
 # The quick one, where PyYAML was built with it.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -47,7 +50,7 @@ class TextKeepingConfigLoader(OmegaConfigLoader):
 def quote_texts(text: str) -> str:
     """A YAML document in which every plain value of :data:`TEXT_KEYS`, save null, is quoted.
 
-    What stands in a list or a mapping that is such a value is quoted too.
+    What stands in a list that is such a value is quoted too, and in a mapping of class names.
 
     Examples:
         >>> quote_texts("class_names: {0: no, 1: yes}  # old, new")
@@ -77,13 +80,14 @@ def _find_names(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
         yield from _find_names(value)
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
         if key.value in TEXT_KEYS:
-            yield from (part for part in _list_parts(value) if isinstance(part, yaml.ScalarNode))
+            parts = _list_parts(value, is_mapped=key.value in _MAPPED)
+            yield from (part for part in parts if isinstance(part, yaml.ScalarNode))
         yield from _find_names(value)
 
 
-def _list_parts(node: yaml.Node) -> list[yaml.Node]:
+def _list_parts(node: yaml.Node, *, is_mapped: bool) -> list[yaml.Node]:
     if isinstance(node, yaml.SequenceNode):
         return list(node.value)
-    if isinstance(node, yaml.MappingNode):
+    if isinstance(node, yaml.MappingNode) and is_mapped:
         return [value for _, value in node.value]
     return [node]
