@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "reporting": {"analysis"},
     "classifier": {"analysis", "images", "models"},
     "export": {"models"},
-    "serving": {"classifier", "compute", "images"},
+    "serving": {"classifier", "compute", "datasets.receipts", "export", "images", "models"},
     "datasets": {
         "classifier", "compute", "images", "models", "reporting.embedding", "sources", "training",
     },

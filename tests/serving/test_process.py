@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from helpers.exports import make_export, write_export
 from helpers.pictures import encode
 
 RED = encode(np.full((9, 9, 3), (200, 20, 20), np.uint8))
+NODE = shutil.which("node")
 FORM = b'--b\r\nContent-Disposition: form-data; name="x"; filename="f"\r\n\r\n'
 # What an environment with the extra `serve` alone does not have.
 WITHOUT = """
@@ -267,10 +269,16 @@ def test_the_examples_of_the_docs_run(folder, tmp_path) -> None:
             assert done.returncode == 0, done.stderr
             assert '"error"' not in done.stdout
             assert re.search(r'"(answer|class_name)":"red"', done.stdout)
-        (code,) = read_examples("python")
-        done = subprocess.run(
-            [sys.executable, "-c", code.replace("http://127.0.0.1:8000", address)],
-            cwd=tmp_path, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.split()[:2] == ["cat.jpg", "red"]
+        runners = {"python": [sys.executable, "-c"]}
+        if NODE:
+            runners["js"] = [NODE, "--input-type=module", "-e"]
+        for language, runner in runners.items():
+            (code,) = read_examples(language)
+            done = subprocess.run(
+                [*runner, code.replace("http://127.0.0.1:8000", address)],
+                cwd=tmp_path, capture_output=True, text=True,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            name, answer, probability = done.stdout.split()
+            assert (name, answer) == ("cat.jpg", "red")
+            assert 0.5 < float(probability) <= 1

@@ -397,9 +397,6 @@ def test_only_a_whole_onnx_export_is_served(tmp_path, folder) -> None:
     damaged = write_export(tmp_path / "onnx", {**files, "model.onnx": b"x"})
     with pytest.raises(GraftError, match=r"'model\.onnx' is not; export again"):
         Engine(damaged, 1)
-    lite = write_export(tmp_path / "litert", make_export(NAMES, format="litert"))
-    with pytest.raises(GraftError, match="the service runs the format onnx"):
-        Engine(lite, 1)
     senseless = {name: data for name, data in files.items() if name != "checksums.json"}
     senseless["model.onnx"] = b"no network"
     senseless["checksums.json"] = list_checksums(senseless)

@@ -1,9 +1,8 @@
-"""The exported champion at work: a network on ONNX Runtime, and who takes up a new one."""
+"""The exported champion at work: its network, and who takes up a new one."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from graft.classifier.answers import Answer, Findings
 from graft.classifier.exported import CHECKSUMS, Exported, read_exported
 from graft.errors import GraftError
 from graft.file_hashes import Stamp, stamp
+from graft.serving.by_keras import FORMATS, KERAS_FILE, Run, open_champion, open_format
 from graft.serving.explaining import Explainer
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Model:
     """
 
     exported: Exported
-    run: Callable[[np.ndarray], list[np.ndarray]]
+    run: Run
     explainer: Explainer
 
     @property
@@ -45,18 +45,23 @@ class Model:
 
 
 def find_export(folder: str | Path) -> Path:
-    """The folder of the ONNX export that a person means.
+    """The folder of the export that a person means: as ONNX if there is one.
 
     Args:
         folder: That folder, the one around it, or the champion's beside it.
 
     Raises:
-        GraftError: If there is none.
+        GraftError: If there is none, and no champion either.
     """
     place = Path(folder).expanduser()
-    candidates = [place, place / "onnx", place.parent / "exported" / "onnx"]
-    for candidate in candidates:
+    exports = [place / "onnx", place.parent / "exported" / "onnx"]
+    others = [around / name for name in FORMATS for around in (place, place.parent / "exported")]
+    champions = [place, place / "champion", place.parent / "champion"]
+    for candidate in [place, *exports, *others]:
         if (candidate / CHECKSUMS).is_file():
+            return candidate
+    for candidate in champions:
+        if (candidate / KERAS_FILE).is_file():
             return candidate
     raise GraftError(
         "the service needs an exported champion; make it with `kedro run --pipelines=export` and "
@@ -65,23 +70,30 @@ def find_export(folder: str | Path) -> Path:
 
 
 def load_model(folder: Path, threads: int) -> Model:
-    """Check and load an ONNX export.
+    """Check and load a classifier.
 
     Args:
         folder: As of :func:`find_export`.
-        threads: Of the network; 0 lets ONNX Runtime choose.
+        threads: Of the network on ONNX Runtime; 0 lets it choose.
 
     Raises:
-        GraftError: If a file is not as it was exported, it is another format, or it cannot run.
+        GraftError: If a file is not as it was saved, or what runs it is not installed.
     """
+    if not (folder / CHECKSUMS).is_file():
+        exported, run = open_champion(folder)
+    else:
+        exported = read_exported(folder)
+        is_onnx = exported.facts["format"] == "onnx"
+        run = _open_onnx(exported, threads) if is_onnx else open_format(exported)
+    model = Model(exported, run, Explainer(exported, run))
+    # The first call plans the memory: at nobody's expense.
+    model.ask(np.zeros((1, *model.picture_shape), np.uint8))
+    return model
+
+
+def _open_onnx(exported: Exported, threads: int) -> Run:
     import onnxruntime
 
-    exported = read_exported(folder)
-    if exported.facts["format"] != "onnx":
-        raise GraftError(
-            "the service runs the format onnx; name the folder of that export; got "
-            f"'{exported.facts['format']}' in '{folder}'"
-        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # A thread that waits for work by turning round takes the processor from the decoders.
@@ -89,12 +101,14 @@ def load_model(folder: Path, threads: int) -> Model:
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(
-            str(folder / exported.facts["file"]), options, providers=["CPUExecutionProvider"]
+            str(exported.folder / exported.facts["file"]),
+            options,
+            providers=["CPUExecutionProvider"],
         )
     except Exception as error:  # ONNX Runtime has a kind of its own for every fault
         raise GraftError(
             "ONNX Runtime must be able to load the network; export again with `kedro run "
-            f"--pipelines=export`; got '{folder}': {str(error).splitlines()[0]}"
+            f"--pipelines=export`; got '{exported.folder}': {str(error).splitlines()[0]}"
         ) from error
     name = session.get_inputs()[0].name
 
@@ -102,10 +116,7 @@ def load_model(folder: Path, threads: int) -> Model:
         found: list[np.ndarray] = session.run(None, {name: pictures})
         return found
 
-    model = Model(exported, run, Explainer(exported, run))
-    # The first call plans the memory: at nobody's expense.
-    model.ask(np.zeros((1, *model.picture_shape), np.uint8))
-    return model
+    return run
 
 
 class Engine:
@@ -144,6 +155,7 @@ class Engine:
 
     def _look(self) -> Stamp | None:
         try:
-            return stamp(self._folder / CHECKSUMS)
+            is_export = (self._folder / CHECKSUMS).is_file()
+            return stamp(self._folder / (CHECKSUMS if is_export else KERAS_FILE))
         except OSError:
             return None

@@ -35,6 +35,12 @@ from graft.serving.tensors import (
 )
 from graft.serving.uploads import Refusal
 
+# As the protocol has them, project and format, for the formats of an export.
+_PLATFORMS = {
+    "onnx": "onnx_onnxv1", "saved_model": "tensorflow_savedmodel", "litert": "tensorflow_litert",
+    "litert_int8": "tensorflow_litert", "keras": "keras_keras",
+}  # fmt: skip
+
 
 def add_inference_protocol(app: FastAPI, service: Service) -> None:
     """Give an application the routes of the protocol."""
@@ -74,7 +80,7 @@ def add_inference_protocol(app: FastAPI, service: Service) -> None:
         said: dict[str, Any] = {
             "name": name,
             "versions": [model.exported.digest],
-            "platform": "onnx_onnxv1",
+            "platform": _PLATFORMS[model.exported.facts["format"]],
             "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, *model.picture_shape]}],
             "outputs": [{"name": OUTPUT, "datatype": "FP32", "shape": [-1, classes]}],
             "parameters": {"class_names": model.exported.class_names},
