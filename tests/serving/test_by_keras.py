@@ -17,6 +17,7 @@ from graft.datasets.file_trees import FileTreeDataset
 from graft.datasets.receipts import describe_state, write_receipt
 from graft.errors import GraftError
 from graft.models.led_out import lead_out_features
+from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.export.nodes import export_champion
 from graft.pipelines.export.parameters import ExportParameters
 from graft.serving import by_keras
@@ -26,7 +27,11 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
 PARAMETERS = ExportParameters(
     formats=["saved_model", "litert"], checked_pictures=6, calibration_pictures=2,
     largest_difference=1e-4, repeats=1, seed=0,
+    heat_map=False, nearest_pictures=0,
 )  # fmt: skip
+FAMILIARITY = FamiliarityParameters(
+    pictures=6, neighbours=2, refused_share=0.05, batch_size=8, seed=0
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_receipt(folder / "champion", describe_state(folder / "champion"))
     splits = pd.DataFrame({"split": ["train", "dev"] * 6, "label": ["cat", "cat", "犬", "犬"] * 3})
     splits["sha256"] = [f"{number}" for number in range(12)]
-    files, _ = export_champion(champion, IMAGES, splits, PARAMETERS)
+    files, _ = export_champion(champion, IMAGES, splits, PARAMETERS, FAMILIARITY)
     FileTreeDataset(filepath=str(folder / "exported")).save(files)
     return folder
 

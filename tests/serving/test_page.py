@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
 
-from graft.serving.app import create_app
-from graft.serving.engine import Engine
-from graft.serving.service_settings import ServiceSettings
 from helpers.browser import CHROMIUM, Page, browse
 from helpers.exports import make_export, write_export
+from helpers.services import serve
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium"),
@@ -37,24 +32,6 @@ HAND_OVER = """(() => {
 })()"""
 
 
-@contextlib.contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    files = make_export(NAMES, is_familiar=True, explains=True)
-    engine = Engine(write_export(folder / "onnx", files), 1)
-    app = create_app(engine, ServiceSettings.check(decoders=1, threads=1, pictures=4))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.05)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pictures")
@@ -68,7 +45,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str]]:
     profile = tmp_path_factory.mktemp("profile")
-    with serve(tmp_path_factory.mktemp("model")) as address, browse(profile) as page:
+    files = make_export(NAMES, is_familiar=True, explains=True)
+    folder = write_export(tmp_path_factory.mktemp("model") / "onnx", files)
+    with serve(folder, pictures=4) as address, browse(profile) as page:
         yield page, address
 
 
