@@ -188,7 +188,8 @@ def test_an_unknown_kind_of_address_and_a_missing_package_say_what_to_do(monkeyp
         raise ImportError("Please install s3fs")
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", fail)
-    refuse("s3://bucket/pets.zip", "install the extra s3 of this project")
+    for kind, extra in [("s3", "s3"), ("gs", "gcs"), ("az", "azure"), ("hf", "hf")]:
+        refuse(f"{kind}://bucket/pets.zip", f"install the extra {extra} of this project")
 
 
 @pytest.fixture
