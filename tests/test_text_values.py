@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
+from kedro.config import OmegaConfigLoader
 
 from graft.text_values import TextKeepingConfigLoader, quote_texts
 
@@ -41,11 +44,26 @@ def _fill(tree: object, name: str) -> object:
     [
         "positive_class: null", "positive_class: ~", "positive_class:", "positive_class: 'no'",
         'include_classes: ["no"]', "source: !!int 7", "epochs: 007", "split: {train: {a: 1}}",
-        "source: [", "", "dataset: {type: a, shard_rows: 8192}",
+        "source: [", "", "dataset: {type: x, shard_rows: 8192, labels: false}",
     ],
 )  # fmt: skip
 def test_what_is_no_bare_name_is_left_alone(text: str) -> None:
     assert quote_texts(text) == text
+
+
+CONF = Path(__file__).parents[1] / "conf"
+ENVIRONMENTS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "base")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_in_this_project_all_is_as_kedro_reads_it(environment: str) -> None:
+    ours, kedros = (
+        kind(str(CONF), env=environment, base_env="base", default_run_env="local",
+             merge_strategy={"parameters": "soft", "globals": "soft"})
+        for kind in (TextKeepingConfigLoader, OmegaConfigLoader)
+    )  # fmt: skip
+    for name in ("globals", "catalog", "parameters"):
+        assert ours[name] == kedros[name]
 
 
 def test_a_loader_reads_names_as_typed_and_fills_in_values(tmp_path) -> None:

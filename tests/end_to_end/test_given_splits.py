@@ -105,36 +105,9 @@ def test_leaks_that_are_kept_are_counted_beside_the_figure_without_them(
     assert "On the 23 pictures of test that none of them belongs to, accuracy is" in report
 
 
-@pytest.mark.slow
-@pytest.mark.shared
-def test_a_table_of_paths_and_splits_reaches_its_report(
-    ants_and_bees: Path, project: Path, run_kedro: Callable
-) -> None:
-    rows = [
-        f"{path.relative_to(ants_and_bees).as_posix()},{path.parent.name},{path.parts[-3]}"
-        for path in sorted(ants_and_bees.rglob("*.jpg"))
-    ]
-    (ants_and_bees / "labels.csv").write_text("\n".join(["path,class,split", *rows]))
-    (project / "conf/mine").mkdir()
-    (project / "conf/mine/globals.yml").write_text(
-        f"dataset: mine\nsource: {ants_and_bees}/labels.csv\n"
-    )
-    (project / "conf/mine/catalog.yml").write_text(
-        "raw_images:\n  type: graft.datasets.LabelTableDataset\n"
-        "  filepath: ${runtime_params:source, ${globals:source}}\n"
-        "  file_column: path\n  label_column: class\n  split_column: split\n"
-        "  metadata: {kedro-viz: {layer: raw}}\n"
-    )
-    outcome = run_kedro("--env=mine", "--params", SMALL)
-    assert outcome.code == 0, outcome.err
-    assert "Given        train 72, dev 24 (val); test dealt" in outcome.out
-    assert (project / "data/08_reporting/mine/report.html").exists()
-
-
-@pytest.mark.shared
-def test_the_official_traffic_signs_stand_beside_their_training_folders(
-    shared: Path, tmp_path: Path, project: Path, run_kedro: Callable
-) -> None:
+@pytest.fixture
+def official(shared: Path, tmp_path: Path) -> Path:
+    """Two classes laid out as GTSRB is published: the last track of each is the official test."""
     training = shared / "data/gtsrb/Final_Training/Images"
     folder = tmp_path / "GTSRB"
     (folder / "Final_Test/Images").mkdir(parents=True)
@@ -143,7 +116,6 @@ def test_the_official_traffic_signs_stand_beside_their_training_folders(
         copied = folder / "Final_Training/Images" / name
         shutil.copytree(training / name, copied)
         table = pd.read_csv(copied / f"GT-{name}.csv", sep=";")
-        # The last track of each class stands for the official test, which has no tracks.
         is_last = table["Filename"].str[:5] == table["Filename"].str[:5].max()
         for row in table[is_last].to_dict("records"):
             number = f"{len(rows):05d}.ppm"
@@ -151,16 +123,40 @@ def test_the_official_traffic_signs_stand_beside_their_training_folders(
             rows.append({**row, "Filename": number})
         table[~is_last].to_csv(copied / f"GT-{name}.csv", sep=";", index=False)
     pd.DataFrame(rows).to_csv(folder / "GT-final_test.csv", sep=";", index=False)
+    return folder
+
+
+@pytest.mark.shared
+def test_the_official_traffic_signs_stand_beside_their_training_folders(
+    official: Path, project: Path, run_kedro: Callable
+) -> None:
     outcome = run_kedro(
         "--env=gtsrb_official", "--pipelines=ingestion,splitting",
-        "--params", f"source={folder},splitting.given_leaks=keep",
+        "--params", f"source={official},splitting.given_leaks=keep",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     splits = read_splits(project, "gtsrb_official")
     is_test = splits.index.str.startswith("test/")
-    assert is_test.sum() == len(rows)
+    assert is_test.sum() == len(list((official / "Final_Test/Images").iterdir()))
     assert {*splits.loc[is_test, "split"]} == {"test"}
     assert {*splits.loc[~is_test, "split"]} == {"train", "dev"}
     assert splits.loc[~is_test].groupby("group")["split"].nunique().max() == 1
     assert splits.loc[is_test, "group"].isna().all()
     assert "; dev dealt from train by cluster" in outcome.out
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_the_official_protocol_reaches_its_report(
+    official: Path, project: Path, run_kedro: Callable
+) -> None:
+    outcome = run_kedro(
+        "--env=gtsrb_official", "--params",
+        f"source={official},splitting.given_leaks=keep,{SMALL}",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    metrics = json.loads((project / "data/08_reporting/gtsrb_official/metrics.json").read_text())
+    official_test = len(list((official / "Final_Test/Images").iterdir()))
+    assert {found["test"]["n"] for found in metrics.values() if "test" in found} == {official_test}
+    report = (project / "data/08_reporting/gtsrb_official/report.html").read_text()
+    assert "The pictures came divided, and that was kept" in report

@@ -170,6 +170,26 @@ def test_a_picture_lies_upright_after_decoding(encode, orientation):
     np.testing.assert_allclose(to_rgb(open_picture(data, MAX_PIXELS)), upright, atol=4)
 
 
+@pytest.mark.parametrize("file_format", ["jpeg", "png", "webp", "tiff", "avif"])
+def test_every_format_that_knows_of_upright_is_believed(encode, file_format):
+    upright = np.full((32, 64, 3), RED, dtype=np.uint8)
+    upright[:, 32:] = BLUE
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(upright)))
+    picture = to_rgb(open_picture(encode(stored, file_format, exif=exif), MAX_PIXELS))
+    assert picture.size == (64, 32)
+    check_colour(np.asarray(picture)[4:28, 4:28], RED, tolerance=8)
+    check_colour(np.asarray(picture)[4:28, 36:60], BLUE, tolerance=8)
+
+
+def test_a_picture_in_cielab_keeps_its_colours(encode):
+    # L* 53, a* 80, b* 67 is the red of sRGB; a* and b* are stored as signed bytes.
+    data = encode(fill("LAB", (136, 80 + 128, 67 + 128)), "tiff")
+    assert open_picture(data, MAX_PIXELS).mode == "LAB"
+    check_colour(read(data), (255, 0, 0), tolerance=12)
+
+
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize(
     "exif",

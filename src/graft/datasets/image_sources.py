@@ -376,8 +376,10 @@ class SeveralSourcesDataset(ImageSourceDataset):
 
     Args:
         sources: Name, which stands before the names of its pictures, to the definition of an
-            image source. Beside the arguments of its type it may say ``split``: the split that all
-            its pictures were given; and ``source``: where those of them come from that name none.
+            image source. A mapping, not a list: a picture keeps its name, and so its split, when
+            another source comes or the order changes. Beside the arguments of its type a
+            definition may say ``split``: the split that all its pictures were given; and
+            ``source``: where those of them come from that name none.
         metadata: Ignored by Kedro; kedro-viz reads it.
 
     Raises:

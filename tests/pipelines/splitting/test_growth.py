@@ -37,6 +37,19 @@ def test_no_picture_changes_sides_when_pictures_are_added(growth, seed, data):
         assert sides(second, column)[first["image_id"]].equals(sides(first, column))
 
 
+@given(seed=st.integers(0, 1000), count=st.integers(3, 60))
+@settings(max_examples=10, deadline=None)
+def test_no_picture_changes_sides_when_a_class_is_added(seed, count):
+    before = make_index(CLASSES * 20)
+    # By its name before, between and behind the others.
+    for name in ("ant", "eel", "yak"):
+        after = join(make_index([name] * count, prefix="new "), before)
+        first, _ = split(before, seed=seed)
+        second, _ = split(after, first, seed=seed)
+        for column in ("split", "fold"):
+            assert sides(second, column)[first["image_id"]].equals(sides(first, column))
+
+
 @given(growth=st.integers(20, 200))
 @settings(max_examples=10, deadline=None)
 def test_classes_stay_stratified_as_they_grow(growth):
