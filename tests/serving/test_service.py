@@ -81,32 +81,6 @@ def test_what_is_unlike_training_is_told_so(client) -> None:
     assert len(one["classes"]) == 2
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        draw((200, 20, 20, 255), mode="RGBA"),
-        draw(mode="P", colour=1),
-        draw(mode="L", colour=90),
-        draw(mode="1", colour=1),
-        draw(mode="I;16", colour=30_000),
-        draw((9, 9, 9, 9), "JPEG", "CMYK"),
-        draw(format_="GIF"),
-        draw(format_="WEBP"),
-        draw(format_="TIFF"),
-        draw(format_="JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"
-             b"\0\0\0\0"),
-    ],
-    ids=["RGBA", "palette", "grey", "bits", "16 bit", "CMYK", "GIF", "WEBP", "TIFF", "EXIF"],
-)  # fmt: skip
-def test_odd_pictures_are_answered_as_in_training(client, data) -> None:
-    response = send(client, data)
-    assert response.status_code == 200
-    mean = decode_picture(data, 8, 1000).mean(axis=(0, 1))
-    classes = {one["name"]: one["probability"] for one in response.json()["pictures"][0]["classes"]}
-    expected = 1 / (1 + np.exp(-0.05 * (mean[1] - mean[0])))
-    assert classes[NAMES[0]] == pytest.approx(expected, abs=1e-5)
-
-
 def test_hostile_pictures_are_refused_with_a_reason(client, pack_bomb) -> None:
     whole = draw(format_="JPEG")
     cases = {
