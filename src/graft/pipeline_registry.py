@@ -97,7 +97,7 @@ def add_upstream(pipeline: Pipeline, is_made: Callable[[str], bool]) -> Pipeline
 
 def create_stage(stage: str) -> Pipeline:
     """The pipeline of one folder, or of a candidate of the user's."""
-    own = {candidate.stage: candidate for candidate in list_candidates()}
-    if stage in own:
+    if stage in _name_own():
+        own = {candidate.stage: candidate for candidate in list_candidates()}
         return create_candidate_pipeline(own[stage])
     return importlib.import_module(f"graft.pipelines.{stage}").create_pipeline()

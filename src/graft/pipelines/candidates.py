@@ -38,6 +38,7 @@ STAGES = {
     "frozen": "head_training",
     "fine_tuned": "fine_tuning",
     "frozen_folds": "fold_ensemble",
+    "self_trained": "self_training",
     "autokeras": "autokeras",
 }
 _BATCH, _FEATURE_BATCH = 64, 256

@@ -13,6 +13,8 @@ from graft.errors import GraftError
 from graft.images.checking import OK
 from graft.pipelines import decoding, feature_extraction
 
+NAMESPACE = "unlabelled"
+
 
 def select_unlabelled(image_index: pd.DataFrame) -> pd.DataFrame:
     """The pictures that can be used and have no label, one of each cluster.
@@ -37,11 +39,10 @@ def select_unlabelled(image_index: pd.DataFrame) -> pd.DataFrame:
     return left[["image_id", "sha256", "cluster"]].reset_index(drop=True)
 
 
-def create_unlabelled_pipeline(namespace: str) -> Pipeline:
+def create_unlabelled_pipeline() -> Pipeline:
     """``raw_images``, ``image_index``, ``backbone`` → ``unlabelled_pictures`` and their features.
 
-    Args:
-        namespace: Of the stage that wants them.
+    A stage of its own, ``unlabelled``, so that two that want it share it.
     """
     extraction = feature_extraction.create_pipeline()
     repeated = decoding.create_pipeline() + extraction.only_nodes(
@@ -60,11 +61,11 @@ def create_unlabelled_pipeline(namespace: str) -> Pipeline:
             "features": "unlabelled_features",
         },
         parameters={"params:decoding", "params:feature_extraction"},
-        namespace=namespace,
+        namespace=NAMESPACE,
         prefix_datasets_with_namespace=False,
     )
     select = Node(
         select_unlabelled, inputs="image_index", outputs="unlabelled_pictures",
-        name="select_unlabelled", namespace=namespace,
+        name="select_unlabelled", namespace=NAMESPACE,
     )  # fmt: skip
     return Pipeline([select]) + again

@@ -39,4 +39,4 @@ def create_pipeline(**_: object) -> Pipeline:
         namespace="label_next",
         prefix_datasets_with_namespace=False,
     )
-    return create_unlabelled_pipeline("label_next") + own
+    return create_unlabelled_pipeline() + own

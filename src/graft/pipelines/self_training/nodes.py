@@ -1,0 +1,151 @@
+"""Nodes of the training on pictures without a label."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from graft.analysis.familiarity import fit_familiarity
+from graft.analysis.self_training import (
+    RIVAL,
+    TEACHER,
+    WAYS,
+    Judged,
+    Labelled,
+    LinearClassifier,
+    choose_way,
+    judge_ways,
+    judge_ways_on_folds,
+)
+from graft.datasets.features import FeatureTable
+from graft.errors import GraftError
+from graft.pipelines.self_training.parameters import SelfTrainingParameters
+from graft.progress import tell
+from graft.types import KerasModel
+
+
+def train_on_unlabelled(
+    features: FeatureTable,
+    unlabelled_features: FeatureTable,
+    unlabelled_pictures: pd.DataFrame,
+    backbone: KerasModel,
+    splits: pd.DataFrame,
+    class_names: list[str],
+    parameters: SelfTrainingParameters,
+) -> tuple[KerasModel, KerasModel, pd.DataFrame, pd.DataFrame]:
+    """Train a head on train and on pictures without a label, if dev says that these help.
+
+    Returns:
+        ``self_trained_head``: from features (N, D) to probabilities (N, C).
+        ``self_trained.classifier``: the same from pictures (N, H, W, 3) uint8.
+        ``self_trained.history``: a row, of the head as it ended, measured on train and dev.
+        ``self_training_ways``: ``way``, ``measured_on`` (``dev`` or ``folds``), ``accuracy``,
+        ``log_loss``, ``is_chosen``; a row a way, the rival without a choice last.
+
+    Raises:
+        GraftError: If a class has no picture in train.
+    """
+    train, dev = (_read(features, splits, side) for side in ("train", "dev"))
+    missing = sorted(set(range(len(class_names))) - set(train.labels.tolist()))
+    if missing:
+        raise GraftError(
+            "a head can only be self-trained on classes with a picture in train; label some, or "
+            "leave self_trained out of candidates; got none of "
+            f"{', '.join(class_names[place] for place in missing)}"
+        )
+    pool, left_out = _read_pool(unlabelled_features, unlabelled_pictures, train, dev, parameters)
+    judged, classifiers = judge_ways(train, dev, pool, len(class_names))
+    measured_on = "dev"
+    if len(np.unique(dev.clusters)) < parameters.few_clusters:
+        both = _read(features, splits, "train", "dev")
+        on_folds = judge_ways_on_folds(
+            both, pool, len(class_names), parameters.folds, parameters.seed
+        )
+        judged, measured_on = on_folds or judged, "folds" if on_folds else "dev"
+    chosen = choose_way(judged)
+    _tell(judged, chosen, measured_on, len(pool), left_out)
+    head, classifier = _build(classifiers[chosen], backbone)
+    ways = pd.DataFrame(
+        [
+            {
+                "way": way,
+                "measured_on": measured_on,
+                **asdict(judged[way]),
+                "is_chosen": way == chosen,
+            }
+            for way in (*WAYS, RIVAL)
+        ]
+    )
+    return head, classifier, _tabulate(classifiers[chosen], train, dev), ways
+
+
+def _read(features: FeatureTable, splits: pd.DataFrame, *sides: str) -> Labelled:
+    own = splits[splits["split"].isin(sides)]
+    return Labelled(
+        features.read(own["image_id"]),
+        own["label_index"].to_numpy(np.int64),
+        own["cluster"].to_numpy(np.int64),
+    )
+
+
+def _read_pool(
+    unlabelled_features: FeatureTable,
+    unlabelled_pictures: pd.DataFrame,
+    train: Labelled,
+    dev: Labelled,
+    parameters: SelfTrainingParameters,
+) -> tuple[np.ndarray, int]:
+    """Features of the pictures to learn from, and the number of those that are too far off."""
+    order = np.random.default_rng(parameters.seed).permutation(len(unlabelled_pictures))
+    drawn = np.sort(order[: parameters.pictures])
+    pool = unlabelled_features.read(unlabelled_pictures["image_id"].iloc[drawn])
+    if len(np.unique(dev.clusters)) < parameters.few_clusters:
+        # Of few labels no distance says what is unlike all of them.
+        return pool, 0
+    known = fit_familiarity(
+        train.features, dev.features, parameters.neighbours, parameters.refused_share
+    )
+    is_near = known.measure(pool) <= known.threshold
+    return pool[is_near], int((~is_near).sum())
+
+
+def _build(found: LinearClassifier, backbone: KerasModel) -> tuple[KerasModel, KerasModel]:
+    from graft.models.heads import build_head, join_classifier
+
+    dimension, classes = found.kernel.shape
+    head = build_head(dimension, classes, dropout=0.0, weight_decay=0.0, seed=0)
+    head.set_weights([found.kernel.astype(np.float32), found.bias.astype(np.float32)])
+    return head, join_classifier(backbone, head)
+
+
+def _tabulate(found: LinearClassifier, train: Labelled, dev: Labelled) -> pd.DataFrame:
+    from graft.analysis.predictions import measure_log_loss
+
+    row: dict[str, object] = {"epoch": 1}
+    for prefix, side in (("", train), ("dev_", dev)):
+        probabilities = found.predict(side.features)
+        row[f"{prefix}loss"] = measure_log_loss(side.labels, probabilities)
+        row[f"{prefix}accuracy"] = float((probabilities.argmax(axis=1) == side.labels).mean())
+    return pd.DataFrame([row])
+
+
+def _tell(
+    judged: dict[str, Judged], chosen: str, measured_on: str, pool: int, left_out: int
+) -> None:
+    far = f", {left_out:,} more are unlike any with one and left out" if left_out else ""
+    tell("Unlabelled", f"{pool:,} pictures without a label to learn from{far}")
+    before, after = judged[TEACHER], judged[chosen]
+    best = min(WAYS[1:], key=lambda way: (-judged[way].accuracy, judged[way].log_loss))
+    if chosen == TEACHER:
+        found = f"refused: {_describe(before)} without them, {_describe(judged[best])} with them"
+    else:
+        found = f"{_describe(before)} → {_describe(after)} ({chosen.replace('_', ' ')})"
+    where = "dev" if measured_on == "dev" else "folds of train and dev"
+    tell("Self-trained", f"{found}; on {where}")
+    tell("", f"with a stronger penalty alone {_describe(judged[RIVAL])}")
+
+
+def _describe(one: Judged) -> str:
+    return f"accuracy {one.accuracy:.3f}, log loss {one.log_loss:.3f}"

@@ -1,0 +1,27 @@
+"""Parameters of the training on pictures without a label."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveInt
+
+from graft.parameters.base import StageParameters
+
+
+class SelfTrainingParameters(StageParameters):
+    """How many pictures without a label are learnt from, and where it is decided whether to.
+
+    Attributes:
+        pictures: At most, drawn at random; more cost more and teach little.
+        few_clusters: With fewer clusters in dev the ways are compared on folds of train and dev.
+        folds: Of those.
+        refused_share: Pictures as far from train as this share of dev, or farther, are left out.
+        neighbours: That distance is to the so-many-th nearest picture of train.
+        seed: Of the draw and of the folds.
+    """
+
+    pictures: PositiveInt
+    few_clusters: int = Field(ge=0)
+    folds: int = Field(ge=2)
+    refused_share: float = Field(ge=0, lt=1)
+    neighbours: PositiveInt
+    seed: int = Field(ge=0)

@@ -1,0 +1,92 @@
+"""The stage of self-training: a candidate from features, judged before it is trusted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from graft.datasets.features import FeatureBlock, FeatureShardsDataset, FeatureTable
+from graft.errors import GraftError
+from graft.pipelines.self_training.nodes import train_on_unlabelled
+from graft.pipelines.self_training.parameters import SelfTrainingParameters
+
+PARAMETERS = SelfTrainingParameters(
+    pictures=500, few_clusters=3, folds=3, refused_share=0.05, neighbours=3, seed=0
+)
+NAMES = ["dark", "light"]
+
+
+def _build_backbone() -> keras.Model:
+    pictures = keras.Input((2, 2, 3), dtype="uint8", name="pixels")
+    numbers = keras.layers.Rescaling(1 / 255, name="rescaling")(pictures)
+    return keras.Model(pictures, keras.layers.Flatten(name="flat")(numbers)[:, :4])
+
+
+@pytest.fixture
+def unlabelled(tmp_path: Path) -> tuple[FeatureTable, pd.DataFrame]:
+    """A hundred pictures like the labelled ones, and five like nothing else."""
+    random = np.random.default_rng(1)
+    vectors = random.normal(size=(105, 4)).astype(np.float32)
+    vectors[:50, 0] += 6
+    vectors[100:] = [0, 0, 0, -500]
+    pictures = pd.DataFrame({"image_id": [f"new/{number}" for number in range(105)]})
+    keys = pictures.assign(image_sha256=pictures["image_id"], view=np.int16(0))
+    dataset = FeatureShardsDataset(filepath=str(tmp_path / "unlabelled"))
+    dataset.save([FeatureBlock(keys, vectors)])
+    return dataset.load(), pictures
+
+
+def _train(features, unlabelled, splits, parameters=PARAMETERS):
+    return train_on_unlabelled(features, *unlabelled, _build_backbone(), splits, NAMES, parameters)
+
+
+def test_a_head_and_a_classifier_answer_alike(features, unlabelled, splits) -> None:
+    head, classifier, history, ways = _train(features, unlabelled, splits)
+    found = head.predict(features.read(splits["image_id"]), verbose=0)
+    assert (found.argmax(axis=1) == splits["label_index"]).mean() > 0.75
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 2, 2, 3), dtype=np.uint8)
+    vectors = pictures.reshape(5, -1)[:, :4].astype(np.float32) / 255
+    np.testing.assert_allclose(
+        classifier.predict(pictures, verbose=0), head.predict(vectors, verbose=0), rtol=1e-5
+    )
+    assert ways["way"].tolist() == ["teacher", "student", "balanced_student", "strong_penalty"]
+    assert ways["is_chosen"].sum() == 1
+    chosen = ways[ways["is_chosen"]].iloc[0]
+    assert chosen["measured_on"] == "dev"
+    assert history["dev_accuracy"].tolist() == [chosen["accuracy"]]
+
+
+def test_what_is_unlike_all_that_has_a_label_is_left_out_and_counted(
+    features, unlabelled, splits, caplog
+) -> None:
+    caplog.set_level("INFO")
+    _train(features, unlabelled, splits)
+    told = re.search(r"(\d+) pictures without a label to learn from, (\d+) more", caplog.text)
+    assert told
+    used, left_out = int(told[1]), int(told[2])
+    assert used + left_out == 105
+    assert 5 <= left_out < 52
+
+
+def test_the_labels_of_test_make_no_difference(features, unlabelled, splits) -> None:
+    lies = splits.copy()
+    lies.loc[lies["split"] == "test", "label_index"] = 0
+    first, second = (_train(features, unlabelled, one)[0] for one in (splits, lies))
+    for mine, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_dev_of_few_clusters_is_not_asked_alone(features, unlabelled, splits) -> None:
+    careful = PARAMETERS.model_copy(update={"few_clusters": 1000})
+    _, _, _, ways = _train(features, unlabelled, splits, careful)
+    assert set(ways["measured_on"]) == {"folds"}
+
+
+def test_a_class_without_a_picture_in_train_is_named(features, unlabelled, splits) -> None:
+    with pytest.raises(GraftError, match=r"leave self_trained out of candidates; got none of dark"):
+        _train(features, unlabelled, splits[splits["label_index"] == 1])
