@@ -6,6 +6,7 @@ Source: Sun, Ming, Zhu and Li, "Out-of-distribution detection with deep nearest 
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from graft.errors import GraftError
 
 FAMILIARITY = "familiarity.npz"
 _ROWS_A_BLOCK = 512
+# Of a distance, by features in 16 bits and by other formats of the network.
+_ROUNDING = 1e-3
 # A feature of many numbers costs more a picture: fewer pictures are kept then, for the champion's
 # folder is to stay small.
 MOST_BYTES = 8 * 2**20
@@ -45,12 +48,26 @@ class Familiarity:
         Args:
             features: (n, D), float.
         """
+        return self._measure(features)
+
+    def measure_among(self, clusters: np.ndarray) -> np.ndarray:
+        """How far the remembered pictures are from those of other clusters, float32 (m,).
+
+        Args:
+            clusters: Of the remembered pictures, in their order, (m,): copies and groups are one
+                cluster, and would vouch for each other as nothing vouches for a new picture.
+        """
+        return self._measure(self._wide, clusters)
+
+    def _measure(self, features: np.ndarray, clusters: np.ndarray | None = None) -> np.ndarray:
         reference = self._wide
         place = min(self.neighbours, len(reference)) - 1
         found = np.empty(len(features), np.float32)
         for start in range(0, len(features), _ROWS_A_BLOCK):
             rows = slice(start, start + _ROWS_A_BLOCK)
             cosines = scale_to_unit(features[rows]) @ reference.T
+            if clusters is not None:
+                cosines[clusters[rows, np.newaxis] == clusters] = -1
             nearest = -np.partition(-cosines, place, axis=1)[:, place]
             found[rows] = np.sqrt(np.maximum(0, 2 - 2 * nearest))
         return found
@@ -86,15 +103,28 @@ def unpack_familiarity(arrays: Mapping[str, np.ndarray]) -> Familiarity:
 
 
 def fit_familiarity(
-    train: np.ndarray, dev: np.ndarray, neighbours: int, refused_share: float
+    train: np.ndarray,
+    dev: np.ndarray,
+    neighbours: int,
+    refused_share: float,
+    clusters: np.ndarray | None = None,
 ) -> Familiarity:
-    """Remember features of train, and find the distance that refuses a share of dev.
+    """Remember features of train, and find the distance that refuses a share of new pictures.
+
+    A new picture is as likely to be the farthest, the second farthest, … as any that the distance
+    was found on; so it is beyond the k-th of n with probability 1 − k / (n + 1), and k is the
+    smallest that makes this no more than the share (Vovk et al., "Algorithmic learning in a random
+    world", 2005: a conformal quantile). Where fewer were measured than that takes, none of them is
+    refused.
 
     Args:
         train: Features (m, D), float; at most so many are kept as :data:`MOST_BYTES` allow.
         dev: Features (n, D), float, of pictures that were not trained on.
         neighbours: See :class:`Familiarity`.
-        refused_share: At most this share of dev is farther away than the threshold.
+        refused_share: Of new pictures like those of dev.
+        clusters: Of train, (m,), if its features are as those of new pictures, made by a network
+            that was not trained on it: then it counts too, each cluster measured against the
+            others, and the distance, found on more pictures, is surer. None: dev alone counts.
 
     Examples:
         >>> train = np.array([[1.0, 0.0], [0.9, 0.1], [1.0, 0.1]])
@@ -107,12 +137,18 @@ def fit_familiarity(
     reference = scale_to_unit(train[:count]).astype(np.float16)
     # A feature of one of these pictures, stored in 16 bits, is a little off from itself.
     found = Familiarity(reference, neighbours, threshold=0.0)
-    distances = np.sort(found.measure(dev))
-    place = len(distances) - 1 - int(refused_share * len(distances))
-    # Between two pictures, so that rounding does not decide about one of dev.
-    beyond = distances[place + 1] if place + 1 < len(distances) else distances[place] * 1.01
-    threshold = float(distances[place] + beyond) / 2
-    return Familiarity(reference, neighbours, max(threshold, 1e-2))
+    distances = found.measure(dev)
+    if clusters is not None:
+        distances = np.r_[distances, found.measure_among(clusters[:count])]
+    return Familiarity(reference, neighbours, max(_find_quantile(distances, refused_share), 1e-2))
+
+
+def _find_quantile(distances: np.ndarray, refused_share: float) -> float:
+    """The conformal quantile, and a little more, so that rounding does not decide about it."""
+    ordered = np.sort(distances)
+    place = min(math.ceil((len(ordered) + 1) * (1 - refused_share)), len(ordered)) - 1
+    beyond = ordered[place + 1] if place + 1 < len(ordered) else np.inf
+    return float(min((ordered[place] + beyond) / 2, ordered[place] + _ROUNDING))
 
 
 def scale_to_unit(features: np.ndarray) -> np.ndarray:

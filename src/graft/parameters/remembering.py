@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from graft.parameters.base import StageParameters
 
@@ -11,14 +11,15 @@ class FamiliarityParameters(StageParameters):
     """How pictures unlike those of train are told.
 
     Attributes:
-        pictures: At most so many of train are remembered, drawn at random.
+        pictures: At most so many of train are remembered, drawn at random; 0 remembers none, and
+            no picture is told to be unlike them.
         neighbours: A picture is as far away as its so-many-th nearest of them.
-        refused_share: Share of dev that may be refused.
+        refused_share: Share of new pictures like those of dev that may be refused.
         batch_size: Pictures a forward pass.
         seed: Seed of the draw.
     """
 
-    pictures: PositiveInt
+    pictures: NonNegativeInt
     neighbours: PositiveInt
     refused_share: float = Field(gt=0, lt=1)
     batch_size: PositiveInt

@@ -19,6 +19,7 @@ from graft.analysis.metrics import METRICS
 from graft.datasets import AtomicDataset
 from graft.parameters.base import BackboneParameters
 from graft.parameters.remembering import FamiliarityParameters
+from graft.pipelines.candidates import draw_train
 from graft.pipelines.champion import create_pipeline
 from graft.pipelines.champion.facts import add_evaluation, count_evaluations, hash_data, simplify
 from graft.pipelines.champion.nodes import (
@@ -345,7 +346,7 @@ def test_keras_alone_can_use_the_file(splits, tmp_path) -> None:
     np.testing.assert_allclose(model.predict(np.zeros((1, 8, 8, 3), np.uint8), verbose=0), 0.5)
 
 
-def test_what_train_looked_like_is_remembered_and_the_share_of_dev_refused(
+def test_what_train_looked_like_is_remembered_and_the_share_refused(
     splits, features, monkeypatch
 ) -> None:
     classifier, images = look_up_classifier(features, build_steep_head(features))
@@ -354,13 +355,22 @@ def test_what_train_looked_like_is_remembered_and_the_share_of_dev_refused(
     assert found.reference.shape == (8, 4)
     vectors = features.read(splits["image_id"])
     dev = (splits["split"] == "dev").to_numpy()
-    assert (found.measure(vectors[dev]) > found.threshold).sum() == 1
-    # The same from the pixels, where the stored features are another network's.
+    train = draw_train(splits, FAMILIARITY.pictures, FAMILIARITY.seed)
+    of_dev = found.measure(vectors[dev])
+    # The features know nothing of train, so it counts too: of 12, beyond the 10th are 2.
+    of_train = found.measure_among(splits["cluster"].to_numpy()[train])
+    assert (np.r_[of_dev, of_train] > found.threshold).sum() == 2
+    # From the pixels, where the stored features are another network's, dev counts alone.
     monkeypatch.setattr(type(features), "read", lambda self, ids: np.zeros((len(ids), 4)))
     again = measure_familiarity(classifier, features, images, splits, FAMILIARITY)
-    assert {name: array.tobytes() for name, array in again.items()} == {
-        name: array.tobytes() for name, array in known.items()
-    }
+    np.testing.assert_array_equal(again["reference"], known["reference"])
+    assert again["threshold"] == pytest.approx(of_dev.max(), abs=1e-3)
+
+
+def test_it_can_be_turned_off(splits, features) -> None:
+    classifier, images = look_up_classifier(features, build_steep_head(features))
+    off = FAMILIARITY.model_copy(update={"pictures": 0})
+    assert measure_familiarity(classifier, features, images, splits, off) == {}
 
 
 def test_a_network_without_weights_has_no_features(splits, features) -> None:

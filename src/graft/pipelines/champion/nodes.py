@@ -140,21 +140,29 @@ def measure_familiarity(
     Where the stored features are those that arrive at the classifier's last layer, as at a head on
     a frozen backbone, no picture passes the network again.
 
+    Then train counts for the threshold too, for the features know nothing of it.
+
     Returns:
-        ``familiarity``: see :meth:`graft.analysis.familiarity.Familiarity.pack`; empty if the
-        inside of the network is no graph of Keras, or dev has no picture.
+        ``familiarity``: see :meth:`graft.analysis.familiarity.Familiarity.pack`; empty if it is
+        turned off, the inside of the network is no graph of Keras, or dev has no picture.
     """
     from graft.models.led_out import lead_out_features
 
+    if not parameters.pictures:
+        tell("Familiar", "is not asked for: familiarity.pictures is 0")
+        return {}
     train = draw_train(splits, parameters.pictures, parameters.seed)
     dev = np.flatnonzero(splits["split"] == "dev")
     led_out = lead_out_features(chosen_classifier)
     if led_out is None or not len(dev):
         tell("Familiar", "is not known what is, of this network or without dev")
         return {}
-    read = _make_feature_reader(led_out, features, images, splits, parameters.batch_size)
+    read, is_stored = _make_feature_reader(led_out, features, images, splits, parameters.batch_size)
     of_dev = read(dev)
-    found = fit_familiarity(read(train), of_dev, parameters.neighbours, parameters.refused_share)
+    clusters = splits["cluster"].to_numpy()[train] if is_stored else None
+    found = fit_familiarity(
+        read(train), of_dev, parameters.neighbours, parameters.refused_share, clusters
+    )
     beyond = (found.measure(of_dev) > found.threshold).mean()
     tell(
         "Familiar",
@@ -170,8 +178,11 @@ def _make_feature_reader(
     images: np.ndarray,
     splits: pd.DataFrame,
     batch_size: int,
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Function from row numbers to the classifier's own features (n, D), float32."""
+) -> tuple[Callable[[np.ndarray], np.ndarray], bool]:
+    """Function from row numbers to the classifier's own features (n, D), float32.
+
+    And whether they are the stored ones, of a network that was not trained on these pictures.
+    """
     import keras
 
     from graft.models.inference import predict_rows
@@ -186,8 +197,8 @@ def _make_feature_reader(
     if features.dimension == network.output_shape[-1]:
         some = np.arange(min(_COMPARED, len(splits)))
         if np.allclose(features.read(ids.iloc[some]), compute(some), atol=1e-3, rtol=1e-2):
-            return lambda rows: features.read(ids.iloc[rows])
-    return compute
+            return lambda rows: features.read(ids.iloc[rows]), True
+    return compute, False
 
 
 def pack_champion(
