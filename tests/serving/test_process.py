@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -157,7 +158,14 @@ def test_many_connections_at_once_are_answered_or_sent_away(folder) -> None:
         b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n\r\n%s" % (len(form), form)
     )
-    with serve(folder, "--requests-at-once=4") as (_, address), contextlib.ExitStack() as stack:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # A process may start with fewer open files than it may ask for.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, limits[1]))
+    with contextlib.ExitStack() as stack:
+        try:
+            _, address = stack.enter_context(serve(folder, "--requests-at-once=4"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         connections = [stack.enter_context(connect(address)) for _ in range(200)]
         for connection in connections:
             connection.sendall(request)

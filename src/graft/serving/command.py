@@ -60,6 +60,8 @@ def _run(folder: str, options: dict[str, object]) -> None:
     from graft.serving.service_settings import ServiceSettings
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    # It would tell of every damaged form, and what is in it.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     given = {name: value for name, value in options.items() if value is not None}
     for name in ("hosts", "formats"):
         if name in given:

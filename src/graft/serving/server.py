@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from graft.serving.service_settings import ServiceSettings
 
 # Whoever was let in just before the end has so long to send a request, in seconds.
 _LINGER = 0.5
+_CONNECTIONS = 65_536
 
 
 class _Server(uvicorn.Server):
@@ -49,8 +51,20 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
+def _allow_connections() -> None:
+    """Take as many open files as the system lets this process have: a connection is one.
+
+    Systems start a process with 1,024, and beyond them whoever comes is turned off unheard.
+    """
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS if most == resource.RLIM_INFINITY else min(most, _CONNECTIONS)
+    if few != resource.RLIM_INFINITY and few < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 def run_server(engine: Engine, settings: ServiceSettings) -> None:
     """Serve until SIGTERM or Ctrl-C; then finish what is in flight."""
+    _allow_connections()
     config = uvicorn.Config(
         create_app(engine, settings),
         host=settings.host,
