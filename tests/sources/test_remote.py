@@ -192,6 +192,26 @@ def test_an_unknown_kind_of_address_and_a_missing_package_say_what_to_do(monkeyp
         refuse(f"{kind}://bucket/pets.zip", f"install the extra {extra} of this project")
 
 
+@pytest.mark.parametrize(
+    ("kind", "asked"), [("https", 3), ("s3", 3), ("hf", 3), ("gs", 1), ("az", 1), ("abfs", 1)]
+)
+def test_a_client_that_tries_again_itself_is_asked_once(kind, asked, monkeypatch):
+    class Gone:
+        count = 0
+
+        def isdir(self, path):
+            return False
+
+        def info(self, path):
+            self.count += 1
+            raise ConnectionResetError
+
+    system = Gone()
+    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda address, **_: (system, address))
+    refuse(f"{kind}://bucket/pets.zip", "the connection fails, ConnectionResetError")
+    assert system.count == asked
+
+
 @pytest.fixture
 def bucket():
     system = fsspec.filesystem("memory")

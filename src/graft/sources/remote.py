@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 _ATTEMPTS, _SECONDS_BETWEEN = 3, 1.0
+# The clients of Google and Azure try again themselves, for most of a minute.
+_PATIENT = {"gs", "gcs", "az", "abfs", "abfss", "adl"}
 # A server that says nothing for so long has gone; a large file may take as long as it takes.
 _SECONDS_OF_SILENCE = 60.0
 # What servers and clouds say of a content, the surest first.
@@ -139,13 +141,14 @@ def _try(address: str, action: Callable[[], Result]) -> Result:
     Raises:
         GraftError: Says what is wrong, without anything secret.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
+    attempts = 1 if urlsplit(address).scheme in _PATIENT else _ATTEMPTS
+    for attempt in range(1, attempts + 1):
         try:
             return action()
         except Exception as error:  # every file system has kinds of errors of its own
             reason, is_final = _explain(error)
-            if is_final or attempt == _ATTEMPTS:
-                again = "" if is_final else f", {attempt} times"
+            if is_final or attempt == attempts:
+                again = "" if is_final or attempt == 1 else f", {attempt} times"
                 raise GraftError(
                     f"the pictures cannot be fetched ({reason}{again}); look at the address, and "
                     f"at credentials if it needs any; got '{hide_secrets(address)}'"
