@@ -71,15 +71,17 @@ def deal(
     each = row.labels // known
     train = np.concatenate([rest[classes[rest] == number][:each] for number in range(known)])
     pool = rest[~np.isin(rest, train)]
+    # A sign whose tracks all lie in test or dev is left out.
+    present = np.unique(classes[train])
     if row.pool == "skewed":
         is_rare = classes[pool] % 2 == 1
         pool = np.concatenate([pool[~is_rare], pool[is_rare][: is_rare.sum() // 10]])
 
     def take(rows: np.ndarray) -> Labelled:
-        return Labelled(features[rows], classes[rows], groups[rows])
+        return Labelled(features[rows], np.searchsorted(present, classes[rows]), groups[rows])
 
-    sides = [np.flatnonzero(side & (classes < known)) for side in (is_dev, is_test)]
-    return take(train), take(sides[0]), features[pool], take(sides[1]), int(known)
+    sides = [np.flatnonzero(side & np.isin(classes, present)) for side in (is_dev, is_test)]
+    return take(train), take(sides[0]), features[pool], take(sides[1]), len(present)
 
 
 def measure(row: Row, draws: int, shared: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
@@ -32,6 +33,11 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 SHARED = ROOT.parent / "shared"
 # `.ci/run` looks for this text: these tests may be skipped only where the pictures are absent.
 SHARED_ABSENT = "the shared pictures are not beside this checkout"
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests live to the end: garbage is not looked for among them."""
+    gc.freeze()
 
 
 @dataclass(frozen=True)
