@@ -101,12 +101,10 @@ def _read_pool(
     order = np.random.default_rng(parameters.seed).permutation(len(unlabelled_pictures))
     drawn = np.sort(order[: parameters.pictures])
     pool = unlabelled_features.read(unlabelled_pictures["image_id"].iloc[drawn])
-    if len(np.unique(dev.clusters)) < parameters.few_clusters:
-        # Of few labels no distance says what is unlike all of them.
-        return pool, 0
     known = fit_familiarity(
-        train.features, dev.features, parameters.neighbours, parameters.refused_share
-    )
+        train.features, dev.features, parameters.neighbours, parameters.refused_share,
+        train.clusters,
+    )  # fmt: skip
     is_near = known.measure(pool) <= known.threshold
     return pool[is_near], int((~is_near).sum())
 

@@ -14,7 +14,8 @@ class SelfTrainingParameters(StageParameters):
         pictures: At most, drawn at random; more cost more and teach little.
         few_clusters: With fewer clusters in dev the ways are compared on folds of train and dev.
         folds: Of those.
-        refused_share: Pictures as far from train as this share of dev, or farther, are left out.
+        refused_share: Pictures farther from train than all but this share of those with a label are
+            left out.
         neighbours: That distance is to the so-many-th nearest picture of train.
         seed: Of the draw and of the folds.
     """
