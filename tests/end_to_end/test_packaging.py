@@ -84,7 +84,9 @@ def test_kedro_package_makes_a_wheel_that_goes_from_pictures_to_report(tmp_path:
     assert report.stat().st_size > 100_000
     manifest = json.loads(report.with_name("manifest.json").read_text())
     assert manifest["git"] is None
-    assert manifest["metrics"]["frozen"]["test"]["n"] == 40
+    # Test is measured of the one that is best on dev.
+    (measured,) = (one["test"] for one in manifest["metrics"].values() if "test" in one)
+    assert measured["n"] == 40
     assert "nothing to do" in run(command, here, PYTHONPATH=str(site))
     assert os.listdir(here) == ["data"]
 
