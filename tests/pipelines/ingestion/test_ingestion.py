@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,31 @@ def test_the_log_closes_with_the_reasons(
     with caplog.at_level(logging.INFO, logger="graft"):
         ingest(_break(source, {"03.png": b"", "05.png": b""}))
     assert caplog.messages[-1] == "Quarantined  2: 2 × empty file (0 bytes)"
+
+
+def test_pictures_without_a_label_are_counted_apart(
+    source: ImageSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = source.records.copy()
+    records.loc[[0, 1], "label"] = np.nan
+    with caplog.at_level(logging.INFO, logger="graft"):
+        ingest(ImageSource(records, source.read))
+    (found,) = [line for line in caplog.messages if line.startswith("Found ")]
+    assert re.fullmatch(r"Found +16 pictures in \d classes \(.+\), and 2 without a label", found)
+
+
+def test_look_alikes_across_classes_are_told_with_what_unties_them(
+    source: ImageSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = check_images(source, None, PARAMETERS)
+    one, other = index["label"].drop_duplicates().index[:2]
+    index.loc[[one, other], "perceptual_hash"] = "00ff00ff00ff00ff"
+    with caplog.at_level(logging.INFO, logger="graft"):
+        cluster_images(index, NO_VERDICTS, PARAMETERS)
+    assert caplog.messages[-1] == (
+        "Look alike   2 pictures and ones of another class: they stay on one side together "
+        "(--params near_duplicate_radius=null unties them)"
+    )
 
 
 def test_no_usable_picture_at_all_is_an_error(source: ImageSource) -> None:
