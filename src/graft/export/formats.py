@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -57,6 +58,9 @@ def convert(network: keras.Model, format_: str, folder: Path, calibration: np.nd
         format_: One of :data:`FILES`.
         folder: Where :data:`FILES` says it will lie.
         calibration: Pictures (n, H, W, channels) uint8, by which int8 finds the ranges of values.
+
+    Raises:
+        GraftError: If the network has operations that the format lacks.
     """
     import keras
 
@@ -71,6 +75,9 @@ def convert(network: keras.Model, format_: str, folder: Path, calibration: np.nd
     with convert_quietly():
         if format_ == "onnx":
             network.export(place, format="onnx", verbose=False, input_signature=signature)
+            lacking = list_lacking(place)
+            if lacking:
+                raise _refuse_network(format_, ", ".join(lacking))
             number_names(place)
         elif format_ == "saved_model":
             network.export(place, format="tf_saved_model", verbose=False, input_signature=signature)
@@ -78,6 +85,21 @@ def convert(network: keras.Model, format_: str, folder: Path, calibration: np.nd
             (place / "fingerprint.pb").unlink(missing_ok=True)
         else:
             place.write_bytes(_convert_to_litert(network, signature, folder, format_, calibration))
+
+
+def list_lacking(file: Path) -> list[str]:
+    """Operations in an ONNX file that ONNX lacks: the converter leaves them as they were."""
+    import onnx
+
+    nodes = onnx.load(file).graph.node
+    return sorted({one.op_type for one in nodes if not onnx.defs.has(one.op_type, one.domain)})
+
+
+def _refuse_network(format_: str, what: str) -> GraftError:
+    return GraftError(
+        f"the network has operations that {format_} lacks; leave it out of export.formats, or give "
+        f"a network from scratch pictures of the size that it works on; got {what}"
+    )
 
 
 def number_names(file: Path) -> None:
@@ -120,6 +142,7 @@ def _convert_to_litert(
     import shutil
 
     import tensorflow as tf
+    from tensorflow.lite.python.convert_phase import ConverterError
 
     source = folder / "source"
     network.export(source, format="tf_saved_model", verbose=False, input_signature=signature)
@@ -131,7 +154,12 @@ def _convert_to_litert(
 
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = list_inputs
-    content: bytes = converter.convert()
+    try:
+        content: bytes = converter.convert()
+    except ConverterError as error:
+        operation = re.search(r"tf\.(\w+)|fused\[\"(\w+)", str(error))
+        what = next(filter(None, operation.groups())) if operation else "what it did not name"
+        raise _refuse_network(format_, what) from error
     shutil.rmtree(source)
     return content
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graft.export.formats import convert_quietly, number_names
+from graft.export.formats import convert_quietly, list_lacking, number_names
 
 if TYPE_CHECKING:
     from graft.models.grad_cam import FeatureMap
@@ -58,13 +58,13 @@ def convert_heat_map(feature_map: FeatureMap, file: Path) -> list[str]:
             )
     finally:
         logger.setLevel(level)
-    lacking = {
-        node.op_type for node in model.graph.node if not onnx.defs.has(node.op_type, node.domain)
-    }
-    if not lacking:
-        onnx.save(model, file)
+    onnx.save(model, file)
+    lacking = list_lacking(file)
+    if lacking:
+        file.unlink()
+    else:
         number_names(file)
-    return sorted(lacking)
+    return lacking
 
 
 def _convert_relu_gradient(graph: Any, node: Any, name: str, arguments: list) -> None:

@@ -19,6 +19,7 @@ from graft.datasets.file_trees import FileTreeDataset
 from graft.errors import GraftError
 from graft.export import formats
 from graft.models.led_out import lead_out_features
+from graft.models.networks.registry import NetworkSettings, build_classifier
 from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.candidates import draw_train
 from graft.pipelines.export import nodes
@@ -141,6 +142,13 @@ def test_a_format_that_gives_something_else_fails_the_export(monkeypatch) -> Non
     parameters = PARAMETERS.model_copy(update={"formats": ["saved_model"]})
     with pytest.raises(GraftError, match=r"saved_model does not give.*got a difference of 0\.0002"):
         export_champion(make_champion(), IMAGES, SPLITS, parameters, FAMILIARITY)
+
+
+@pytest.mark.parametrize("format_", ["onnx", "litert"])
+def test_a_network_that_a_format_cannot_say_is_refused_in_one_line(format_, tmp_path) -> None:
+    resizes = build_classifier("mnist_sequential", (20, 20, 1), NetworkSettings(class_count=3))
+    with pytest.raises(GraftError, match=f"{format_} lacks; leave it out.*got ScaleAndTranslate$"):
+        formats.convert(resizes, format_, tmp_path, np.zeros((1, 20, 20, 1), np.uint8))
 
 
 def test_names_that_a_converter_made_up_do_not_count(tmp_path) -> None:
