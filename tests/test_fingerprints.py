@@ -163,7 +163,7 @@ def test_pixels_are_made_by_few_modules() -> None:
     # The whole stage would be a wider net: a change of its log would decode every picture anew.
     assert list_modules("graft.images.decoding") == (
         "graft.compute.streams", "graft.errors", "graft.images.colours", "graft.images.crops",
-        "graft.images.decoding",
+        "graft.images.decoding", "graft.images.deep_pictures",
     )  # fmt: skip
     # HEIC pictures have a decoder of their own, where it is installed.
     assert set(list_libraries("graft.images.decoding")) - {"pillow-heif"} == {"numpy", "pillow"}
