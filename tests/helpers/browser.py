@@ -18,6 +18,10 @@ from websockets.sync.client import ClientConnection, connect
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+class NodeGoneError(Exception):
+    """An element belongs to a page that is there no more."""
+
+
 class Page:
     """One page of a browser."""
 
@@ -40,6 +44,8 @@ class Page:
             if told.get("method") == "Runtime.exceptionThrown":
                 self.faults.append(str(told["params"]["exceptionDetails"]))
             if told.get("id") == self._number:
+                if "Could not find node" in str(told.get("error")):
+                    raise NodeGoneError
                 assert "error" not in told, told
                 return told["result"]
 
@@ -68,9 +74,22 @@ class Page:
 
     def choose(self, selector: str, files: Sequence[Path]) -> None:
         """Choose files in the dialog of an input."""
-        root = self.call("DOM.getDocument")["root"]["nodeId"]
-        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
+        self.use(selector, "DOM.setFileInputFiles", files=[str(file) for file in files])
+
+    def use(self, selector: str, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method on an element once it is there; it needs no JavaScript of the page.
+
+        While a page gives way to the next one, an element that was found is gone a moment later.
+        """
+        until = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(NodeGoneError):
+                root = self.call("DOM.getDocument")["root"]["nodeId"]
+                node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+                if node:
+                    return self.call(method, nodeId=node, **parameters)
+            assert time.monotonic() < until, f"{selector} never came"
+            time.sleep(0.1)
 
     def photograph(self, file: Path, width: int, height: int, scheme: str = "light") -> None:
         """Write a picture of the page at a size, in light or dark."""
