@@ -93,7 +93,7 @@ def measure(row: Row, draws: int, shared: Path) -> str:
     before, chosen_ways = [], []
     for seed in range(draws):
         train, dev, pool, test, known = deal(row, features, classes, groups, seed)
-        near = fit_familiarity(train.features, dev.features, NEIGHBOURS, REFUSED)
+        near = fit_familiarity(train.features, dev.features, NEIGHBOURS, REFUSED, train.clusters)
         pool = pool[near.measure(pool) <= near.threshold]
         judged, classifiers = judge_ways(train, dev, pool, known)
         reached = {

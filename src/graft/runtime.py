@@ -53,7 +53,7 @@ class _QuietFinder(MetaPathFinder):
             def execute_quietly(module: ModuleType) -> None:
                 with suppress(ValueError):  # another thread was quicker
                     sys.meta_path.remove(self)
-                with _notes_held_back(), _collected_once():
+                with _notes_held_back(), _left_by_the_collector():
                     execute(module)
 
             # The loader was made for this one spec; mypy takes the assignment for a mistake.
@@ -62,7 +62,7 @@ class _QuietFinder(MetaPathFinder):
 
 
 @contextmanager
-def _collected_once() -> Iterator[None]:
+def _left_by_the_collector() -> Iterator[None]:
     """Let the garbage collector leave alone what is made in the block, then and later.
 
     Hundreds of thousands of TensorFlow's objects live as long as the process. To look through
