@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
+from graft.analysis.choosing import Outcome
 from graft.analysis.self_training import (
     RIVAL,
     WAYS,
-    Judged,
     Labelled,
     balance,
     choose_way,
@@ -83,7 +83,7 @@ def test_every_picture_is_judged_by_a_fold_that_has_not_seen_it() -> None:
     labels = np.tile([0, 1], 60)
     noise = Labelled(random.normal(size=(120, 200)), labels, np.arange(120))
     judged = judge_ways_on_folds(noise, random.normal(size=(50, 200)), 2, folds=4, seed=0)
-    assert all(abs(one.accuracy - 0.5) < 0.15 for one in judged.values())
+    assert all(abs(one.right.mean() - 0.5) < 0.15 for one in judged.values())
 
 
 def test_a_class_that_a_fold_would_lack_makes_no_folds() -> None:
@@ -103,8 +103,12 @@ def test_a_class_that_a_fold_would_lack_makes_no_folds() -> None:
 def test_accuracy_decides_then_log_loss_and_the_teacher_stays_where_all_are_equal(
     student: tuple[float, float], balanced: tuple[float, float], expected: str
 ) -> None:
-    ways = zip(WAYS, ((0.8, 0.5), student, balanced), strict=True)
-    assert choose_way({way: Judged(*one) for way, one in ways}) == expected
+    figures = zip(WAYS, ((0.8, 0.5), student, balanced), (0, 1, 1), strict=True)
+    outcomes = {
+        way: Outcome(np.arange(20) < 20 * accuracy, log_loss, cost)
+        for way, (accuracy, log_loss), cost in figures
+    }
+    assert choose_way(outcomes) == expected
 
 
 @given(st.integers(1, 40), st.integers(2, 6), st.integers(0, 2**31))

@@ -69,6 +69,13 @@ def test_without_fine_tuning_nobody_asks_about_it():
     assert answer("fine-tuning", comparison={"pairs": []}) == ""
 
 
+def test_the_verdict_on_pictures_without_a_label_is_told_where_somebody_learnt_from_them():
+    helped = {"sentence": "Pictures without a label helped."}
+    assert answer("without a label", champion={"test_evaluations": {"now": 1}}) == ""
+    facts = {"test_evaluations": {"now": 1}, "unlabelled": [helped]}
+    assert answer("without a label", champion=facts) == helped["sentence"]
+
+
 @pytest.mark.parametrize(
     ("recipe", "runners", "begins"),
     [("head", 4, "No: of 4 recipes none had more"), ("head", 1, ""), ("custom", 1, "")],

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import html
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from PIL import Image
 from graft.analysis.error_breakdown import compare_with_baseline, name_largest, read_error_breakdown
 from graft.analysis.metrics import METRICS
 from graft.reporting.embedding import embed_thumbnail
-from graft.reporting.report import METRIC_TITLES, ReportContent, render_report
+from graft.reporting.report import METRIC_TITLES, ReportContent, render_page, render_report
 from helpers.pages import Page
 
 SCRIPT = "<script>alert('1')</script>"
@@ -167,6 +168,27 @@ def test_every_anchor_leads_somewhere(page):
     places = {attributes.get("id") for _, attributes in page.elements}
     for link in page.find("a"):
         assert link["href"].removeprefix("#") in places
+
+
+def test_what_pictures_without_a_label_added_is_told_where_somebody_learnt_from_them(page):
+    ways = [
+        {"way": "teacher", "accuracy": 0.75, "log_loss": 0.4, "is_chosen": False},
+        {"way": "balanced_student", "accuracy": 0.9, "log_loss": 0.3, "is_chosen": True},
+    ]
+    verdict = {
+        "verdict": "gained", "sentence": "They helped: 90 %.", "measured": 40,
+        "measured_on": "dev", "ways": ways,
+    }  # fmt: skip
+    told = render_page(
+        "unlabelled.html",
+        content=SimpleNamespace(sections={"champion": {"unlabelled": [verdict]}}),
+    )
+    assert told.startswith('<h2 id="unlabelled">')
+    assert "<b>They helped: 90 %.</b>" in told
+    assert "<td>balanced student</td><td>0.900</td><td>0.300</td><td>kept</td>" in told
+    assert not [
+        attributes for _, attributes in page.elements if attributes.get("id") == "unlabelled"
+    ]
 
 
 def test_every_picture_has_a_text_in_its_place(page):

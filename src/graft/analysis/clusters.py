@@ -8,13 +8,25 @@ of freedom are counted in. Where every cluster is one picture, all here is what 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 # Weights of all draws at once would grow with draws × pictures; a chunk stays at 32 MB.
 _CHUNK_NUMBERS = 4_000_000
+# With fewer clusters in dev one of them is more than three points, and one standard error, which
+# two clusters can make, is what luck makes: folds of train and dev are then asked in its place.
+FEW_CLUSTERS = 30
+
+
+def has_few_clusters(clusters: Sequence[int] | np.ndarray) -> bool:
+    """Whether dev is too small to choose by.
+
+    Args:
+        clusters: Cluster of every picture of dev.
+    """
+    return len(np.unique(clusters)) < FEW_CLUSTERS
 
 
 def number_clusters(clusters: np.ndarray | None, count: int) -> np.ndarray:

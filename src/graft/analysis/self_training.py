@@ -12,13 +12,14 @@ none of them has seen decide between them, and the teacher wins where they canno
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from graft.analysis.choosing import rank
+from graft.analysis.choosing import Outcome
 from graft.analysis.clusters import deal_folds
 from graft.analysis.predictions import measure_log_loss
 
@@ -74,19 +75,6 @@ class Labelled:
         return Labelled(self.features[chosen], self.labels[chosen], self.clusters[chosen])
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What a way of training did with pictures that it had not seen.
-
-    Attributes:
-        accuracy: Share that it named rightly.
-        log_loss: In nats.
-    """
-
-    accuracy: float
-    log_loss: float
-
-
 def train_way(way: str, train: Labelled, pool: np.ndarray, class_count: int) -> LinearClassifier:
     """Train a classifier in one of :data:`WAYS`, or the :data:`RIVAL`.
 
@@ -125,7 +113,7 @@ def train_way(way: str, train: Labelled, pool: np.ndarray, class_count: int) -> 
 
 def judge_ways(
     train: Labelled, dev: Labelled, pool: np.ndarray, class_count: int
-) -> tuple[dict[str, Judged], dict[str, LinearClassifier]]:
+) -> tuple[dict[str, Outcome], dict[str, LinearClassifier]]:
     """Train in all ways, and measure each on dev.
 
     Returns:
@@ -133,14 +121,14 @@ def judge_ways(
     """
     classifiers = {way: train_way(way, train, pool, class_count) for way in (*WAYS, RIVAL)}
     judged = {
-        way: _judge(one.predict(dev.features), dev.labels) for way, one in classifiers.items()
+        way: _judge(way, one.predict(dev.features), dev.labels) for way, one in classifiers.items()
     }
     return judged, classifiers
 
 
 def judge_ways_on_folds(
     labelled: Labelled, pool: np.ndarray, class_count: int, folds: int, seed: int
-) -> dict[str, Judged]:
+) -> dict[str, Outcome]:
     """Measure all ways on the folds of all pictures with a label, each by what it had not seen.
 
     Where dev has a few pictures only, one of them decides; these decide more surely.
@@ -157,12 +145,12 @@ def judge_ways_on_folds(
         for way, probabilities in found.items():
             known = train_way(way, rest, pool, class_count)
             probabilities[places == fold] = known.predict(labelled.features[places == fold])
-    return {way: _judge(one, labelled.labels) for way, one in found.items()}
+    return {way: _judge(way, one, labelled.labels) for way, one in found.items()}
 
 
-def choose_way(judged: dict[str, Judged]) -> str:
-    """The best of :data:`WAYS` by accuracy, ties by log loss; the first where all are equal."""
-    return min(WAYS, key=lambda way: rank(judged[way].accuracy, judged[way].log_loss))
+def choose_way(judged: dict[str, Outcome], ways: Sequence[str] = WAYS) -> str:
+    """The best way by accuracy, ties by log loss; where all are equal, the teacher."""
+    return min(ways, key=lambda way: judged[way].rank)
 
 
 def sharpen(probabilities: np.ndarray) -> np.ndarray:
@@ -185,9 +173,10 @@ def balance(probabilities: np.ndarray) -> np.ndarray:
     return found
 
 
-def _judge(probabilities: np.ndarray, labels: np.ndarray) -> Judged:
+def _judge(way: str, probabilities: np.ndarray, labels: np.ndarray) -> Outcome:
     right = probabilities.argmax(axis=1) == labels
-    return Judged(float(right.mean()), measure_log_loss(labels, probabilities))
+    # A student must be better to take its teacher's place.
+    return Outcome(right, measure_log_loss(labels, probabilities), cost=float(way != TEACHER))
 
 
 def _fit(

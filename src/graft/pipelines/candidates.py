@@ -58,6 +58,8 @@ class Candidate:
             passing every picture through the classifier; None where there is none.
         is_wanted: Whether it takes part, by the parameters of the run.
         has_backbone: Whether it is built on the pretrained backbone.
+        learns_unlabelled: Whether it learns from pictures without a label too; the training then
+            also makes ``NAME.unlabelled_verdict``, see :mod:`graft.analysis.unlabelled_verdicts`.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Candidate:
     predicting: Callable[[], Sequence[Node]] | None = None
     is_wanted: Callable[[Mapping[str, Any]], bool] = lambda _: True
     has_backbone: bool = True
+    learns_unlabelled: bool = False
 
     @property
     def stage(self) -> str:

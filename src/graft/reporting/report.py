@@ -130,6 +130,13 @@ def judge_labels(sections: Sections) -> str:
     return " ".join(part["sentence"] for part in parts if part["sentence"])
 
 
+@answers("Did pictures without a label help?", "unlabelled")
+def judge_unlabelled(sections: Sections) -> str:
+    """What the students that saw them did beside their teachers, on dev or folds."""
+    verdicts = sections.get("champion", {}).get("unlabelled", [])
+    return " ".join(verdict["sentence"] for verdict in verdicts)
+
+
 @answers("How often was test looked at?", "champion")
 def count_evaluations(sections: Sections) -> str:
     """A test split that chooses is no test."""

@@ -16,8 +16,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
 
 
@@ -61,9 +59,8 @@ RUNGS = (0.2, 0.5, 1.0)
 # A frozen head that is right so often leaves little to win; rests on ten sets, one of them just
 # below. Such a set gets this share of the budget.
 NEAR, NEAR_SHARE = 0.95, 0.2
-# With fewer clusters in dev one of them is more than three points, and one standard error, which
-# two clusters can make, is what luck makes: recipes are then compared on folds of train and dev.
-FEW_CLUSTERS, FOLDS = 30, 3
+# Of train and dev, on which recipes are compared where dev has few clusters.
+FOLDS = 3
 # Multiply-adds that are a matter of seconds on any machine: no budget is worth the thought.
 NEGLIGIBLE_WORK = 1e12
 # Forward passes that a training step of a block costs: forward, gradient of inputs, of weights.
@@ -114,15 +111,6 @@ def find_rung(epochs: int, share: float) -> int:
         ([6, 15, 30], 1)
     """
     return max(1, round(share * epochs))
-
-
-def has_few_clusters(clusters: Sequence[int] | np.ndarray) -> bool:
-    """Whether dev is too small to choose by.
-
-    Args:
-        clusters: Cluster of every picture of dev.
-    """
-    return len(np.unique(clusters)) < FEW_CLUSTERS
 
 
 def shorten(recipe: Recipe, share: float) -> Recipe:

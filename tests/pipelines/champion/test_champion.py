@@ -260,6 +260,13 @@ def test_the_card_says_what_it_must(splits) -> None:
     assert "Test was looked at once." in card
     assert "\n\nAbout 9 of 80 look wrong.\n\nTrain cannot be judged.\n" in card
     assert "fewer than 30 pictures of test" in card
+
+
+def test_the_card_says_whether_pictures_without_a_label_helped(splits) -> None:
+    verdict = {"sentence": "Pictures without a label helped: 90.0 % of dev."}
+    card = render_model_card({**describe(splits), "unlabelled": [verdict]}, {})
+    assert "\n\nPictures without a label helped: 90.0 % of dev.\n" in card
+    assert "without a label" not in render_model_card(describe(splits), {})
     rows = [line for line in card.splitlines() if line.startswith("|")]
     # Every row of a table has as many cells as its head.
     assert {line.count("|") for line in rows if line.startswith("| light")} == {7}

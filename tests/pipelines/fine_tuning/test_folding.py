@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from graft.analysis import clusters
 from graft.datasets import NumpyArrayDataset
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.pipelines.fine_tuning import folding
@@ -140,5 +141,5 @@ def test_a_dev_that_is_large_enough_or_a_recipe_that_is_named_is_not_compared(
 ) -> None:
     named = RACING.model_copy(update={"recipe": "last_block"})
     assert compare(images, splits, tmp_path, named)[0].empty
-    monkeypatch.setattr(tuning_recipes, "FEW_CLUSTERS", 4)
+    monkeypatch.setattr(clusters, "FEW_CLUSTERS", 4)
     assert compare(images, splits, tmp_path)[0].empty

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from pathlib import Path
 
 import keras
@@ -10,15 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from graft.analysis import clusters
 from graft.datasets.features import FeatureBlock, FeatureShardsDataset, FeatureTable
 from graft.errors import GraftError
 from graft.pipelines.self_training.nodes import train_on_unlabelled
 from graft.pipelines.self_training.parameters import SelfTrainingParameters
 
-PARAMETERS = SelfTrainingParameters(
-    pictures=500, few_clusters=3, folds=3, refused_share=0.05, neighbours=3, seed=0
-)
+PARAMETERS = SelfTrainingParameters(pictures=500, folds=3, refused_share=0.05, neighbours=3, seed=0)
 NAMES = ["dark", "light"]
+
+
+@pytest.fixture(autouse=True)
+def _dev_is_large_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "FEW_CLUSTERS", 3)
 
 
 def _build_backbone() -> keras.Model:
@@ -44,12 +48,12 @@ def _store(place: Path, pictures: pd.DataFrame, vectors: np.ndarray) -> FeatureT
     return dataset.load()
 
 
-def _train(features, unlabelled, splits, parameters=PARAMETERS):
-    return train_on_unlabelled(features, *unlabelled, _build_backbone(), splits, NAMES, parameters)
+def _train(features, unlabelled, splits):
+    return train_on_unlabelled(features, *unlabelled, _build_backbone(), splits, NAMES, PARAMETERS)
 
 
 def test_a_head_and_a_classifier_answer_alike(features, unlabelled, splits) -> None:
-    head, classifier, history, ways = _train(features, unlabelled, splits)
+    head, classifier, history, verdict = _train(features, unlabelled, splits)
     found = head.predict(features.read(splits["image_id"]), verbose=0)
     assert (found.argmax(axis=1) == splits["label_index"]).mean() > 0.75
     pictures = np.random.default_rng(0).integers(0, 256, (5, 2, 2, 3), dtype=np.uint8)
@@ -57,11 +61,12 @@ def test_a_head_and_a_classifier_answer_alike(features, unlabelled, splits) -> N
     np.testing.assert_allclose(
         classifier.predict(pictures, verbose=0), head.predict(vectors, verbose=0), rtol=1e-5
     )
-    assert ways["way"].tolist() == ["teacher", "student", "balanced_student", "strong_penalty"]
-    assert ways["is_chosen"].sum() == 1
-    chosen = ways[ways["is_chosen"]].iloc[0]
-    assert chosen["measured_on"] == "dev"
+    ways = [way["way"] for way in verdict["ways"]]
+    assert ways == ["teacher", "student", "balanced_student", "strong_penalty"]
+    (chosen,) = (way for way in verdict["ways"] if way["is_chosen"])
+    assert verdict["measured_on"] == "dev"
     assert history["dev_accuracy"].tolist() == [chosen["accuracy"]]
+    assert json.loads(json.dumps(verdict)) == verdict
 
 
 def test_what_is_unlike_all_that_has_a_label_is_left_out_and_counted(tmp_path, caplog) -> None:
@@ -85,12 +90,11 @@ def test_what_is_unlike_all_that_has_a_label_is_left_out_and_counted(tmp_path, c
         for name, names, vectors in (("a", splits, known), ("b", unlabelled, others))
     ]
     caplog.set_level("INFO")
-    _train(tables[0], (tables[1], unlabelled), splits)
-    told = re.search(r"(\d+) pictures without a label to learn from, (\d+) more", caplog.text)
-    assert told
-    used, left_out = int(told[1]), int(told[2])
-    assert used + left_out == 105
-    assert 5 <= left_out <= 25
+    *_, verdict = _train(tables[0], (tables[1], unlabelled), splits)
+    assert verdict["used"] + verdict["left_out"] == 105
+    assert 5 <= verdict["left_out"] <= 25
+    told = " ".join(" ".join(record.message[13:] for record in caplog.records).split())
+    assert verdict["sentence"] in told
 
 
 def test_the_labels_of_test_make_no_difference(features, unlabelled, splits) -> None:
@@ -101,10 +105,13 @@ def test_the_labels_of_test_make_no_difference(features, unlabelled, splits) -> 
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_a_dev_of_few_clusters_is_not_asked_alone(features, unlabelled, splits) -> None:
-    careful = PARAMETERS.model_copy(update={"few_clusters": 1000})
-    _, _, _, ways = _train(features, unlabelled, splits, careful)
-    assert set(ways["measured_on"]) == {"folds"}
+def test_a_dev_of_few_clusters_is_not_asked_alone(
+    features, unlabelled, splits, monkeypatch
+) -> None:
+    monkeypatch.setattr(clusters, "FEW_CLUSTERS", 1000)
+    *_, verdict = _train(features, unlabelled, splits)
+    assert verdict["measured_on"] == "folds"
+    assert verdict["measured"] == splits["split"].isin(["train", "dev"]).sum()
 
 
 def test_a_class_without_a_picture_in_train_is_named(features, unlabelled, splits) -> None:

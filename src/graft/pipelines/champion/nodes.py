@@ -69,7 +69,7 @@ def describe_champion(
     backbone: BackboneParameters,
     decoding: dict[str, Any],
     parameters: ChampionParameters,
-    *,
+    *unlabelled_verdicts: dict[str, Any],
     titles: dict[str, str],
     on_backbone: list[str],
 ) -> dict[str, Any]:
@@ -84,7 +84,8 @@ def describe_champion(
         always), ``class_metrics`` (rows, on test), ``class_names``, ``backbone``, ``picture``
         (``image_size``, ``colour``, ``max_pixels``, ``preprocessing``),
         ``temperature``, ``threshold``, ``labels`` (sentences on wrong ones), ``test_evaluations``
-        (``now`` and ``all``), ``data`` and ``intended_use``.
+        (``now`` and ``all``), ``data``, ``unlabelled`` (verdicts on what pictures without a label
+        added) and ``intended_use``.
     """
     model = str(chosen_predictions["model"].iloc[0])
     pictures = simplify(decoding)
@@ -124,6 +125,7 @@ def describe_champion(
         "labels": [part["sentence"] for part in label_issues_counts["parts"] if part["sentence"]],
         "test_evaluations": looks,
         "data": describe_data(splits, class_names),
+        "unlabelled": list(unlabelled_verdicts),
         "intended_use": parameters.intended_use,
     }
 

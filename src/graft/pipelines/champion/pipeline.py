@@ -41,6 +41,11 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:backbone",
                     "params:decoding",
                     "params:champion",
+                    *(
+                        f"{one.name}.unlabelled_verdict"
+                        for one in candidates
+                        if one.learns_unlabelled
+                    ),
                 ],
                 outputs="champion_facts",
                 name="describe_champion",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graft.analysis.choosing import Outcome, choose
-from graft.analysis.clusters import deal_folds
+from graft.analysis.clusters import deal_folds, has_few_clusters
 from graft.analysis.predictions import measure_losses
 from graft.datasets.features import FeatureTable
 from graft.parameters.fine_tuning import FineTuningParameters
@@ -44,7 +44,7 @@ def compare_on_folds(
     """Train the recipes on two thirds of train and dev and measure them on the rest, three times.
 
     Only where recipes race and dev has too few clusters
-    (:func:`graft.training.tuning_recipes.has_few_clusters`). A fold starts from a head of its own,
+    (:func:`graft.analysis.clusters.has_few_clusters`). A fold starts from a head of its own,
     and nothing is stopped early, for nothing is left to stop by. The cheap recipes are trained
     whole; the deep ones that the budget admits for a fifth of their length, with the schedule of
     so short a training.
@@ -55,13 +55,7 @@ def compare_on_folds(
         ``image_id``, ``cluster``, and ``right`` and ``log_loss`` of the picture where it was not
         trained on. Without rows where dev is large enough.
     """
-    from graft.training.tuning_recipes import (
-        RUNGS,
-        admit,
-        find_allowance,
-        has_few_clusters,
-        shorten,
-    )
+    from graft.training.tuning_recipes import RUNGS, admit, find_allowance, shorten
 
     is_dev = (splits["split"] == "dev").to_numpy()
     clusters = splits["cluster"].to_numpy()[is_dev]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from graft.analysis.clusters import FEW_CLUSTERS
+
 if TYPE_CHECKING:
     from graft.models.freezing import CutBackbone
     from graft.training.boundary import BoundaryPlan
@@ -183,7 +185,7 @@ def tell_folds(clusters: np.ndarray) -> None:
     Args:
         clusters: Cluster of every picture of dev.
     """
-    from graft.training.tuning_recipes import FEW_CLUSTERS, FOLDS
+    from graft.training.tuning_recipes import FOLDS
 
     groups = len(np.unique(clusters))
     _tell_wrapped(

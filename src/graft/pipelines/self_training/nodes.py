@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 
+from graft.analysis.choosing import Outcome
+from graft.analysis.clusters import has_few_clusters
 from graft.analysis.familiarity import fit_familiarity
 from graft.analysis.self_training import (
     RIVAL,
     TEACHER,
     WAYS,
-    Judged,
     Labelled,
     LinearClassifier,
     choose_way,
     judge_ways,
     judge_ways_on_folds,
 )
+from graft.analysis.unlabelled_verdicts import Pool, Verdict, judge_student
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.pipelines.self_training.parameters import SelfTrainingParameters
@@ -34,15 +34,15 @@ def train_on_unlabelled(
     splits: pd.DataFrame,
     class_names: list[str],
     parameters: SelfTrainingParameters,
-) -> tuple[KerasModel, KerasModel, pd.DataFrame, pd.DataFrame]:
+) -> tuple[KerasModel, KerasModel, pd.DataFrame, Verdict]:
     """Train a head on train and on pictures without a label, if dev says that these help.
 
     Returns:
         ``self_trained_head``: from features (N, D) to probabilities (N, C).
         ``self_trained.classifier``: the same from pictures (N, H, W, 3) uint8.
         ``self_trained.history``: a row, of the head as it ended, measured on train and dev.
-        ``self_training_ways``: ``way``, ``measured_on`` (``dev`` or ``folds``), ``accuracy``,
-        ``log_loss``, ``is_chosen``; a row a way, the rival without a choice last.
+        ``self_trained.unlabelled_verdict``: see
+        :func:`graft.analysis.unlabelled_verdicts.judge_student`; the rival's way is the last.
 
     Raises:
         GraftError: If a class has no picture in train.
@@ -57,28 +57,20 @@ def train_on_unlabelled(
         )
     pool, left_out = _read_pool(unlabelled_features, unlabelled_pictures, train, dev, parameters)
     judged, classifiers = judge_ways(train, dev, pool, len(class_names))
-    measured_on = "dev"
-    if len(np.unique(dev.clusters)) < parameters.few_clusters:
+    measured_on, clusters = "dev", dev.clusters
+    if has_few_clusters(dev.clusters):
         both = _read(features, splits, "train", "dev")
         on_folds = judge_ways_on_folds(
             both, pool, len(class_names), parameters.folds, parameters.seed
         )
-        judged, measured_on = on_folds or judged, "folds" if on_folds else "dev"
-    chosen = choose_way(judged)
-    _tell(judged, chosen, measured_on, len(pool), left_out)
+        if on_folds:
+            judged, measured_on, clusters = on_folds, "folds", both.clusters
+    chosen, student = choose_way(judged), choose_way(judged, WAYS[1:])
+    told = Pool(len(pool), left_out, measured_on)
+    verdict = judge_student(judged, chosen, TEACHER, student, told, clusters)
+    _tell(judged, chosen, verdict)
     head, classifier = _build(classifiers[chosen], backbone)
-    ways = pd.DataFrame(
-        [
-            {
-                "way": way,
-                "measured_on": measured_on,
-                **asdict(judged[way]),
-                "is_chosen": way == chosen,
-            }
-            for way in (*WAYS, RIVAL)
-        ]
-    )
-    return head, classifier, _tabulate(classifiers[chosen], train, dev), ways
+    return head, classifier, _tabulate(classifiers[chosen], train, dev), verdict
 
 
 def _read(features: FeatureTable, splits: pd.DataFrame, *sides: str) -> Labelled:
@@ -129,21 +121,11 @@ def _tabulate(found: LinearClassifier, train: Labelled, dev: Labelled) -> pd.Dat
     return pd.DataFrame([row])
 
 
-def _tell(
-    judged: dict[str, Judged], chosen: str, measured_on: str, pool: int, left_out: int
-) -> None:
-    far = f", {left_out:,} more are unlike any with one and left out" if left_out else ""
-    tell("Unlabelled", f"{pool:,} pictures without a label to learn from{far}")
-    before, after = judged[TEACHER], judged[chosen]
-    best = min(WAYS[1:], key=lambda way: (-judged[way].accuracy, judged[way].log_loss))
-    if chosen == TEACHER:
-        found = f"refused: {_describe(before)} without them, {_describe(judged[best])} with them"
-    else:
-        found = f"{_describe(before)} → {_describe(after)} ({chosen.replace('_', ' ')})"
-    where = "dev" if measured_on == "dev" else "folds of train and dev"
-    tell("Self-trained", f"{found}; on {where}")
-    tell("", f"with a stronger penalty alone {_describe(judged[RIVAL])}")
-
-
-def _describe(one: Judged) -> str:
-    return f"accuracy {one.accuracy:.3f}, log loss {one.log_loss:.3f}"
+def _tell(judged: dict[str, Outcome], chosen: str, verdict: Verdict) -> None:
+    tell("Self-trained", str(verdict["sentence"]))
+    ways = {chosen.replace("_", " "): chosen, "a stronger penalty alone": RIVAL}
+    losses = [
+        f"{name}: accuracy {judged[way].right.mean():.3f}, log loss {judged[way].log_loss:.3f}"
+        for name, way in ways.items()
+    ]
+    tell("", "; ".join(losses))

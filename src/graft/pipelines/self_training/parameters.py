@@ -12,8 +12,7 @@ class SelfTrainingParameters(StageParameters):
 
     Attributes:
         pictures: At most, drawn at random; more cost more and teach little.
-        few_clusters: With fewer clusters in dev the ways are compared on folds of train and dev.
-        folds: Of those.
+        folds: Of train and dev, on which the ways are compared where dev has few clusters.
         refused_share: Pictures farther from train than all but this share of those with a label are
             left out.
         neighbours: That distance is to the so-many-th nearest picture of train.
@@ -21,7 +20,6 @@ class SelfTrainingParameters(StageParameters):
     """
 
     pictures: PositiveInt
-    few_clusters: int = Field(ge=0)
     folds: int = Field(ge=2)
     refused_share: float = Field(ge=0, lt=1)
     neighbours: PositiveInt

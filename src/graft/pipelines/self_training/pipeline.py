@@ -28,7 +28,7 @@ def _create_training() -> list[Node]:
                 "self_trained_head",
                 "self_trained.classifier",
                 "self_trained.history",
-                "self_training_ways",
+                "self_trained.unlabelled_verdict",
             ],
             name="train_on_unlabelled",
         ),
@@ -57,6 +57,7 @@ CANDIDATE = Candidate(
     "Frozen backbone with a head that learnt from pictures without a label too",
     _create_training,
     _create_predicting,
+    learns_unlabelled=True,
 )
 
 
