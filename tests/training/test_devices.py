@@ -79,7 +79,8 @@ def test_two_devices_end_with_the_weights_of_one() -> None:
         float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("difference")
     ]
     assert len(differences) == 2
-    assert max(differences) <= 1e-5
+    # One device computes normalizations within convolutions, several do not: the last bits differ.
+    assert max(differences) <= 1e-4
 
 
 def test_on_one_processor_there_is_nothing_to_say(caplog) -> None:

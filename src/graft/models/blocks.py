@@ -43,10 +43,10 @@ def divide(network: keras.Model) -> Iterator[Nodes]:
 
 
 def list_calls(network: keras.Model) -> Nodes:
-    """Every call of an operation between input and output, inputs before their users."""
+    """Every call of an operation between inputs and outputs, what is made before its users."""
     order: Nodes = []
     seen: set[int] = set()
-    waiting = [(network.output, False)]
+    waiting = [(tensor, False) for tensor in network.outputs]
     while waiting:
         tensor, ready = waiting.pop()
         history = tensor._keras_history

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from graft.errors import GraftError
+from graft.models.fusing import fuse_frozen_norms
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ def open_for_training(model: keras.Model, precision: str, stage: str) -> Iterato
     """A model to compile and train in place of ``model``, which gets its weights.
 
     The model itself stays as it is, float32 and not compiled: what is saved has no optimizer
-    and no class of our own in it, and opens anywhere Keras is.
+    and no class of our own in it, and opens anywhere Keras is. In float32 on one device the two
+    share their variables, and frozen normalizations are computed within convolutions.
 
     Args:
         model: The model to be trained.
@@ -83,7 +85,9 @@ def open_for_training(model: keras.Model, precision: str, stage: str) -> Iterato
     """
     with model.distribute_strategy.scope():
         if choose_precision(precision, stage) == "float32":
-            yield keras.Model(model.inputs, model.outputs, name=model.name)
+            plain = keras.Model(model.inputs, model.outputs, name=model.name)
+            is_alone = plain.distribute_strategy.num_replicas_in_sync == 1
+            yield fuse_frozen_norms(plain) if is_alone else plain
             return
         clone = clone_mixed(model)
     yield clone

@@ -230,6 +230,7 @@ class Race:
         try:
             if recipe.depth != "none":
                 rows = self._train(recipe, settings, cut, sources, until).to_dict("records")
+            labels, probabilities = predict_source(find_trained(cut, sources[0]), sources[1])
         except BrokenLossError:
             if len(self._recipes) == 1:
                 raise
@@ -237,7 +238,6 @@ class Race:
             count = sources[1].row_count
             nowhere = {"labels": np.zeros(count, np.int64), "probabilities": np.zeros((count, 0))}
             return Snapshot(name, {"history": []}, nowhere)
-        labels, probabilities = predict_source(find_trained(cut, sources[0]), sources[1])
         return Snapshot(name, {"history": rows}, {"labels": labels, "probabilities": probabilities})
 
     def _train(

@@ -18,6 +18,7 @@ from graft.training.devices import choose_strategy, copy_to_devices
 from graft.training.fitting import fit
 from graft.training.optimizers import decay_by_block
 from graft.training.shuffling import BatchSource
+from graft.training.watching import BrokenLossError
 
 _COLUMNS = ("epoch", "loss", "accuracy", "dev_loss", "dev_accuracy", "learning_rate")
 
@@ -131,7 +132,12 @@ def find_factors(cut: CutClassifier, model: keras.Model, layer_decay: float) -> 
 def predict_source(
     model: keras.Model, source: BatchSource, batch_size: int = 32
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Class indices, int64 (n,), and probabilities, float32 (n, C), of all rows in their order."""
+    """Class indices, int64 (n,), and probabilities, float32 (n, C), of all rows in their order.
+
+    Raises:
+        BrokenLossError: If a probability is not a number: weights can be so large that their
+            product is infinite though no loss in training was.
+    """
     forward = compile_forward(model, batch_size)
     dtype = model.inputs[0].dtype
     labels, probabilities = [], []
@@ -139,7 +145,13 @@ def predict_source(
         labels.append(given)
         for start in range(0, len(inputs), batch_size):
             probabilities.append(forward(inputs[start : start + batch_size].astype(dtype)))
-    return np.concatenate(labels), np.concatenate(probabilities)
+    found = np.concatenate(probabilities)
+    if broken := int((~np.isfinite(found)).any(axis=1).sum()):
+        raise BrokenLossError(
+            f"the loss is no longer a number on {broken} of {len(found)} pictures; lower the "
+            f"learning rate, or set clip_norm; got weights up to {_find_largest(model):.3g}"
+        )
+    return np.concatenate(labels), found
 
 
 def make_empty_history() -> pd.DataFrame:
@@ -166,6 +178,10 @@ def seed_random_layers(model: keras.Model, seed: int) -> None:
         generator = getattr(layer, "seed_generator", None)
         if generator is not None:
             generator.state.assign([seed, number])
+
+
+def _find_largest(model: keras.Model) -> float:
+    return max(float(np.abs(np.array(weight)).max()) for weight in model.trainable_variables)
 
 
 def _list_layers(model: keras.Model, names: tuple[str, ...]) -> list[str]:
