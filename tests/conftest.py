@@ -123,10 +123,10 @@ def flowers(tmp_path: Path, write_picture: Callable[..., Path]) -> Path:
 def run_kedro(
     project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:
-    """Runs ``kedro run ARGUMENTS`` in the throw-away project, in this process."""
+    """Runs ``kedro run``, or another command, in the throw-away project, in this process."""
     monkeypatch.chdir(project)
 
-    def run(*arguments: str, folder: Path = project) -> Outcome:
+    def run(*arguments: str, folder: Path = project, command: str = "run") -> Outcome:
         monkeypatch.chdir(folder)
         # Logging was set up when Kedro was imported, to the standard output of that moment.
         for handler in logging.getLogger().handlers:
@@ -134,7 +134,7 @@ def run_kedro(
                 monkeypatch.setattr(handler, "stream", sys.stdout)
         capfd.readouterr()
         with pytest.raises(SystemExit) as exit_:
-            KedroCLI(folder).main(["run", *arguments], prog_name="kedro")
+            KedroCLI(folder).main([command, *arguments], prog_name="kedro")
         printed = capfd.readouterr()
         return Outcome(int(exit_.value.code or 0), printed.out, printed.err)
 

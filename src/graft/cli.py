@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -326,3 +327,39 @@ cli.add_command(
         help="Serve the exported champion; OPTIONS are those of `graft serve --help`.",
     )
 )
+
+
+def label_project(
+    env: str | None, params: tuple[str, ...], port: int, name: str | None, issues: bool
+) -> None:
+    """Open the page on which people label the pictures of this project."""
+    from graft.label_command import label_pictures
+
+    print_what_can_be_printed()
+    project = _find_project()
+    given = read_parameters({"params": params, "env": env}, project)
+    configure_logging(open_configuration(str(project / settings.CONF_SOURCE)))
+    typed = "".join(f" --params {shlex.quote(text)}" for text in params)
+    same = (f" --env={env}" if env else "") + typed
+    with KedroSession.create(project, env=env, runtime_params=given) as session:
+        context = cast(KedroSession, session).load_context()
+        label_pictures(context, same, port, name, issues=issues)
+
+
+cli.add_command(
+    OneLineErrors(
+        "label",
+        params=[
+            click.Option(["--env", "-e"], help="The environment whose pictures are labelled."),
+            OPTIONS[0],
+            click.Option(
+                ["--port"], type=click.IntRange(0, 65535), default=8400, show_default=True,
+                help="Port on this machine; 0 takes a free one.",
+            ),
+            click.Option(["--name"], help="Who labels; the name of the account unless given."),
+            click.Option(["--issues"], is_flag=True, help="Ask about labels that look wrong."),
+        ],
+        callback=label_project,
+        help="Open a page on which people label pictures.",
+    )
+)  # fmt: skip

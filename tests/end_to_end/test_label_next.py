@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from graft.labelling.desk import tell_time
+from graft.labelling.journal import Journal
+from graft.sources.label_answers import Answer
+
 SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,"
     "label_next.count=6,label_next.typical_labels=14"
@@ -28,11 +32,15 @@ def test_a_filled_list_is_labels_for_the_next_run_and_what_is_left_is_known(
     assert listed["label"].isna().all()
     assert set(listed["new_label"]) <= {"fern", "rose"}
     assert listed["reason"].str.startswith("between ").tolist() == [False] * 4 + [True] * 2
-    listed.loc[[0, 1], ["action", "new_label"]] = ["relabel", "rose"]
+    listed.loc[0, ["action", "new_label"]] = ["relabel", "rose"]
     listed.loc[2, "action"] = "drop"
     review = project / "data/01_raw/own_pictures/label_review.csv"
     review.parent.mkdir(parents=True, exist_ok=True)
     listed.to_csv(review, index=False)
+    # And one label was given on the page of `kedro label`.
+    journal = Journal(review.with_name("label_answers.csv"))
+    picture = listed.loc[1, ["image_id", "image_sha256"]]
+    journal.append(lambda: [Answer(*picture, "relabel", "rose", False, "Ada", tell_time())])
     told = run_kedro(STAGES, *given).out
     assert "Reviews     2 relabelled, 1 dropped" in told
     assert "Features     0 pictures computed, 5 known" in told

@@ -91,6 +91,16 @@ class Page:
             assert time.monotonic() < until, f"{selector} never came"
             time.sleep(0.1)
 
+    def press(self, key: str) -> None:
+        """Press and release a key: a letter, a digit, a sign, ``Enter``, ``Tab`` or ``Escape``."""
+        text = "\r" if key == "Enter" else key if len(key) == 1 else ""
+        code = {"Enter": 13, "Tab": 9, "Escape": 27}.get(key, 0)
+        for kind in ("keyDown", "keyUp"):
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code,
+                **({"text": text} if text and kind == "keyDown" else {}),
+            )  # fmt: skip
+
     def photograph(self, file: Path, width: int, height: int, scheme: str = "light") -> None:
         """Write a picture of the page at a size, in light or dark."""
         self.call(

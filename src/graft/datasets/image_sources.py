@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -16,20 +17,24 @@ from graft.datasets.atomic import SourceDataset, UserFileDataset
 from graft.errors import GraftError
 from graft.sources.class_folders import read_class_folders, read_track_folders
 from graft.sources.combined import Part, combine_sources
-from graft.sources.file_names import walk_places
+from graft.sources.file_names import ANSWERS_FILE, walk_places
 from graft.sources.idx import read_idx
 from graft.sources.keras_downloads import CLASS_NAMES, download_arrays
+from graft.sources.label_answers import parse_answers
 from graft.sources.label_lines import read_label_line
 from graft.sources.label_review import read_label_review
 from graft.sources.label_tables import read_label_table
 from graft.sources.labelled_file_names import read_labelled_file_names
+from graft.sources.labels_by_people import join_reviews
 from graft.sources.pixel_arrays import check_limit, read_digits, serve_arrays
 from graft.sources.plain_files import read_plain_files
 from graft.sources.remote import fetch, is_remote
 from graft.sources.source import ImageSource
 from graft.sources.split_folders import AUTO, check_split, refuse_wrong_choice
 from graft.sources.stores import is_archive_name
-from graft.sources.table_rows import TableColumns
+from graft.sources.table_rows import TableColumns, read_bytes
+
+logger = logging.getLogger(__name__)
 
 
 class ImageSourceDataset(SourceDataset[ImageSource]):
@@ -438,9 +443,11 @@ def _define_part(
 
 
 class LabelReviewDataset(UserFileDataset):
-    """A filled copy of ``label_issues.csv``; loads as None while there is none.
+    """What people have decided about labels; loads as None while there is nothing.
 
-    The table is described at :func:`graft.sources.label_review.read_label_review`.
+    A filled copy of ``label_issues.csv``, see
+    :func:`graft.sources.label_review.read_label_review`, and beside it the answers of the page of
+    ``kedro label``, see :mod:`graft.sources.label_answers`.
     """
 
     def list_files(self) -> list[Path]:
@@ -451,8 +458,24 @@ class LabelReviewDataset(UserFileDataset):
                 f"label_verdicts.csv is called {Path(self._filepath).name} now, and its column "
                 f"verdict is called action; rename both; got '{before}'"
             )
-        return found
+        return found + ([self.answers_file] if self.answers_file.is_file() else [])
+
+    @property
+    def answers_file(self) -> Path:
+        """Where the page keeps the answers."""
+        return Path(self._filepath).expanduser().with_name(ANSWERS_FILE)
 
     def load(self) -> pd.DataFrame | None:
         found = self.list_files()
-        return read_label_review(found[0]) if found else None
+        if not found:
+            return None
+        tables = [read_label_review(path) for path in found if path != self.answers_file]
+        is_there = self.answers_file in found
+        data = read_bytes(self.answers_file, "a file of answers") if is_there else b""
+        answers, damaged = parse_answers(data)
+        if damaged:
+            logger.warning(
+                "Answers      %s lines of %s are cut short or no answers, and ignored; first "
+                "line %d", f"{len(damaged):,}", ANSWERS_FILE, damaged[0],
+            )  # fmt: skip
+        return join_reviews(tables[0] if tables else None, answers)

@@ -16,11 +16,12 @@ from graft.errors import GraftError, PictureError
 # A single picture file above this is an accident or an attack (a zip bomb), not a picture.
 MAX_FILE_BYTES = 256 * 1024**2
 # What a person has decided about labels lies among the pictures and is none of them.
-REVIEW_FILE = "label_review.csv"
+REVIEW_FILE, ANSWERS_FILE = "label_review.csv", "label_answers.csv"
 # Without capitals: what desktops, network drives and file systems leave among a user's files.
 _LITTER = {
     "thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin",
     "recycler", "system volume information", "lost+found", REVIEW_FILE,
+    ANSWERS_FILE,
 }  # fmt: skip
 
 

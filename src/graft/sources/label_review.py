@@ -10,7 +10,10 @@ from graft.errors import GraftError
 from graft.sources.table_rows import SAVE_AS_UTF8, Row, decode_text, parse_rows, read_bytes, show
 from graft.spreadsheets import unescape_formula
 
-KEEP, RELABEL, DROP = ACTIONS = ("keep", "relabel", "drop")
+KEEP, RELABEL, DROP = "keep", "relabel", "drop"
+# A class that no picture has is a slip of the pen, unless it is said to be meant.
+NEW_CLASS = "new_class"
+ACTIONS = (KEEP, RELABEL, NEW_CLASS, DROP)
 _NEEDED = ["image_id", "image_sha256", "action", "new_label"]
 
 
@@ -22,7 +25,8 @@ def read_label_review(path: Path) -> pd.DataFrame:
 
     Returns:
         A row a picture, all text: ``place`` (file and row, for messages), ``image_id``,
-        ``image_sha256``, ``action`` (``keep``, ``relabel`` or ``drop``), ``new_label``.
+        ``image_sha256``, ``action`` (``keep``, ``relabel``, ``new_class`` or ``drop``) and
+        ``new_label``.
 
     Raises:
         GraftError: If a column is missing, an action is another word, a relabelled picture has
@@ -52,11 +56,12 @@ def _check(row: Row) -> dict[str, str]:
     new_label = row.cells["new_label"]
     if action not in ACTIONS:
         raise GraftError(
-            f"{row.place}: an action is keep, relabel, drop, or empty while it is open; "
+            f"{row.place}: an action is keep, relabel, new_class, drop, or empty while it is open; "
             f"got {show(row.cells['action'])}"
         )
-    if action == RELABEL and not new_label.strip():
+    if action in (RELABEL, NEW_CLASS) and not new_label.strip():
         raise GraftError(
-            f"{row.place}: relabel needs the right label in the column new_label; got an empty cell"
+            f"{row.place}: {action} needs the right label in the column new_label; got an empty "
+            "cell"
         )
     return {**row.cells, "action": action, "new_label": new_label}

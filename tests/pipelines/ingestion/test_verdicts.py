@@ -93,7 +93,10 @@ def test_verdicts_on_other_pixels_or_on_none_are_ignored_with_one_warning(read, 
             ["1,a.png,1,cat,keep,", "2,a.png,1,cat,,"],
             r"keep one of row 2 .* and row 3 .*'a.png' tw",
         ),
-        (["1,a.png,1,cat,relabel,dgo"], r"row 2 of .*did you mean 'dog'\? .* cat, dog; got 'dgo'$"),
+        (
+            ["1,a.png,1,cat,relabel,dgo"],
+            r"row 2 of .*did you mean 'dog'\? .* cat, dog; .*; got 'dgo'$",
+        ),
         (["1,a.png"], r"row 2 of 'label_review.csv' begins with '1'; got 2 cells"),
     ],
 )

@@ -18,7 +18,8 @@ from graft.images.duplicates import (
     list_duplicates,
     name_links,
 )
-from graft.sources.label_review import ACTIONS, DROP, RELABEL
+from graft.sources.label_review import ACTIONS, DROP, NEW_CLASS, RELABEL
+from graft.sources.labels_by_people import DISPUTED
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,10 @@ def settle_conflicts(index: pd.DataFrame, conflicts: pd.DataFrame, policy: str) 
 
 COLUMNS = ["image_id", "image_sha256", "label", "action", "new_label"]
 _DROPPED = "dropped by an action on its label"
-_DONE = {"keep": "kept", "relabel": "relabelled", "drop": "dropped"}
+_DONE = {
+    "keep": "kept", "relabel": "relabelled", "new_class": "put into new classes",
+    "drop": "dropped",
+}  # fmt: skip
 
 
 def check_label_review(
@@ -108,33 +112,39 @@ def check_label_review(
 
     Args:
         checked_images: Of :func:`~graft.pipelines.ingestion.nodes.check_images`.
-        label_review: Of :func:`~graft.sources.label_review.read_label_review`; None if
-            nobody has given any.
+        label_review: Of :func:`~graft.sources.labels_by_people.join_reviews`; None if nobody has
+            decided anything.
 
     Returns:
         ``applied_reviews``, in the order of the pictures: ``image_id``, ``image_sha256``,
-        ``label`` (of the source), ``action`` and ``new_label`` (missing unless relabelled).
+        ``label`` (of the source), ``action`` and ``new_label`` (missing unless it gives one).
 
     Raises:
-        GraftError: If a new label is not one that the source has; names file and row.
+        GraftError: If a ``relabel`` gives a label that neither the source has nor a ``new_class``
+            gives; names file and row.
     """
     if label_review is None:
         return pd.DataFrame(columns=COLUMNS, dtype="str")
+    label_review = _leave_out_disputed(label_review)
     # The name of a class may begin or end with a space; a space too many is none of it.
-    known = {*checked_images["label"].dropna()}
+    is_new = label_review["action"] == NEW_CLASS
+    had = {*checked_images["label"].dropna()}
+    known = {*had, *label_review.loc[is_new, "new_label"].str.strip()}
     written = label_review["new_label"]
     meant = written.where(written.isin(known), written.str.strip())
-    label_review = label_review.assign(new_label=meant)
-    _refuse_unknown_labels(label_review, checked_images["label"])
+    is_had = is_new & meant.isin(had)
+    action = label_review["action"].mask(is_had, RELABEL)
+    label_review = label_review.assign(new_label=meant, action=action)
+    _refuse_unknown_labels(label_review, sorted(known))
     pictures = checked_images[["image_id", "sha256", "label"]]
-    found = pictures.merge(label_review, on="image_id", validate="one_to_one")
+    found = pictures.merge(label_review, on="image_id", validate="one_to_many")
     applied = found[found["sha256"] == found["image_sha256"]]
     _warn_of_ignored(label_review, applied)
     given = applied["action"].value_counts()
     told = [f"{given[word]:,} {_DONE[word]}" for word in ACTIONS if word in given]
     if told:
         logger.info("Reviews     %s", ", ".join(told))
-    is_relabelled = applied["action"] == RELABEL
+    is_relabelled = applied["action"].isin([RELABEL, NEW_CLASS])
     applied = applied.assign(new_label=applied["new_label"].where(is_relabelled))
     return applied[COLUMNS].reset_index(drop=True).astype("str")
 
@@ -158,8 +168,20 @@ def apply_reviews(pictures: pd.DataFrame, applied_reviews: pd.DataFrame) -> pd.D
     ).astype({name: pictures[name].dtype for name in ("label", "status", "reason")})
 
 
-def _refuse_unknown_labels(reviews: pd.DataFrame, labels: pd.Series) -> None:
-    known = sorted(labels.dropna().unique())
+def _leave_out_disputed(reviews: pd.DataFrame) -> pd.DataFrame:
+    """The decisions without those on which people disagree, which are told."""
+    is_disputed = reviews["action"] == DISPUTED
+    if is_disputed.any():
+        logger.warning(
+            "Disagreed    on %s pictures, whose answers are not used until they are settled "
+            "(kedro label, Disagreements); first '%s': %s", f"{is_disputed.sum():,}",
+            reviews.loc[is_disputed, "image_id"].iloc[0],
+            reviews.loc[is_disputed, "place"].iloc[0],
+        )  # fmt: skip
+    return reviews[~is_disputed]
+
+
+def _refuse_unknown_labels(reviews: pd.DataFrame, known: list[str]) -> None:
     relabelled = reviews[reviews["action"] == RELABEL]
     wrong = relabelled[~relabelled["new_label"].isin(known)]
     if wrong.empty:
@@ -170,7 +192,7 @@ def _refuse_unknown_labels(reviews: pd.DataFrame, labels: pd.Series) -> None:
     listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
     raise GraftError(
         f"{first['place']}: new_label must be a class that the pictures have; {hint}"
-        f"allowed are {listed}; got '{first['new_label']}'"
+        f"allowed are {listed}; the action new_class makes another one; got '{first['new_label']}'"
     )
 
 

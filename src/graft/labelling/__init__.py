@@ -1,0 +1,1 @@
+"""The page on which people label pictures, and what it writes down."""
