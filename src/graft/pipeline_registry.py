@@ -68,8 +68,14 @@ def register_pipelines() -> dict[str, Pipeline]:
 
 
 def list_stages() -> list[str]:
-    """All stages of a run in order: each reads what the ones before it made."""
-    return [*PREPARING, *(candidate.stage for candidate in list_candidates()), *JUDGING]
+    """All stages of a run in order: each reads what the ones before it made.
+
+    Where a candidate learns from pictures without a label, all is there that it takes to say which
+    of them a person should look at next.
+    """
+    candidates = list_candidates()
+    asking = ("label_next",) if any(one.learns_unlabelled for one in candidates) else ()
+    return [*PREPARING, *(candidate.stage for candidate in candidates), *asking, *JUDGING]
 
 
 def _name_own() -> set[str]:

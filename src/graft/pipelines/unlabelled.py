@@ -34,7 +34,8 @@ def select_unlabelled(image_index: pd.DataFrame) -> pd.DataFrame:
     if left.empty:
         raise GraftError(
             "every picture has a label or is a copy of one that has; add pictures without one to "
-            f"the source; got {len(usable):,} pictures"
+            "the source, or leave self_trained out of candidates; got "
+            f"{len(usable):,} pictures"
         )
     return left[["image_id", "sha256", "cluster"]].reset_index(drop=True)
 

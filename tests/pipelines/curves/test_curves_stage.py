@@ -10,6 +10,7 @@ import pytest
 
 from graft.datasets.features import FeatureBlock, FeatureShardsDataset
 from graft.errors import GraftError
+from graft.pipelines.candidates import STAGES
 from graft.pipelines.curves.nodes import measure_learning_curve, summarise_curves
 from graft.pipelines.curves.parameters import CurvesParameters
 
@@ -87,7 +88,7 @@ def measure(features, splits, parameters=None, **champion):
     return measure_learning_curve(features, chosen, splits, parameters or make_parameters())
 
 
-@pytest.mark.parametrize("model", ["fine_tuned", "from_scratch"])
+@pytest.mark.parametrize("model", [*sorted({*STAGES} - {"frozen"}), "my_own"])
 def test_of_a_champion_of_another_kind_no_curve_is_told(tmp_path, model):
     found = measure(*make_data(tmp_path), model=model)
     assert found["verdict"] == "withheld"

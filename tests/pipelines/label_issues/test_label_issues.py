@@ -10,6 +10,7 @@ import pytest
 
 from graft.datasets.features import FeatureBlock, FeatureShardsDataset, FeatureTable
 from graft.errors import GraftError
+from graft.pipelines.candidates import STAGES
 from graft.pipelines.label_issues.nodes import COLUMNS, describe_label_issues, find_label_issues
 from graft.pipelines.label_issues.parameters import LabelDoubtsParameters
 from graft.reporting.report import render_page
@@ -194,7 +195,7 @@ def test_the_number_of_wrong_labels_is_near_the_truth_or_not_told(
             assert world.wrong[name] <= part["high"] <= 0.02 * part["pictures"]
 
 
-@pytest.mark.parametrize("model", ["frozen", "fine_tuned", "from_scratch"])
+@pytest.mark.parametrize("model", [*STAGES, "my_own"])
 def test_where_champion_and_features_are_good_all_labels_are_judged(tmp_path, model) -> None:
     issues, parts = World(tmp_path, KNOWS, KNOWS, 0.1, model).judge()
     assert [part["action"] for part in parts.values()] == ["about", "about"]

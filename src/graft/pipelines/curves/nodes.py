@@ -33,6 +33,7 @@ _OTHER_KINDS = {
         "the champion was trained from scratch, and a curve of it needs a training at every size"
     ),
 }
+_ANOTHER_KIND = "a curve of a champion of this kind needs a training at every size"
 _MOST_CLASSES = 10
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def measure_learning_curve(
     counts = splits["split"].value_counts()
     whole = int(counts["train"])
     if model != FROZEN:
-        reason = _OTHER_KINDS[model]
+        reason = _OTHER_KINDS.get(model, _ANOTHER_KIND)
         found = withhold_forecast(int(counts["dev"]), whole, parameters.noticeable, reason)
         used = 0
     else:

@@ -154,10 +154,10 @@ def describe_part(
 
 def _tell(found: dict[str, Any], weak: dict[str, float] | None, model: str) -> str:
     where = "dev and test" if found["part"] == HELD_OUT else "train"
-    judge = _NAMES[found["judge"]]
+    judge = _name(found["judge"])
     if weak:
         return (
-            f"Labels of train cannot be judged: {_NAMES[model]} has learnt them, and {judge} is "
+            f"Labels of train cannot be judged: {_name(model)} has learnt them, and {judge} is "
             f"wrong on {100 * weak['judge_error']:.1f} % of dev, not on "
             f"{100 * weak['champion_error']:.1f} %."
         )
@@ -181,3 +181,7 @@ def _tell(found: dict[str, Any], weak: dict[str, float] | None, model: str) -> s
 
 def _take_error(right: np.ndarray) -> float:
     return 1 - float(right.mean()) if len(right) else 1.0
+
+
+def _name(judge: str) -> str:
+    return _NAMES.get(judge, f"the classifier {judge.replace('_', '-')}")
