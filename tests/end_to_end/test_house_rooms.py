@@ -25,7 +25,7 @@ NUMBERS = [number for number in range(1, 200) if number not in (5, 6, 7, 9)]
 
 
 def lay_out_rooms(pictures: Path, folder: Path) -> pd.Series:
-    """Pictures under the names of rooms, the first forty of sixty with a letter; what each shows."""
+    """Sixty pictures under the names of rooms, forty with a letter; what each shows."""
     folder.mkdir()
     files = {name: sorted((pictures / name).glob("*.jpg")) for name in (OLD, MODERN, NEITHER)}
     pairs = [
