@@ -46,10 +46,20 @@ NORM = keras.layers.BatchNormalization
         [keras.layers.Conv2D(6, 3, strides=2, padding="same", use_bias=False), NORM()],
         [keras.layers.Conv2D(6, 3, dilation_rate=2), NORM(scale=False)],
         [keras.layers.Conv2D(6, 3, groups=2), NORM(center=False), keras.layers.ReLU()],
+        [keras.layers.Conv2D(6, 1, padding="same"), NORM()],
+        [keras.layers.Conv2D(6, 1, strides=2), NORM()],
         [keras.layers.DepthwiseConv2D(3, strides=2, padding="same"), NORM()],
         [keras.layers.DepthwiseConv2D(3, depth_multiplier=2), NORM(epsilon=0.1)],
     ],
-    ids=["strides", "bias", "groups", "depthwise", "multiplier"],
+    ids=[
+        "strides",
+        "bias",
+        "groups",
+        "of a pixel",
+        "of every other pixel",
+        "depthwise",
+        "multiplier",
+    ],
 )
 def test_a_fused_network_gives_and_learns_the_same(layers: list[keras.Layer]) -> None:
     model = make_network(*layers)

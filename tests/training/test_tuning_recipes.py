@@ -30,6 +30,7 @@ from graft.training.tuning_recipes import (
     find_rung,
     follow,
     get_recipe,
+    order_deep,
 )
 
 OFF = {"rotation": 0, "zoom": 0, "shift": 0, "shear": 0, "horizontal_flip": False,
@@ -117,12 +118,16 @@ def test_what_is_not_stored_costs_a_pass_of_the_frozen_blocks_in_every_epoch() -
 
 def test_far_sets_race_with_the_default_budget_and_near_ones_do_not() -> None:
     def field(accuracy: float, budget: float = 125) -> list[str]:
-        return names(admit(SIGNS, DEEP, find_allowance(budget, accuracy, 860, 32)))
+        return names(
+            admit(SIGNS, order_deep(DEEP, accuracy), find_allowance(budget, accuracy, 860, 32))
+        )
 
-    assert field(0.41) == ["all", "all_gently"]
+    assert field(0.41) == ["all"]
+    assert field(0.8) == ["all", "all_gently"]
     assert field(0.98) == []
-    assert field(0.98, budget=625) == field(0.41)
-    assert field(0.41, budget=10_000) == names(DEEP)
+    assert field(0.98, budget=625) == field(0.8)
+    assert field(0.41, budget=400)[:2] == ["all", "all_long"]
+    assert set(field(0.41, budget=10_000)) == set(names(DEEP))
 
 
 def test_a_small_work_is_done_whatever_the_budget() -> None:

@@ -51,6 +51,7 @@ from graft.training.tuning_recipes import (
     find_rung,
     follow,
     get_recipe,
+    order_deep,
 )
 from graft.training.watching import BrokenLossError
 
@@ -184,7 +185,7 @@ class Race:
             allowance = find_allowance(
                 float(self._parameters.budget), accuracy, load.pictures, load.batch_size
             )
-            field = admit(load, deep, allowance)
+            field = admit(load, order_deep(deep, accuracy), allowance)
         if tell is not None:
             tell(field, accuracy)
         return field

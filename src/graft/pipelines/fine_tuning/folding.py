@@ -55,7 +55,7 @@ def compare_on_folds(
         ``image_id``, ``cluster``, and ``right`` and ``log_loss`` of the picture where it was not
         trained on. Without rows where dev is large enough.
     """
-    from graft.training.tuning_recipes import RUNGS, admit, find_allowance, shorten
+    from graft.training.tuning_recipes import RUNGS, admit, find_allowance, order_deep, shorten
 
     is_dev = (splits["split"] == "dev").to_numpy()
     clusters = splits["cluster"].to_numpy()[is_dev]
@@ -75,7 +75,7 @@ def compare_on_folds(
     if accuracy < 1:
         found += [
             comparison.measure(recipe, shorten(recipe, RUNGS[0]), RUNGS[0])
-            for recipe in admit(load, deep, allowance)
+            for recipe in admit(load, order_deep(deep, accuracy), allowance)
         ]
     return _tabulate(found)
 

@@ -121,9 +121,9 @@ class RacePlan:
 
     def tell_field(self, field: Sequence[Recipe], accuracy: float) -> None:
         """Say which deep recipes start, and with which budget others would."""
-        from graft.training.tuning_recipes import estimate_race, find_budget
+        from graft.training.tuning_recipes import estimate_race, find_budget, order_deep
 
-        deep = self._list(deep=True)
+        deep = order_deep(self._list(deep=True), accuracy)
         if field:
             passes = estimate_race([self.load.count_passes(recipe) for recipe in field])
             names = ", ".join(recipe.name for recipe in field)
