@@ -155,12 +155,24 @@ def fine_tuning(project: Path, shared: Path) -> Iterator[Row]:
 @measurement
 def extraction(project: Path, shared: Path) -> Iterator[Row]:
     """Feature extraction end to end against the bare network in the same process."""
-    found = run_script("extraction.py")
+    found = run_script("extraction.py", "--shared", str(shared))
     yield (
-        "extraction: pictures/s / `model.predict`'s",
-        f"{found['extraction']:.1f} / {found['predict']:.1f} = {found['ratio']:.2f}",
+        "extraction on ONNX Runtime: pictures/s / `model.predict`'s",
+        f"{found['extraction']:.0f} / {found['predict']:.0f} = {found['ratio']:.2f}",
+        "≥ 1.8",
+        found["ratio"] >= 1.8,
+    )
+    yield (
+        "– with the conversion of 640 pictures' first run / of a bare session's pictures/s",
+        f"{found['ratio_first']:.2f} / {found['share_of_limit']:.2f}",
+        "",
+        True,
+    )
+    yield (
+        "extraction on Keras: pictures/s / `model.predict`'s",
+        f"{found['keras']:.0f} / {found['predict']:.0f} = {found['ratio_keras']:.2f}",
         "≥ 0.9",
-        found["ratio"] >= 0.9,
+        found["ratio_keras"] >= 0.9,
     )
 
 

@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "images": {"compute.streams"},
     "sources": {"compute", "images", "parameters"},
     "labelling": {"analysis", "datasets.features", "images", "sources"},
-    "models": set(),
+    "models": {"compute.streams"},
     "training": {"analysis", "compute", "images", "models", "parameters"},
     "analysis": set(),
     "search": {"analysis", "compute", "images", "models", "parameters", "training"},

@@ -172,7 +172,11 @@ def test_everything_but_raw_data_is_saved_atomically(environment: str) -> None:
     previous = {name for name in types if name.startswith("previous_")}
     assert all(types[name] == "graft.datasets.PreviousDataset" for name in previous)
     # These two are written by the training while it goes on, each file in one step.
-    folders = {"graft.datasets.LogFolderDataset", "graft.datasets.TrainingBackupDataset"}
+    folders = {
+        "graft.datasets.ForwardExportsDataset",
+        "graft.datasets.LogFolderDataset",
+        "graft.datasets.TrainingBackupDataset",
+    }
     # The champion in use is read alone, from the folder that `champion` saves.
     saved = {types[name] for name in types.keys() - previous - {"champion_in_use"}}
     # An environment is a folder of the user's, and saved as atomically.

@@ -86,7 +86,8 @@ def test_a_training_function_by_its_dotted_path_is_a_candidate() -> None:
     candidate = find_candidate(f"{__name__}.train_blindly")
     assert (candidate.name, candidate.title) == ("train_blindly", "A network that has seen nothing")
     pipeline = create_candidate_pipeline(candidate)
-    assert pipeline.inputs() == {"images", "splits", "class_names", "params:train_sample"}
+    settings = {"params:train_sample", "params:forward", "forward_exports"}
+    assert pipeline.inputs() == {"images", "splits", "class_names", *settings}
     made = {"classifier", "history", "predictions", "cost", "training_curves"}
     assert pipeline.all_outputs() == {f"train_blindly.{part}" for part in made}
 

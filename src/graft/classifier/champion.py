@@ -73,12 +73,17 @@ class Champion:
             ) from error
         return show_in_rgb(pixels) if self.model.input_shape[-1] == 3 else pixels
 
-    def compile_asking(self, batch_size: int = 32) -> Callable[[np.ndarray], Findings]:
+    def compile_asking(
+        self,
+        batch_size: int = 32,
+        forward: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> Callable[[np.ndarray], Findings]:
         """Compile what asks the classifier, once, for a stream of batches.
 
         Args:
             batch_size: Pictures a pass. It is the same for every batch, so that a picture's
                 probabilities do not depend on what else is asked.
+            forward: What passes a batch through :meth:`find_asked`; None compiles it.
 
         Returns:
             Function from pixels (n, H, W, channels), n at most ``batch_size``, to findings.
@@ -90,15 +95,23 @@ class Champion:
 
         dtype, count = self.model.inputs[0].dtype, len(self.class_names)
         familiarity = self.familiarity
-        forward = compile_forward(self.lead_out() if familiarity else self.model, batch_size)
+        asked = forward or compile_forward(self.find_asked(), batch_size)
 
         def ask(pixels: np.ndarray) -> Findings:
-            raw = forward(pixels.astype(dtype, copy=False))
+            raw = asked(pixels.astype(dtype, copy=False))
             calibrated = apply_temperature(raw[:, :count], self.facts["temperature"])
             distances = familiarity.measure(raw[:, count:]) if familiarity else None
             return Findings(calibrated.astype(np.float32), distances)
 
         return ask
+
+    def find_asked(self) -> keras.Model:
+        """The network that answers: with its features, if pictures unlike train are told.
+
+        Raises:
+            GraftError: If it has none, and the folder says that it has.
+        """
+        return self.lead_out() if self.familiarity else self.model
 
     def lead_out(self) -> keras.Model:
         """The model with its features behind its probabilities, (N, C + D), float32.
@@ -116,8 +129,10 @@ class Champion:
                 f"the model gives no features to compare pictures by; delete {FAMILIARITY} from "
                 f"the champion's folder; got '{self.model.name}'"
             )
-        joined = keras.layers.Concatenate(name="probabilities_and_features")(led_out.outputs)
-        return keras.Model(led_out.input, joined)
+        joined_name = "probabilities_and_features"
+        joined = keras.layers.Concatenate(name=joined_name)(led_out.outputs)
+        # By what a network is called its outputs are known again.
+        return keras.Model(led_out.input, joined, name=joined_name)
 
     def predict(self, pixels: np.ndarray, batch_size: int = 32) -> np.ndarray:
         """Calibrated probabilities (N, C), float32, of pictures; rows sum to 1.

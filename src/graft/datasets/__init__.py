@@ -15,6 +15,7 @@ _TYPES = {
     "atomic": ["AtomicDataset", "PreviousDataset"],
     "environments": ["EnvironmentDataset"],
     "file_trees": ["FileTreeDataset"],
+    "forward_exports": ["ForwardExportsDataset"],
     "features": ["FeatureShardsDataset"],
     "figures": ["CSVDataset", "FigureDataset", "FigureFolderDataset", "HTMLDataset"],
     "image_sources": [

@@ -6,8 +6,6 @@ All take pictures (N, H, W, channels) uint8 with their preprocessing inside, and
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graft.errors import GraftError
+from graft.models.onnx_passes import convert_quietly
 
 if TYPE_CHECKING:
     import keras
@@ -194,11 +193,3 @@ def open_format(format_: str, folder: Path) -> Run:
         return [np.array(found[name]) for name in names]
 
     return run_lite
-
-
-@contextlib.contextmanager
-def convert_quietly() -> Iterator[None]:
-    """Converters talk; what they say of a failure is in its exception."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graft.export.formats import convert_quietly, list_lacking, number_names
+from graft.export.formats import list_lacking, number_names
+from graft.models.onnx_passes import convert_quietly
 
 if TYPE_CHECKING:
     from graft.models.grad_cam import FeatureMap

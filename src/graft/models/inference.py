@@ -40,12 +40,7 @@ def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray
     )
 
     def run(batch: np.ndarray) -> np.ndarray:
-        if not signature.shape[1:].is_compatible_with(batch.shape[1:]):
-            raise GraftError(
-                f"'{model.name}' takes rows of shape {tuple(model.input_shape[1:])}, and these "
-                "were made for another network or size of pictures; make them again with "
-                f"`kedro run`, without --force; got {batch.shape[1:]}"
-            )
+        refuse_other_shape(model, batch)
         missing = batch_size - len(batch)
         if missing:
             batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])
@@ -54,12 +49,28 @@ def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray
     return run
 
 
+def refuse_other_shape(model: keras.Model, rows: np.ndarray) -> None:
+    """Refuse rows (n, …) that a model does not take.
+
+    Raises:
+        GraftError: If they are of another shape.
+    """
+    wanted = tuple(model.input_shape[1:])
+    if not tf.TensorShape(wanted).is_compatible_with(rows.shape[1:]):
+        raise GraftError(
+            f"'{model.name}' takes rows of shape {wanted}, and these were made for another network "
+            "or size of pictures; make them again with `kedro run`, without --force; "
+            f"got {rows.shape[1:]}"
+        )
+
+
 def predict_rows(
     model: keras.Model,
     read: Callable[[np.ndarray], np.ndarray],
     rows: np.ndarray,
     batch_size: int,
     task: str | None = None,
+    forward: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
     """Outputs (n, …), float32, of inputs that are read a batch at a time.
 
@@ -69,8 +80,9 @@ def predict_rows(
         rows: Row numbers (n,).
         batch_size: Rows a forward pass.
         task: What is told to take so long; None tells nothing.
+        forward: What passes a batch through the model; None compiles it.
     """
-    forward, dtype = compile_forward(model, batch_size), model.inputs[0].dtype
+    forward, dtype = forward or compile_forward(model, batch_size), model.inputs[0].dtype
     found = np.empty((len(rows), *model.output_shape[1:]), np.float32)
     starts: Iterable[int] = range(0, len(rows), batch_size)
     if task is not None:
@@ -95,19 +107,24 @@ def identify_forward(model: keras.Model, batch_size: int) -> str:
     Returns:
         SHA-256 in hexadecimal.
     """
-    weights = [
-        part
-        for weight in model.weights
-        for part in (weight.path, weight.dtype, np.ascontiguousarray(weight.numpy()).tobytes())
-    ]
     devices = sorted(device.device_type for device in tf.config.list_physical_devices())
     return hash_parts(
-        fingerprint_code(compile_forward), model.to_json(), batch_size, str(devices),
-        _describe_processor(), os.environ.get("TF_ENABLE_ONEDNN_OPTS"), *weights,
+        fingerprint_code(compile_forward), batch_size, str(devices), describe_processor(),
+        os.environ.get("TF_ENABLE_ONEDNN_OPTS"), *describe_network(model),
     )  # fmt: skip
 
 
-def _describe_processor() -> str:
+def describe_network(model: keras.Model) -> list[str | bytes]:
+    """Layers and weights of a model, to be hashed."""
+    weights = (
+        part
+        for weight in model.weights
+        for part in (weight.path, weight.dtype, np.ascontiguousarray(weight.numpy()).tobytes())
+    )
+    return [model.to_json(), *weights]
+
+
+def describe_processor() -> str:
     """Its extensions where Linux lists them (AVX-512 and the like), else its kind."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

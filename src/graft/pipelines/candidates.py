@@ -27,7 +27,9 @@ from graft.datasets.keras_model import KerasModelDataset
 from graft.dotted_paths import load_by_path
 from graft.errors import GraftError
 from graft.images.colours import make_reader
+from graft.models.kept_exports import KeptExports
 from graft.parameters.base import TrainSampleParameters
+from graft.parameters.forward import AUTO, ForwardParameters
 from graft.reporting.style import draw_note
 from graft.reporting.training_figures import draw_history
 from graft.types import KerasModel
@@ -190,7 +192,15 @@ def bind(function: Callable[..., Any], **values: Any) -> Callable[..., Any]:
 def _create_prediction(own: str) -> Node:
     return Node(
         predict_pictures,
-        inputs=[f"{own}.classifier", "images", "splits", "class_names", "params:train_sample"],
+        inputs=[
+            f"{own}.classifier",
+            "images",
+            "splits",
+            "class_names",
+            "params:train_sample",
+            "params:forward",
+            "forward_exports",
+        ],
         outputs=f"{own}.predictions",
         name="predict_pictures",
     )
@@ -202,17 +212,21 @@ def predict_pictures(
     splits: pd.DataFrame,
     class_names: list[str],
     parameters: TrainSampleParameters,
+    forward: ForwardParameters = AUTO,
+    exports: KeptExports | None = None,
 ) -> pd.DataFrame:
     """Classify the held-out pictures and some of train with a candidate's classifier.
 
     Returns:
         ``predictions``, see :func:`tabulate_predictions`.
     """
+    from graft.models.forward_passes import open_forward
     from graft.models.inference import predict_rows
 
     rows = list_measured(splits, parameters)
     read = make_reader(images, classifier.input_shape[-1])
-    probabilities = predict_rows(classifier, read, rows, _BATCH, "predicting")
+    passes = open_forward(classifier, read, rows, _BATCH, forward.engine, exports)
+    probabilities = predict_rows(classifier, read, rows, _BATCH, "predicting", passes.run)
     return tabulate_predictions(splits.iloc[rows], probabilities, class_names)
 
 

@@ -61,7 +61,7 @@ def create_unlabelled_pipeline() -> Pipeline:
             "image_origins": "unlabelled_origins",
             "features": "unlabelled_features",
         },
-        parameters={"params:decoding", "params:feature_extraction"},
+        parameters={"params:decoding", "params:feature_extraction", "params:forward"},
         namespace=NAMESPACE,
         prefix_datasets_with_namespace=False,
     )

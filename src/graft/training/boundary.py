@@ -22,7 +22,9 @@ from graft.compute.streams import RowStream
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import copy_pictures
+from graft.models.kept_exports import KeptExports
 from graft.parameters.fine_tuning import FineTuningParameters
+from graft.parameters.forward import AUTO, ForwardParameters
 from graft.progress import track
 from graft.types import KerasModel
 
@@ -71,6 +73,7 @@ class BoundaryRun:
         batch_size: Pictures a forward pass.
         seed: Seed of the views.
         dtype: ``float16`` or ``float32``, of what is stored.
+        forward: What passes a batch through the trunk; None compiles it.
     """
 
     def __init__(
@@ -82,10 +85,11 @@ class BoundaryRun:
         batch_size: int,
         seed: int,
         dtype: str,
+        forward: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         from graft.models.inference import compile_forward
 
-        self._forward = compile_forward(trunk, batch_size)
+        self._forward = forward or compile_forward(trunk, batch_size)
         self._read, self._names, self._augmenter = read, names, augmenter
         self._batch_size, self._seed, self._dtype = batch_size, seed, dtype
 
@@ -152,6 +156,8 @@ def stream_activations(
     splits: pd.DataFrame,
     previous: TracedRows | None,
     parameters: FineTuningParameters,
+    forward: ForwardParameters = AUTO,
+    exports: KeptExports | None = None,
     tell: Tell | None = None,
 ) -> RowStream:
     """Pass pictures and their views through the frozen blocks, as far as they are not known.
@@ -165,6 +171,8 @@ def stream_activations(
         previous: Activations stored before, of whatever plan; rows of the same pixels and blocks
             are taken over.
         parameters: Of augmentation, type and batches.
+        forward: Which runtime passes them.
+        exports: Where converted networks are kept.
         tell: Called with what is to be done before it is.
 
     Returns:
@@ -172,18 +180,23 @@ def stream_activations(
         activation is too large for its type.
     """
     from graft.models.augmentation import PictureAugmenter
+    from graft.models.forward_passes import open_forward
 
+    read, batch_size = partial(copy_pictures, images), parameters.activation_batch_size
+    rows, _ = plan.list_rows()
+    passes = open_forward(trunk, read, rows, batch_size, forward.engine, exports)
     run = BoundaryRun(
         trunk,
-        partial(copy_pictures, images),
+        read,
         splits["image_id"].to_numpy(),
         PictureAugmenter(parameters.augmentation, images.shape[1]),
-        parameters.activation_batch_size,
+        batch_size,
         parameters.seed,
         parameters.activation_dtype,
+        passes.run,
     )
     shape = (len(plan), *trunk.output_shape[1:])
-    origins = trace_views(plan, trunk, image_origins, parameters)
+    origins = trace_views(plan, passes.identity, image_origins, parameters)
     known = previous or TracedRows(np.empty((0, 0)), [])
     found = find_known(origins, known.origins)
     new = np.flatnonzero(found < 0)
@@ -191,13 +204,13 @@ def stream_activations(
         seconds = run.measure_seconds(plan, new)
         tell(plan, shape, parameters.activation_dtype, len(new), seconds)
     computed = track(run.compute(plan, new), len(new), "storing", "views")
-    rows = chain(copy_known(known, found), computed)
-    return RowStream(shape, parameters.activation_dtype, rows, origins)
+    activations = chain(copy_known(known, found), computed)
+    return RowStream(shape, parameters.activation_dtype, activations, origins)
 
 
 def trace_views(
     plan: BoundaryPlan,
-    trunk: KerasModel,
+    forward: str,
     image_origins: pd.DataFrame,
     parameters: FineTuningParameters,
 ) -> list[str]:
@@ -205,23 +218,20 @@ def trace_views(
 
     Args:
         plan: Which pictures and views.
-        trunk: The frozen blocks.
+        forward: Digest of all that the outputs of the frozen blocks are made of, but the pixels.
         image_origins: Of the decoding stage.
         parameters: Of augmentation, type and batches.
     """
     from graft.models.augmentation import PictureAugmenter
-    from graft.models.inference import identify_forward
 
-    forward = hash_parts(
-        identify_forward(trunk, parameters.activation_batch_size), parameters.activation_dtype
-    )
+    stored = hash_parts(forward, parameters.activation_dtype)
     augmentation = hash_parts(
         fingerprint_code(PictureAugmenter),
         parameters.augmentation.model_dump_json(),
         parameters.seed,
     )
     pictures, numbers = plan.list_rows()
-    plain = trace_results(image_origins["origin"], forward)
+    plain = trace_results(image_origins["origin"], stored)
     return [
         hash_parts(plain[picture], augmentation, int(number)) if number else plain[picture]
         for picture, number in zip(pictures, numbers, strict=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from graft.datasets import FeatureShardsDataset
+from graft.datasets.features import FeatureTable
+from graft.models.kept_exports import KeptExports
 from graft.parameters.base import BackboneParameters
+from graft.parameters.forward import ForwardParameters
 from graft.pipelines.feature_extraction import create_pipeline
 from graft.pipelines.feature_extraction.nodes import build_backbone, extract_features
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
@@ -41,6 +47,8 @@ def test_the_pipeline_makes_backbone_and_features(
             "previous_features": MemoryDataset(None),
             "params:backbone": MemoryDataset(BACKBONE),
             "params:feature_extraction": MemoryDataset(FeatureExtractionParameters(batch_size=4)),
+            "params:forward": MemoryDataset(ForwardParameters(engine="onnx")),
+            "forward_exports": MemoryDataset(KeptExports(tmp_path / "exports")),
             "backbone": MemoryDataset(copy_mode="assign"),
             "features": FeatureShardsDataset(filepath=str(tmp_path / "features")),
         }
@@ -50,10 +58,12 @@ def test_the_pipeline_makes_backbone_and_features(
     assert features.keys["image_id"].tolist() == splits["image_id"].tolist()
     assert features.keys["image_sha256"].tolist() == ("sha " + splits["image_id"]).tolist()
     assert (features.keys["view"] == 0).all()
+    assert len(list((tmp_path / "exports").glob("*.onnx"))) == 1
 
 
+@pytest.mark.parametrize("engine", ["keras", "onnx"])
 def test_a_picture_has_the_same_features_whatever_else_is_in_the_run(
-    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame
+    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame, engine: str
 ) -> None:
     backbone = build_backbone(BACKBONE)
 
@@ -66,6 +76,7 @@ def test_a_picture_has_the_same_features_whatever_else_is_in_the_run(
             index,
             None,
             FeatureExtractionParameters(batch_size=4),
+            ForwardParameters(engine=engine),
         )
         return np.concatenate([block.features for block in blocks])
 
@@ -89,3 +100,31 @@ def test_features_are_what_the_model_predicts(
     )
     features = np.concatenate([block.features for block in blocks])
     np.testing.assert_allclose(features, backbone.predict(images, verbose=0), atol=1e-5)
+
+
+def test_another_engine_takes_nothing_over(
+    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame, tmp_path, caplog
+) -> None:
+    """A table of features is of one engine, whatever stood there before."""
+    shards = FeatureShardsDataset(filepath=str(tmp_path / "features"))
+    backbone, origins = build_backbone(BACKBONE), trace_images(images)
+
+    def extract(engine: str, previous: FeatureTable | None) -> list[str]:
+        blocks = extract_features(
+            backbone, images, origins, splits, index, previous,
+            FeatureExtractionParameters(batch_size=4), ForwardParameters(engine=engine),
+        )  # fmt: skip
+        made = list(blocks)
+        shutil.rmtree(tmp_path / "features", ignore_errors=True)
+        shards.save(made)
+        return [message for message in caplog.messages if message.startswith("Features")]
+
+    with caplog.at_level(logging.INFO, logger="graft"):
+        extract("keras", None)
+        extract("onnx", shards.load())
+        told = extract("onnx", shards.load())
+    count = len(splits)
+    assert told == [
+        f"Features     {count} pictures computed, 0 known",
+        f"Features     0 pictures computed, {count} known",
+    ]

@@ -21,6 +21,7 @@ from graft.models.freezing import divide_tuned
 from graft.models.heads import build_head
 from graft.parameters.base import TrainSampleParameters
 from graft.parameters.fine_tuning import OF_CUSTOM, AugmentationParameters, FineTuningParameters
+from graft.parameters.forward import AUTO
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.candidates import draw_training_curves
 from graft.pipelines.fine_tuning import create_pipeline
@@ -112,6 +113,7 @@ def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_pa
         "previous_boundary_activations": None, "previous_measured_activations": None,
         "image_origins": trace_images(images),
         "params:train_sample": TrainSampleParameters(pictures=3, seed=0),
+        "params:forward": AUTO, "forward_exports": None,
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}

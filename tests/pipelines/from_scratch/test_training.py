@@ -20,6 +20,7 @@ from graft.datasets import (
 )
 from graft.errors import GraftError
 from graft.parameters.base import TrainSampleParameters
+from graft.parameters.forward import AUTO
 from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.pipelines.candidates import predict_pictures
 from graft.pipelines.from_scratch import create_pipeline
@@ -66,6 +67,7 @@ def test_the_pipeline_makes_classifier_history_and_curves(splits: pd.DataFrame, 
     inputs = {
         "images": paint(splits), "splits": splits, "class_names": CLASSES,
         "params:from_scratch": PARAMETERS, "params:train_sample": SAMPLE,
+        "params:forward": AUTO, "forward_exports": None,
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}

@@ -18,7 +18,9 @@ from graft.analysis.predictions import check_probabilities
 from graft.compute.known_rows import TracedRows
 from graft.compute.streams import RowStream
 from graft.datasets.features import FeatureTable
+from graft.models.kept_exports import KeptExports
 from graft.parameters.fine_tuning import FineTuningParameters, find_settings
+from graft.parameters.forward import AUTO, ForwardParameters
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.cross_validation.parameters import CrossValidationParameters
 from graft.pipelines.cross_validation.trainings import (
@@ -51,6 +53,8 @@ def store_fold_activations(
     fine_tuned_recipe: dict[str, Any],
     fine_tuning: FineTuningParameters,
     parameters: CrossValidationParameters,
+    forward: ForwardParameters = AUTO,
+    exports: KeptExports | None = None,
 ) -> RowStream | np.ndarray:
     """Compute what the frozen blocks give for every picture but those of test, and its views.
 
@@ -80,7 +84,9 @@ def store_fold_activations(
         return np.zeros((0, 1), fine_tuning.activation_dtype)
     plan = BoundaryPlan(find_used(splits), np.arange(0), fine_tuning.views)
     previous = previous_boundary_activations
-    return stream_activations(cut.trunk, plan, images, image_origins, splits, previous, fine_tuning)
+    return stream_activations(
+        cut.trunk, plan, images, image_origins, splits, previous, fine_tuning, forward, exports
+    )
 
 
 def cross_validate(

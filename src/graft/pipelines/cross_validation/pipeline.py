@@ -27,6 +27,8 @@ def create_pipeline(**_: object) -> Pipeline:
                     "fine_tuned_recipe",
                     "params:fine_tuning",
                     "params:cross_validation",
+                    "params:forward",
+                    "forward_exports",
                 ],
                 outputs="fold_activations",
                 name="store_fold_activations",

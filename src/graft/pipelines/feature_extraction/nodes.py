@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,10 +15,15 @@ import pandas as pd
 from graft.compute.known_rows import find_known, trace_results
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.images.colours import copy_pictures
+from graft.models.kept_exports import KeptExports
 from graft.parameters.base import BackboneParameters
+from graft.parameters.forward import AUTO, ForwardParameters
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
 from graft.progress import track
 from graft.types import KerasModel
+
+if TYPE_CHECKING:
+    from graft.models.forward_passes import Forward
 
 _ROWS_A_BLOCK = 2048
 logger = logging.getLogger(__name__)
@@ -60,6 +67,8 @@ def extract_features(
     image_index: pd.DataFrame,
     previous_features: FeatureTable | None,
     parameters: FeatureExtractionParameters,
+    forward: ForwardParameters = AUTO,
+    exports: KeptExports | None = None,
 ) -> Iterator[FeatureBlock]:
     """Pass every picture through the backbone, as a stream that holds a few of them at a time.
 
@@ -74,11 +83,13 @@ def extract_features(
         image_index: Columns ``image_id`` and ``sha256``.
         previous_features: What the last run made; None before the first.
         parameters: Size of a batch.
+        forward: Which runtime passes them.
+        exports: Where converted networks are kept.
 
     Returns:
         Blocks of ``features``, in the order of ``images``; view 0 is the picture itself.
     """
-    from graft.models.inference import identify_forward
+    from graft.models.forward_passes import open_forward
 
     hashes = image_index.set_index("image_id")["sha256"]
     keys = pd.DataFrame(
@@ -88,35 +99,38 @@ def extract_features(
             "view": np.zeros(len(splits), np.int16),
         }
     )
-    forward = identify_forward(backbone, parameters.batch_size)
-    origins = trace_results(image_origins["origin"], forward)
+    passes = open_forward(
+        backbone, partial(copy_pictures, images), np.arange(len(splits)), parameters.batch_size,
+        forward.engine, exports,
+    )  # fmt: skip
+    origins = trace_results(image_origins["origin"], passes.identity)
     found = find_known(origins, previous_features.read_origins() if previous_features else [])
     if previous_features is not None:
         logger.info(
             "Features     %s pictures computed, %s known",
             f"{(found < 0).sum():,}", f"{(found >= 0).sum():,}",
         )  # fmt: skip
-    blocks = _extract_blocks(backbone, images, previous_features, found, parameters.batch_size)
+    blocks = _extract_blocks(
+        backbone, passes, images, previous_features, found, parameters.batch_size
+    )
     return (FeatureBlock(keys[rows], features, origins[rows]) for rows, features in blocks)
 
 
 def _extract_blocks(
     backbone: KerasModel,
+    passes: Forward,
     images: np.ndarray,
     previous: FeatureTable | None,
     found: np.ndarray,
     batch_size: int,
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    from graft.models.inference import compile_forward
-
-    forward = compile_forward(backbone, batch_size)
     for rows, batches in _plan_batches(found, batch_size):
         features = np.empty((rows.stop - rows.start, backbone.output_shape[-1]), np.float32)
         known = found[rows] >= 0
         if previous is not None and known.any():
             features[known] = previous.read_rows(found[rows][known])
         for batch in batches:
-            features[batch - rows.start] = forward(copy_pictures(images, batch))
+            features[batch - rows.start] = passes.run(copy_pictures(images, batch))
         yield rows, features
 
 

@@ -29,6 +29,8 @@ def create_pipeline(**_: object) -> Pipeline:
                     "image_index",
                     "previous_features",
                     "params:feature_extraction",
+                    "params:forward",
+                    "forward_exports",
                 ],
                 outputs="features",
                 name="extract_features",

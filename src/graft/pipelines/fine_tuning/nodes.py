@@ -15,7 +15,9 @@ from graft.compute.known_rows import TracedRows
 from graft.compute.streams import RowStream
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
+from graft.models.kept_exports import KeptExports
 from graft.parameters.fine_tuning import FineTuningParameters
+from graft.parameters.forward import AUTO, ForwardParameters
 from graft.pipelines.fine_tuning.folding import choose_by_folds, tabulate_folds
 from graft.pipelines.fine_tuning.pools import (
     find_stored_settings,
@@ -64,6 +66,8 @@ def store_boundary_activations(
     previous_boundary_activations: TracedRows | None,
     fine_tuning_settled: dict[str, Any],
     parameters: FineTuningParameters,
+    forward: ForwardParameters = AUTO,
+    exports: KeptExports | None = None,
 ) -> RowStream | np.ndarray:
     """Compute once what the frozen blocks give for every picture of train and dev.
 
@@ -96,8 +100,9 @@ def store_boundary_activations(
     plan = make_plan(splits, parameters)
     previous = previous_boundary_activations
     return stream_activations(
-        cut.trunk, plan, images, image_origins, splits, previous, parameters, tell_preview
-    )
+        cut.trunk, plan, images, image_origins, splits, previous, parameters, forward, exports,
+        tell_preview,
+    )  # fmt: skip
 
 
 def fine_tune(

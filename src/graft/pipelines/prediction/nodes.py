@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,15 @@ from graft.images.colours import show_in_rgb
 from graft.images.crops import parse_crop
 from graft.images.decoding import decode_picture, list_formats
 from graft.images.deep_pictures import parse_range
+from graft.models.kept_exports import KeptExports
+from graft.parameters.forward import AUTO, ForwardParameters
 from graft.pipelines.prediction.parameters import ImagenetParameters, PredictionParameters
 from graft.progress import tell, track
 from graft.sources.new_pictures import NewPictures
 from graft.sources.source import ImageSource
+
+if TYPE_CHECKING:
+    from graft.models.forward_passes import Forward
 
 Element = TypeVar("Element")
 LoadChampion = Callable[[], Champion]
@@ -42,6 +47,8 @@ def predict_pictures(
     champion_in_use: LoadChampion | None,
     previous_predicted_pictures: pd.DataFrame | None,
     parameters: PredictionParameters,
+    forward: ForwardParameters = AUTO,
+    exports: KeptExports | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Classify every picture of a source; what cannot be read is listed and stops nothing.
 
@@ -51,6 +58,8 @@ def predict_pictures(
         previous_predicted_pictures: What the last run found; None before the first. A picture of
             known content that was asked about in the same way is taken over.
         parameters: Which classifier, and limits.
+        forward: Which runtime passes the pictures.
+        exports: Where converted networks are kept.
 
     Returns:
         ``predicted_pictures``: a row a picture, in the source's order: ``file``, ``answer``
@@ -63,7 +72,8 @@ def predict_pictures(
     Raises:
         GraftError: If the classifier is not there.
     """
-    asking = _prepare(load_classifier(champion_in_use, parameters), parameters)
+    classifier = load_classifier(champion_in_use, parameters)
+    asking = _prepare(classifier, prediction_source, parameters, forward, exports)
     known = _list_known(previous_predicted_pictures, asking.columns)
     pictures = NewPictures(prediction_source, asking.recipe, known["origin"].tolist())
     results = _decode(asking.classifier, pictures.read("predicting"), parameters)
@@ -89,16 +99,22 @@ def predict_unlabelled(
     champion_in_use: LoadChampion | None,
     previous_predicted_pictures: pd.DataFrame | None,
     parameters: PredictionParameters,
+    forward: ForwardParameters = AUTO,
+    exports: KeptExports | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Classify the pictures of the index that have no label, see :func:`predict_pictures`."""
     source = _select(raw_images, unlabelled_images)
-    return predict_pictures(source, champion_in_use, previous_predicted_pictures, parameters)
+    return predict_pictures(
+        source, champion_in_use, previous_predicted_pictures, parameters, forward, exports
+    )
 
 
 def extract_layer(
     prediction_source: ImageSource,
     champion_in_use: LoadChampion | None,
     parameters: PredictionParameters,
+    forward: ForwardParameters = AUTO,
+    exports: KeptExports | None = None,
 ) -> tuple[Iterator[FeatureBlock], dict[str, Any]]:
     """Pass every picture through the classifier up to a layer, a batch in memory at a time.
 
@@ -115,7 +131,8 @@ def extract_layer(
     classifier = load_classifier(champion_in_use, parameters)
     network = cut_at_layer(classifier.model, str(parameters.layer), "prediction.layer")
     facts = {"layer": network.name, "shape": list(network.output_shape[1:])}
-    return _extract(prediction_source, classifier, network, parameters), facts
+    passes = _open_passes(network, prediction_source, classifier, parameters, forward, exports)
+    return _extract(prediction_source, classifier, network, passes, parameters), facts
 
 
 def extract_layer_of_unlabelled(
@@ -123,9 +140,12 @@ def extract_layer_of_unlabelled(
     unlabelled_images: pd.DataFrame,
     champion_in_use: LoadChampion | None,
     parameters: PredictionParameters,
+    forward: ForwardParameters = AUTO,
+    exports: KeptExports | None = None,
 ) -> tuple[Iterator[FeatureBlock], dict[str, Any]]:
     """The same for the pictures of the index that have no label, see :func:`extract_layer`."""
-    return extract_layer(_select(raw_images, unlabelled_images), champion_in_use, parameters)
+    source = _select(raw_images, unlabelled_images)
+    return extract_layer(source, champion_in_use, parameters, forward, exports)
 
 
 def lay_out_array(layer_features: FeatureTable, layer_features_shape: dict[str, Any]) -> RowStream:
@@ -220,9 +240,15 @@ class _Asking:
         return {**row, "answered": False, "reason": reason}
 
 
-def _prepare(classifier: Champion, parameters: PredictionParameters) -> _Asking:
-    from graft.models.inference import identify_forward
-
+def _prepare(
+    classifier: Champion,
+    source: ImageSource,
+    parameters: PredictionParameters,
+    forward: ForwardParameters,
+    exports: KeptExports | None,
+) -> _Asking:
+    network = classifier.find_asked()
+    passes = _open_passes(network, source, classifier, parameters, forward, exports)
     facts, names = classifier.facts, classifier.class_names
     top = range(1, min(parameters.top, len(names)) + 1)
     listed = [f"{part}_{place}" for place in top for part in ("class", "probability")]
@@ -230,7 +256,7 @@ def _prepare(classifier: Champion, parameters: PredictionParameters) -> _Asking:
     familiarity = classifier.familiarity
     packed = familiarity.pack() if familiarity else {}
     recipe = hash_parts(
-        identify_forward(classifier.model, parameters.batch_size),
+        passes.identity,
         fingerprint_code(decode_picture),
         fingerprint_code(decide),
         *ways,
@@ -239,9 +265,31 @@ def _prepare(classifier: Champion, parameters: PredictionParameters) -> _Asking:
         len(top),
         *(array.tobytes() for array in packed.values()),
     )
-    ask = classifier.compile_asking(parameters.batch_size)
+    ask = classifier.compile_asking(parameters.batch_size, passes.run)
     columns = ["answer", "answered", "reason", "distance", *listed]
     return _Asking(classifier, ask, columns, recipe)
+
+
+def _open_passes(
+    network: Any,
+    source: ImageSource,
+    classifier: Champion,
+    parameters: PredictionParameters,
+    forward: ForwardParameters,
+    exports: KeptExports | None,
+) -> Forward:
+    """What passes the pictures of a source through a network, tried on those that can be read."""
+    from graft.models.forward_passes import open_forward
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        some = replace(source, records=source.records.iloc[rows].reset_index(drop=True))
+        with closing(_decode(classifier, _read_all(some, []), parameters)) as results:
+            good = [result for result in results if not isinstance(result, Failure)]
+        nothing = np.zeros((0, *network.input_shape[1:]), np.uint8)
+        return _fit_channels(np.stack(good), classifier) if good else nothing
+
+    rows = np.arange(len(source.records))
+    return open_forward(network, read, rows, parameters.batch_size, forward.engine, exports)
 
 
 def _list_known(previous: pd.DataFrame | None, columns: list[str]) -> pd.DataFrame:
@@ -283,11 +331,9 @@ def _extract(
     source: ImageSource,
     classifier: Champion,
     network: Any,
+    passes: Forward,
     parameters: PredictionParameters,
 ) -> Iterator[FeatureBlock]:
-    from graft.models.inference import compile_forward
-
-    forward = compile_forward(network, parameters.batch_size)
     dtype = network.inputs[0].dtype
     hashes: list[tuple[str, str | None]] = []
     results = _decode(classifier, _read_all(source, hashes), parameters)
@@ -301,7 +347,7 @@ def _extract(
             if not good:
                 continue
             pixels = _fit_channels(np.stack([result for _, result in good]), classifier)
-            features = forward(pixels.astype(dtype, copy=False)).reshape(len(good), -1)
+            features = passes.run(pixels.astype(dtype, copy=False)).reshape(len(good), -1)
             keys = pd.DataFrame([key for key, _ in good], columns=["image_id", "image_sha256"])
             yield FeatureBlock(keys.astype("str").assign(view=np.int16(0)), features)
     if len(bad) == done:

@@ -36,6 +36,7 @@ def create_pipeline(**_: object) -> Pipeline:
     """
     from_index = "source" in _asked and _asked["source"] is None
     pictures = ["raw_images", "unlabelled_images"] if from_index else ["prediction_source"]
+    settings = ["params:prediction", "params:forward", "forward_exports"]
     predict = predict_unlabelled if from_index else predict_pictures
     extract = extract_layer_of_unlabelled if from_index else extract_layer
     if _asked.get("layer") is None:
@@ -46,7 +47,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     *pictures,
                     "champion_in_use",
                     "previous_predicted_pictures",
-                    "params:prediction",
+                    *settings,
                 ],
                 outputs=["predicted_pictures", "predicted_pictures_list"],
                 name=predict.__name__,
@@ -56,7 +57,7 @@ def create_pipeline(**_: object) -> Pipeline:
         nodes = [
             Node(
                 extract,
-                inputs=[*pictures, "champion_in_use", "params:prediction"],
+                inputs=[*pictures, "champion_in_use", *settings],
                 outputs=["layer_features", "layer_features_shape"],
                 name=extract.__name__,
             ),
