@@ -66,7 +66,7 @@ def test_every_family_gives_on_onnx_runtime_what_it_gives_on_keras(name: str) ->
     calibrate(network, pictures)
     passes = open_passes(convert_to_onnx(network), network.output_shape[1:])
     assert passes(pictures).std(axis=0).mean() > 1e-3
-    # Random weights make rounding larger, layer by layer; what is converted wrongly differs by more.
+    # Random weights make rounding larger layer by layer; what is converted wrongly differs more.
     assert measure_difference(network, passes, pictures) < 1e-3
 
 

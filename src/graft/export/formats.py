@@ -43,8 +43,8 @@ def refuse_missing_libraries(formats: list[str]) -> None:
     for library in wanted:
         if not find_spec(library):
             raise GraftError(
-                "the format onnx needs the extra 'export'; install it with `pip install -c "
-                "constraints.txt -e '.[export]'`, or leave onnx out of export.formats; got no "
+                "the format onnx needs tf2onnx and ONNX Runtime; install them with `pip install -c "
+                "constraints.txt -e '.[train]'`, or leave onnx out of export.formats; got no "
                 f"module '{library}'"
             )
 

@@ -185,7 +185,7 @@ def test_latencies_of_all_are_told(exported) -> None:
 
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
-    with pytest.raises(GraftError, match=r"\.\[export\].*got no module 'tf2onnx'"):
+    with pytest.raises(GraftError, match=r"\.\[train\].*got no module 'tf2onnx'"):
         export_champion(make_champion(), IMAGES, SPLITS, PARAMETERS, FAMILIARITY)
     assert importlib.util.find_spec("tf2onnx"), "the tests run with the extra"
 
