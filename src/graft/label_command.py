@@ -69,9 +69,11 @@ def label_pictures(
     _tell_answers(journal, "so far")
     source, most = catalog["raw_images"].load(), context.params["ingestion"].max_pixels
     title = "Which labels are right?" if issues else "What is in the pictures?"
+    told = not issues and catalog["label_gain"].exists()
+    hint = catalog["label_gain"].load()["sentence"] if told else ""
     token = make_token()
     website = create_website(
-        desk, Looks(source, index, most), _find_beside(catalog, index), title, "", name, token
+        desk, Looks(source, index, most), _find_beside(catalog, index), title, hint, name, token
     )
     open_page(website, opened, token)
     journal.refresh()

@@ -25,6 +25,7 @@ def test_a_filled_list_is_labels_for_the_next_run_and_what_is_left_is_known(
         write_picture(flowers / f"some {number}.png", (30 * number, 90, 200 - 25 * number))
     given = ("--env=own_pictures", "--params", f"source={flowers},{SMALL}")
     told = run_kedro(STAGES, *given).out
+    assert "More labels  What more labels would gain cannot be told: fewer than 30" in told
     assert "Label next   6 of 8 pictures without a label: 4 typical of many others, 2" in told
     file = project / "data/08_reporting/own_pictures/label_next.csv"
     listed = pd.read_csv(file, dtype={"action": "str"})

@@ -59,12 +59,12 @@ def refit_on_parts(train: Pictures, dev: Pictures, sizes: int, repeats: int, see
     seeds = range(seed, seed + repeats)
     places = np.stack([rank_clusters(train.labels, train.clusters, number) for number in seeds])
     smallest = 2 * len(np.unique(train.labels))
-    hits = {float(len(train.labels)): _classify(train, dev, places[:1], 1.0)}
+    hits = {float(len(train.labels)): classify_parts(train, dev, places[:1], 1.0)}
     for number in range(1, sizes):
         share = 0.5**number
         count = float((places <= share).sum(axis=1).mean())
         if count >= smallest and count * _LEAST_STEP <= min(hits):
-            hits[count] = _classify(train, dev, places, share)
+            hits[count] = classify_parts(train, dev, places, share)
     counts = sorted(hits)
     shape = (repeats, len(dev.labels))
     return Refits(
@@ -115,18 +115,18 @@ def resample_errors(hits: np.ndarray, clusters: np.ndarray, draws: int, seed: in
     sizes = np.bincount(codes)
     right = np.stack([np.bincount(codes, row) for row in hits.reshape(size_count * repeats, -1)])
     random = np.random.default_rng(seed)
-    weights = _draw(random, len(sizes), draws)
+    weights = draw_counts(random, len(sizes), draws)
     found = (weights @ right.T).reshape(draws, size_count, repeats)
-    means = np.einsum("bkr,br->bk", found, _draw(random, repeats, draws)) / repeats
+    means = np.einsum("bkr,br->bk", found, draw_counts(random, repeats, draws)) / repeats
     return 1 - means / (weights @ sizes)[:, None]
 
 
-def _draw(random: np.random.Generator, count: int, draws: int) -> np.ndarray:
+def draw_counts(random: np.random.Generator, count: int, draws: int) -> np.ndarray:
     """How often each of ``count`` stands in each resample, float (B, count)."""
     return random.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float64)
 
 
-def _classify(train: Pictures, dev: Pictures, places: np.ndarray, share: float) -> np.ndarray:
+def classify_parts(train: Pictures, dev: Pictures, places: np.ndarray, share: float) -> np.ndarray:
     """Whether each picture of dev is classified rightly, bool (R, m), for each row of places."""
     rows = []
     for part in places <= share:

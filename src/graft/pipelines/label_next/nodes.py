@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from graft.analysis.more_labels import describe_gain, foretell_gain
 from graft.analysis.next_labels import NextLabels, choose_next
+from graft.analysis.refits import Pictures
 from graft.datasets.features import FeatureTable
 from graft.images.colours import copy_pictures, show_in_rgb
 from graft.pipelines.label_next.parameters import LabelNextParameters
@@ -93,7 +97,38 @@ def _tell(
         f"{len(found.rows):,} of {pool:,} pictures without a label: {told} "
         f"({labels:,} labels of {classes} classes so far)",
     )
-    tell("", f"fill in the column action and copy the list to {parameters.review_file}")
+    tell(
+        "",
+        "answer on the page of `kedro label`, or fill in the column action and copy the list to "
+        f"{parameters.review_file}",
+    )
+
+
+def foretell_label_gain(
+    features: FeatureTable, splits: pd.DataFrame, parameters: LabelNextParameters
+) -> dict[str, Any]:
+    """Say what as many labels more as are asked for would gain; test is not looked at.
+
+    Of the new ones as many are counted for train as are in train now, of all that have a label.
+
+    Returns:
+        ``label_gain``: ``labels`` (how many more), ``gain``, ``low`` and ``high`` (fall of the
+        error; None where it cannot be told), ``sentence``.
+    """
+    seen = splits[splits["split"].isin(["train", "dev"])]
+    pictures = Pictures(
+        features.read(seen["image_id"]),
+        seen["label_index"].to_numpy(np.int64),
+        seen["cluster"].to_numpy(np.int64),
+    )
+    train = int((splits["split"] == "train").sum())
+    more = max(1, round(parameters.count * train / len(splits)))
+    found = foretell_gain(pictures, train, more, parameters.seed)
+    sentence = describe_gain(found, parameters.count)
+    tell("More labels", sentence)
+    told = {"gain": found.gain, "low": found.low, "high": found.high}
+    figures = {name: None if found.withheld else value for name, value in told.items()}
+    return {"labels": parameters.count, **figures, "sentence": sentence}
 
 
 def draw_pictures_to_label(

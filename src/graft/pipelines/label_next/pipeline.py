@@ -2,12 +2,16 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.label_next.nodes import choose_pictures_to_label, draw_pictures_to_label
+from graft.pipelines.label_next.nodes import (
+    choose_pictures_to_label,
+    draw_pictures_to_label,
+    foretell_label_gain,
+)
 from graft.pipelines.unlabelled import create_unlabelled_pipeline
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """``image_index``, ``features``, ``splits`` → ``label_next`` and its contact sheet."""
+    """``image_index``, ``features``, ``splits`` → ``label_next``, its sheet and ``label_gain``."""
     own = Pipeline(
         [
             Node(
@@ -23,6 +27,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 outputs="label_next",
                 name="choose_pictures_to_label",
+            ),
+            Node(
+                foretell_label_gain,
+                inputs=["features", "splits", "params:label_next"],
+                outputs="label_gain",
+                name="foretell_label_gain",
             ),
             Node(
                 draw_pictures_to_label,

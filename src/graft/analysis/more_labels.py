@@ -1,0 +1,147 @@
+"""Would more labels help? What a few more would gain, from the labels that there are.
+
+A simple classifier is trained on growing parts of the labelled pictures and measured on the rest
+of them, again and again; power laws through its errors (:mod:`graft.analysis.learning_curve`)
+say how they would go on. A law with a floor foretells less than one without, and a few hundred
+pictures do not tell which is right: the interval spans both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graft.analysis.clusters import FEW_CLUSTERS
+from graft.analysis.learning_curve import fit_power_laws
+from graft.analysis.refits import Pictures, classify_parts, draw_counts, rank_clusters
+
+# Parts to train on, as shares of the pictures; the rest, the same for all parts, is measured.
+_LARGEST = 0.8
+_SHARES = _LARGEST * np.array([0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0])
+_LEAST_SIZES, _REPEATS, _DRAWS = 4, 16, 400
+_COVERAGE = 0.95
+# Labels a class, on average, below which a part lacks what the classes look like.
+_LEAST_LABELS = 5
+# More pictures make the parts no better.
+_MOST = 2000
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What more labels would gain, in shares of pictures.
+
+    Attributes:
+        gain: Fall of the error; NaN where it cannot be told.
+        low: Lower end of its interval of 95 %.
+        high: Upper end.
+        withheld: Why it cannot be told; empty where it can.
+    """
+
+    gain: float
+    low: float
+    high: float
+    withheld: str = ""
+
+
+def foretell_gain(pictures: Pictures, train: int, more: int, seed: int) -> Gain:
+    """How much less often a classifier on frozen features would be wrong with more labels.
+
+    Args:
+        pictures: Labelled ones that may be looked at: those of train and dev.
+        train: Number of pictures that are trained on now.
+        more: So many more would be trained on.
+        seed: Of the parts and of the resamples.
+    """
+    pictures = _sample(pictures, seed)
+    count, classes = len(pictures.labels), len(np.unique(pictures.labels))
+    clusters = len(np.unique(pictures.clusters))
+    shares = _SHARES[_SHARES * count >= 2 * classes]
+    if classes < 2:
+        return _withhold("fewer than two classes have labels")
+    if clusters < FEW_CLUSTERS:
+        return _withhold(f"fewer than {FEW_CLUSTERS} pictures that are not tied to others")
+    if count < _LEAST_LABELS * classes or len(shares) < _LEAST_SIZES:
+        return _withhold(f"{count:,} labels of {classes:,} classes outside test are too few")
+    sizes, wrong, asked = _measure(pictures, shares, seed)
+    errors = wrong.sum(axis=(1, 2)) / asked.sum()
+    if not errors[-1]:
+        return _withhold("a simple classifier makes no mistake on the labels that there are")
+    samples = _resample(wrong, asked, pictures.clusters, seed)
+    weights = 1 / (samples.var(axis=0) + 0.25 / count**2)
+    goals = np.array([train, train + more], np.float64)
+    found = []
+    for with_floor in (False, True):
+        laws = fit_power_laws(sizes, np.vstack([errors, samples]), weights, with_floor)
+        now, then = laws.predict(goals).T
+        found.append(now - then)
+    tail = (1 - _COVERAGE) / 2
+    low = min(np.quantile(gains[1:], tail) for gains in found)
+    high = max(np.quantile(gains[1:], 1 - tail) for gains in found)
+    return Gain(float(np.mean([gains[0] for gains in found])), float(low), float(high))
+
+
+def describe_gain(found: Gain, labels: int) -> str:
+    """The sentence for terminal and page.
+
+    Examples:
+        >>> describe_gain(Gain(0.006, 0.001, 0.012), 50)
+        'Another 50 labels would gain about 0.6 points of accuracy (0.1 to 1.2).'
+        >>> describe_gain(Gain(0.0004, 0, 0.002), 50)
+        'Another 50 labels would gain at most 0.2 points of accuracy.'
+    """
+    if found.withheld:
+        return f"What more labels would gain cannot be told: {found.withheld}."
+    gain, low, high = (f"{100 * value:.1f}" for value in (found.gain, found.low, found.high))
+    more = f"Another {labels:,} labels would gain"
+    if low == "0.0" and gain == "0.0":
+        return f"{more} at most {high} points of accuracy."
+    return f"{more} about {gain} points of accuracy ({low} to {high})."
+
+
+def _withhold(reason: str) -> Gain:
+    return Gain(np.nan, np.nan, np.nan, reason)
+
+
+def _sample(pictures: Pictures, seed: int) -> Pictures:
+    """All pictures, or a random share of the clusters of each class up to about the limit."""
+    if len(pictures.labels) <= _MOST:
+        return pictures
+    places = rank_clusters(pictures.labels, pictures.clusters, seed)
+    kept = places <= _MOST / len(places)
+    return Pictures(pictures.features[kept], pictures.labels[kept], pictures.clusters[kept])
+
+
+def _measure(
+    pictures: Pictures, shares: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Train on parts and classify the rest.
+
+    Returns:
+        Mean pictures of a part (k,); whether a picture was classified wrongly, bool (k, R, n);
+        whether it was classified at all in a repeat, bool (R, n).
+    """
+    seeds = np.random.SeedSequence(seed).generate_state(_REPEATS)
+    places = np.stack([rank_clusters(pictures.labels, pictures.clusters, one) for one in seeds])
+    asked = places > shares[-1]
+    wrong = np.zeros((len(shares), *asked.shape), bool)
+    for repeat, rest in enumerate(asked):
+        held_out = Pictures(pictures.features[rest], pictures.labels[rest], pictures.clusters[rest])
+        for number, share in enumerate(shares):
+            place = places[repeat : repeat + 1]
+            wrong[number, repeat, rest] = ~classify_parts(pictures, held_out, place, share)[0]
+    sizes = np.array([(places <= share).sum(axis=1).mean() for share in shares])
+    return sizes, wrong, asked
+
+
+def _resample(wrong: np.ndarray, asked: np.ndarray, clusters: np.ndarray, seed: int) -> np.ndarray:
+    """Errors (B, k) on resamples of clusters and repeats, the same ones for every size."""
+    _, codes = np.unique(clusters, return_inverse=True)
+    per_cluster = np.stack(
+        [[np.bincount(codes, row, codes.max() + 1) for row in rows] for rows in (*wrong, asked)]
+    )
+    random = np.random.default_rng(seed)
+    of_clusters = draw_counts(random, codes.max() + 1, _DRAWS)
+    of_repeats = draw_counts(random, len(asked), _DRAWS)
+    *wrongs, total = (((of_clusters @ rows.T) * of_repeats).sum(axis=1) for rows in per_cluster)
+    return np.stack(wrongs, axis=1) / np.maximum(total, 1)[:, None]
