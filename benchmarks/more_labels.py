@@ -8,7 +8,8 @@ that :mod:`graft.analysis.next_labels` chooses (``--chosen``). Of the labels 60 
 20 % each for dev and test. :func:`graft.analysis.more_labels.foretell_gain` says from train and
 dev what another 50 labels would gain; then they are given, and a logistic regression trained
 before and after is measured on 40 % of the pictures that nobody labels (whole tracks of traffic
-signs). The truth is the mean gain over the draws, which has a standard error of its own.
+signs). The truth is the mean gain over the draws, which has a standard error of its own; an
+interval holds if it holds it within that error.
 """
 
 from __future__ import annotations
@@ -121,12 +122,15 @@ def main() -> None:
             truth = found[:, 3].mean()
             error = found[:, 3].std(ddof=1) / np.sqrt(len(found))
             told = found[~np.isnan(found[:, 0])]
-            holds = (told[:, 1] <= truth + error) & (told[:, 2] >= truth - error)
-            gain, low, high = 100 * told[:, :3].mean(axis=0) if len(told) else np.full(3, np.nan)
+            # In the digits that are told: tenths of a point.
+            low, high = np.round(100 * told[:, 1:3].T, 1)
+            holds = low <= round(100 * (truth + error), 1)
+            holds &= high >= round(100 * (truth - error), 1)
+            means = 100 * told[:, :3].mean(axis=0) if len(told) else np.full(3, np.nan)
             print(
-                f"| {name} | {labels} | {100 * truth:.1f} ± {100 * error:.1f} | {gain:.1f} "
-                f"({low:.1f} to {high:.1f}) | {len(told)} of {len(found)} | {holds.sum()} of "
-                f"{len(told)} |",
+                f"| {name} | {labels} | {100 * truth:.1f} ± {100 * error:.1f} | {means[0]:.1f} "
+                f"({means[1]:.1f} to {means[2]:.1f}) | {len(told)} of {len(found)} | "
+                f"{holds.sum()} of {len(told)} |",
                 flush=True,
             )
 

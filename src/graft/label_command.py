@@ -55,11 +55,15 @@ def label_pictures(
     from graft.labelling.opening import listen, open_page
     from graft.labelling.questions import ask_again
     from graft.labelling.website import create_website
+    from graft.sources.label_review import read_label_review
+    from graft.sources.labels_by_people import read_as_answers
 
     name, catalog = check_name(name or getpass.getuser()), context.catalog
     index = _load(catalog, "image_index", f"kedro run --pipelines=ingestion{same}")
     questions = _list_issues(catalog, index, same) if issues else _list_unlabelled(catalog, index)
-    journal = Journal(catalog["label_review"].answers_file)
+    filled, answers = catalog["label_review"].review_file, catalog["label_review"].answers_file
+    reviews = read_label_review(filled) if filled.is_file() else None
+    journal = Journal(answers, read_as_answers(reviews))
     journal.refresh()
     opened = listen(port)
     desk = Desk(
@@ -131,16 +135,17 @@ def _list_issues(catalog: Catalog, index: pd.DataFrame, same: str) -> list[Quest
 
 def _tell_answers(journal: Journal, when: str) -> None:
     """How many there are and where, and what people disagree on."""
-    from graft.sources.label_answers import is_disputed
+    from graft.sources.label_answers import find_standing, is_disputed
     from graft.sources.labels_by_people import describe
 
     standing = journal.find_standing()
+    given = len(find_standing(journal.answers))
     place = os.path.relpath(journal.path) if journal.path.is_relative_to(Path.cwd()) else (
         str(journal.path)
     )  # fmt: skip
-    tell("Answers", f"{place}, {len(standing):,} {when}")
+    tell("Answers", f"{place}, {given:,} {when}")
     if journal.damaged:
-        tell("", f"{journal.damaged:,} lines of it are cut short or no answers, and ignored")
+        tell("", f"lines that are cut short or no answers, and ignored: {journal.damaged:,}")
     disputed = {picture: lines for picture, lines in standing.items() if is_disputed(lines)}
     for (image_id, _), lines in list(disputed.items())[:_TOLD]:
         tell("Disagreed", f"'{image_id}': {'; '.join(map(describe, lines))}")

@@ -44,6 +44,14 @@ def test_who_chooses_has_read_all_that_others_wrote(path: Path) -> None:
     assert seen == [make_answer(1)]
 
 
+def test_a_filled_list_counts_and_is_not_written(path: Path) -> None:
+    listed = Answer("1.png", "1", "drop", "", False, "label_review.csv", "")
+    journal = Journal(path, [listed])
+    journal.append(lambda: [make_answer(1)])
+    assert journal.find_standing() == {("1.png", "1"): [listed, make_answer(1)]}
+    assert journal.answers == [make_answer(1)]
+
+
 def test_a_refusal_writes_nothing(path: Path) -> None:
     journal = Journal(path)
     with pytest.raises(ZeroDivisionError):

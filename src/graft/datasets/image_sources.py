@@ -461,9 +461,14 @@ class LabelReviewDataset(UserFileDataset):
         return found + ([self.answers_file] if self.answers_file.is_file() else [])
 
     @property
+    def review_file(self) -> Path:
+        """Where a filled list is expected."""
+        return Path(self._filepath).expanduser()
+
+    @property
     def answers_file(self) -> Path:
         """Where the page keeps the answers."""
-        return Path(self._filepath).expanduser().with_name(ANSWERS_FILE)
+        return self.review_file.with_name(ANSWERS_FILE)
 
     def load(self) -> pd.DataFrame | None:
         found = self.list_files()
@@ -475,7 +480,7 @@ class LabelReviewDataset(UserFileDataset):
         answers, damaged = parse_answers(data)
         if damaged:
             logger.warning(
-                "Answers      %s lines of %s are cut short or no answers, and ignored; first "
-                "line %d", f"{len(damaged):,}", ANSWERS_FILE, damaged[0],
+                "Answers      %s ignored: cut short or no answers; first line %d of %s",
+                f"{len(damaged):,}", damaged[0], ANSWERS_FILE,
             )  # fmt: skip
         return join_reviews(tables[0] if tables else None, answers)

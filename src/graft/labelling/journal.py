@@ -30,10 +30,12 @@ class Journal:
 
     Args:
         path: The file; it comes into being with the first answer.
+        before: What was said elsewhere before all answers of the file, such as a filled list.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, before: Sequence[Answer] = ()) -> None:
         self.path = path
+        self._before = list(before)
         self.answers: list[Answer] = []
         # Lines that are no answers.
         self.damaged = 0
@@ -67,7 +69,7 @@ class Journal:
     def find_standing(self) -> dict[Picture, list[Answer]]:
         """What holds of each picture, see :func:`graft.sources.label_answers.find_standing`."""
         if self._standing is None:
-            self._standing = find_standing(self.answers)
+            self._standing = find_standing([*self._before, *self.answers])
         return self._standing
 
     def append(self, choose: Callable[[], Sequence[Answer]]) -> Sequence[Answer]:

@@ -11,6 +11,7 @@ from graft.datasets import LabelReviewDataset
 from graft.errors import GraftError
 from graft.images.checking import OK
 from graft.pipelines.ingestion.labels import COLUMNS, apply_reviews, check_label_review
+from graft.sources.label_answers import Answer, format_answer
 from graft.sources.label_review import read_label_review
 
 PICTURES = pd.DataFrame(
@@ -56,6 +57,59 @@ def test_relabel_changes_drop_quarantines_and_keep_keeps(read) -> None:
     assert found["status"].tolist() == [OK, "quarantined", OK, OK]
     assert found.loc["b.png", "reason"] == "dropped by an action on its label"
     assert found["reason"].notna().sum() == 1
+
+
+def test_a_class_that_no_picture_has_is_made_by_an_action_of_its_own(read, caplog) -> None:
+    with caplog.at_level("INFO"):
+        found = apply(
+            read("1,a.png,1,cat,new_class,owl", "2,b.png,2,dog,relabel,owl",
+                 "3,c.png,3,dog,New_Class,cat")
+        )  # fmt: skip
+    assert found["label"].tolist() == ["owl", "owl", "cat", "cat"]
+    # One that the pictures have anyway is no new one.
+    assert "Reviews     2 relabelled, 1 put into new classes" in caplog.text
+
+
+def give_on_the_page(folder: Path, *lines: tuple[str, str, str, str, str]) -> LabelReviewDataset:
+    """Answers as the page writes them: picture, content, action, class, who."""
+    answers = [
+        Answer(image, sha256, action, label, False, who, "2026-11-30T08:15:00.000001Z")
+        for image, sha256, action, label, who in lines
+    ]
+    (folder / "label_answers.csv").write_bytes(b"".join(map(format_answer, answers)))
+    return LabelReviewDataset(filepath=str(folder / "label_review.csv"))
+
+
+def test_answers_of_the_page_are_taken_beside_the_filled_list(tmp_path: Path, read) -> None:
+    read("1,a.png,1,cat,relabel,dog")
+    both = give_on_the_page(
+        tmp_path, ("b.png", "2", "broken", "", "Ada"), ("007", "4", "relabel", "owl", "Ada")
+    )
+    assert [path.name for path in both.list_files()] == ["label_review.csv", "label_answers.csv"]
+    found = apply(both.load())
+    assert found["label"].tolist() == ["dog", "dog", "dog", "owl"]
+    assert found["status"].tolist() == [OK, "quarantined", OK, OK]
+
+
+def test_answers_on_which_people_disagree_are_told_and_not_used(tmp_path: Path, caplog) -> None:
+    reviews = give_on_the_page(
+        tmp_path, ("a.png", "1", "relabel", "dog", "Ada"), ("a.png", "1", "broken", "", "Bob"),
+        ("b.png", "2", "relabel", "cat", "Bob"),
+    )  # fmt: skip
+    with caplog.at_level("INFO"):
+        found = apply(reviews.load())
+    assert found["label"].tolist() == ["cat", "cat", "dog", "cat"]
+    assert "Disagreed    1 answered differently by different people" in caplog.text
+    assert "first 'a.png': Ada says dog; Bob says broken" in caplog.text
+
+
+def test_a_line_that_was_cut_short_is_told_and_ignored(tmp_path: Path, caplog) -> None:
+    reviews = give_on_the_page(tmp_path, ("a.png", "1", "relabel", "dog", "Ada"))
+    with (tmp_path / "label_answers.csv").open("ab") as file:
+        file.write(b"b.png,2,rela")
+    with caplog.at_level("WARNING"):
+        assert apply(reviews.load())["label"].tolist() == ["dog", "dog", "dog", "cat"]
+    assert "1 ignored: cut short or no answers; first line 2 of label_answers.csv" in caplog.text
 
 
 def test_an_open_row_is_no_verdict(read) -> None:

@@ -67,7 +67,7 @@ function show(status) {
   find("done").hidden = !empty;
   if (empty) find("done").textContent = tellEnd(done, total);
   else ({ one: showOne, grid: showGrid, disputed: showDisputes })[view]();
-  const torn = damaged ? `${damaged} lines of the file are cut short or no answers, and ignored. ` : "";
+  const torn = damaged ? `Lines of the file that are cut short or no answers, and ignored: ${damaged}. ` : "";
   tell(torn + [status, empty ? find("done").textContent : tellQuestion()].filter(Boolean).join(" "));
 }
 

@@ -173,8 +173,8 @@ def _leave_out_disputed(reviews: pd.DataFrame) -> pd.DataFrame:
     is_disputed = reviews["action"] == DISPUTED
     if is_disputed.any():
         logger.warning(
-            "Disagreed    on %s pictures, whose answers are not used until they are settled "
-            "(kedro label, Disagreements); first '%s': %s", f"{is_disputed.sum():,}",
+            "Disagreed    %s answered differently by different people, and not used until that is "
+            "settled (kedro label, Disagreements); first '%s': %s", f"{is_disputed.sum():,}",
             reviews.loc[is_disputed, "image_id"].iloc[0],
             reviews.loc[is_disputed, "place"].iloc[0],
         )  # fmt: skip
