@@ -137,8 +137,20 @@ def test_people_who_disagree_see_both_answers_and_settle_them(page: Page, tmp_pa
         told = "[...document.querySelectorAll('#disputes .told li')].map(one => one.textContent)"
         assert page.evaluate(told) == ["Ada: cat", "Bob: 犬"]
         page.evaluate("document.querySelector('#disputes .choices button:nth-child(2)').click()")
-        page.wait_for(f"{STATUS}.includes('Nobody disagrees.')")
-        assert read(path) == ["Ada 4.png cat", "Bob 4.png 犬", "Ada 4.png 犬"]
+        page.wait_for(f"{STATUS}.includes('Nobody disagrees.') && !busy")
+        # Somebody who knows better than both says so.
+        page.press("u")
+        page.wait_for("document.querySelectorAll('#disputes .told li').length == 2 && !busy")
+        page.evaluate("document.querySelector('#disputes input').focus()")
+        page.call("Input.insertText", text="owl")
+        page.press("Tab")
+        page.press("Enter")
+        page.wait_for("document.getElementById('new').open")
+        page.press("Enter")
+        page.wait_for(f"{STATUS}.includes('settled as owl. Nobody disagrees.')")
+        assert read(path) == [
+            "Ada 4.png cat", "Bob 4.png 犬", "Ada 4.png 犬", "Ada 4.png take_back", "Ada 4.png owl",
+        ]  # fmt: skip
 
 
 def test_a_doubtful_label_is_judged_beside_its_neighbours_and_heat_map(page, tmp_path) -> None:

@@ -16,9 +16,9 @@ from graft.analysis.clusters import FEW_CLUSTERS
 from graft.analysis.learning_curve import fit_power_laws
 from graft.analysis.refits import Pictures, classify_parts, draw_counts, rank_clusters
 
-# Parts to train on, as shares of the pictures; the rest, the same for all parts, is measured.
-_LARGEST = 0.8
-_SHARES = _LARGEST * np.array([0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0])
+# Clusters that are measured, and parts of the others to train on.
+_MEASURED = 0.2
+_SHARES = np.array([0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0])
 _LEAST_SIZES, _REPEATS, _DRAWS = 4, 16, 400
 _COVERAGE = 0.95
 # Labels a class, on average, below which a part lacks what the classes look like.
@@ -56,7 +56,7 @@ def foretell_gain(pictures: Pictures, train: int, more: int, seed: int) -> Gain:
     pictures = _sample(pictures, seed)
     count, classes = len(pictures.labels), len(np.unique(pictures.labels))
     clusters = len(np.unique(pictures.clusters))
-    shares = _SHARES[_SHARES * count >= 2 * classes]
+    shares = _SHARES[_SHARES * (1 - _MEASURED) * count >= 2 * classes]
     if classes < 2:
         return _withhold("fewer than two classes have labels")
     if clusters < FEW_CLUSTERS:
@@ -109,7 +109,7 @@ def _sample(pictures: Pictures, seed: int) -> Pictures:
         return pictures
     places = rank_clusters(pictures.labels, pictures.clusters, seed)
     kept = places <= _MOST / len(places)
-    return Pictures(pictures.features[kept], pictures.labels[kept], pictures.clusters[kept])
+    return _take(pictures, kept)
 
 
 def _measure(
@@ -121,17 +121,33 @@ def _measure(
         Mean pictures of a part (k,); whether a picture was classified wrongly, bool (k, R, n);
         whether it was classified at all in a repeat, bool (R, n).
     """
-    seeds = np.random.SeedSequence(seed).generate_state(_REPEATS)
-    places = np.stack([rank_clusters(pictures.labels, pictures.clusters, one) for one in seeds])
-    asked = places > shares[-1]
+    asked = np.zeros((_REPEATS, len(pictures.labels)), bool)
     wrong = np.zeros((len(shares), *asked.shape), bool)
-    for repeat, rest in enumerate(asked):
-        held_out = Pictures(pictures.features[rest], pictures.labels[rest], pictures.clusters[rest])
+    sizes = np.zeros((len(shares), _REPEATS))
+    for repeat, own in enumerate(np.random.SeedSequence(seed).generate_state(_REPEATS)):
+        rest = _hold_out(pictures, int(own))
+        asked[repeat] = rest
+        train, held_out = _take(pictures, ~rest), _take(pictures, rest)
+        places = rank_clusters(train.labels, train.clusters, int(own))[None]
         for number, share in enumerate(shares):
-            place = places[repeat : repeat + 1]
-            wrong[number, repeat, rest] = ~classify_parts(pictures, held_out, place, share)[0]
-    sizes = np.array([(places <= share).sum(axis=1).mean() for share in shares])
-    return sizes, wrong, asked
+            sizes[number, repeat] = (places <= share).sum()
+            wrong[number, repeat, rest] = ~classify_parts(train, held_out, places, share)[0]
+    return sizes.mean(axis=1), wrong, asked
+
+
+def _hold_out(pictures: Pictures, seed: int) -> np.ndarray:
+    """A fifth of the clusters, of all classes alike, bool (n,); one of each class stays out of it.
+
+    By the share of each class, as parts of train are drawn, rare classes would never be measured.
+    """
+    kept = pictures.clusters[rank_clusters(pictures.labels, pictures.clusters, seed) == 0]
+    every = np.unique(pictures.clusters)
+    free = np.random.default_rng(seed).permutation(np.setdiff1d(every, kept))
+    return np.isin(pictures.clusters, free[: max(1, round(_MEASURED * len(every)))])
+
+
+def _take(pictures: Pictures, rows: np.ndarray) -> Pictures:
+    return Pictures(pictures.features[rows], pictures.labels[rows], pictures.clusters[rows])
 
 
 def _resample(wrong: np.ndarray, asked: np.ndarray, clusters: np.ndarray, seed: int) -> np.ndarray:

@@ -65,6 +65,7 @@ function show(status) {
   find("grid").hidden = empty || view !== "grid";
   find("quarrels").hidden = empty || view !== "disputed";
   find("done").hidden = !empty;
+  showClasses();
   if (empty) find("done").textContent = tellEnd(done, total);
   else ({ one: showOne, grid: showGrid, disputed: showDisputes })[view]();
   const torn = damaged ? `Lines of the file that are cut short or no answers, and ignored: ${damaged}. ` : "";
@@ -101,7 +102,6 @@ function showOne() {
   if (aboutLabels) find("label").textContent = question.label;
   else find("suggested").hidden = !question.suggestion;
   document.querySelector("[data-do=accept]").disabled = !question.suggestion;
-  showClasses();
   // The next ones are here when they are asked about.
   state.upcoming.forEach((row) => { new Image().src = address(row, "large"); });
 }
@@ -209,19 +209,30 @@ function showDisputes() {
     part.querySelector("h2").textContent = question.name;
     const told = part.querySelector(".told");
     question.answers.forEach((one) => add(add(told, "li"), "bdi", one.told));
-    const seen = question.answers.map((one) => one.told);
-    const choices = new Map(question.answers.map((one) =>
-      [one.new_label || one.action.replaceAll("_", " "), one]));
-    choices.forEach((one, name) => {
-      const button = add(part.querySelector(".choices"), "button", name);
-      button.type = "button";
-      button.addEventListener("click", () => ask("answer", {
-        answers: [{ row: question.row, action: one.action, new_label: one.new_label }],
-        seen, settles: true,
-      }, `${question.name}: settled as ${name}.`));
+    const choices = part.querySelector(".choices");
+    new Map(question.answers.map((one) => [one.new_label || one.action.replaceAll("_", " "), one]))
+      .forEach((one, name) => {
+        const button = add(choices, "button", name);
+        button.addEventListener("click", () => settle(question, one.action, one.new_label));
+      });
+    const other = add(choices, "input");
+    other.setAttribute("list", "known");
+    other.setAttribute("aria-label", `Another class for ${question.name}`);
+    const button = add(choices, "button", "Another class");
+    button.className = "quiet";
+    button.addEventListener("click", async () => {
+      const { name, isNew } = await nameClass(other.value);
+      if (name) settle(question, "relabel", name, isNew);
     });
     find("disputes").append(part);
   });
+}
+
+function settle(question, action, label, isNew = false) {
+  return ask("answer", {
+    answers: [{ row: question.row, action, new_label: label }], settles: true, is_new: isNew,
+    seen: question.answers.map((one) => one.told),
+  }, `${question.name}: settled as ${label || action.replaceAll("_", " ")}.`);
 }
 
 function say(action, label = "", isNew = false) {
@@ -232,20 +243,23 @@ function say(action, label = "", isNew = false) {
   return ask("answer", { answers, is_new: isNew }, `${name}: ${told}.`);
 }
 
-// A class by its name; one that nobody has used is asked about once more.
-async function give(typed) {
+// The class that is meant by what was typed; one that nobody has used is asked about once more.
+async function nameClass(typed) {
   const name = typed.normalize("NFC").trim();
-  if (!name) return;
+  if (!name) return {};
   const same = state.classes.find((one) => one === name)
     || state.classes.find((one) => one.toLowerCase() === name.toLowerCase());
-  if (!same) {
-    find("unknown").textContent = name;
-    find("new").returnValue = "";
-    find("new").showModal();
-    await new Promise((end) => find("new").addEventListener("close", end, { once: true }));
-    if (find("new").returnValue !== "yes") return;
-  }
-  if (await say("relabel", same || name, !same)) find("class").value = "";
+  if (same) return { name: same, isNew: false };
+  find("unknown").textContent = name;
+  find("new").returnValue = "";
+  find("new").showModal();
+  await new Promise((end) => find("new").addEventListener("close", end, { once: true }));
+  return find("new").returnValue === "yes" ? { name, isNew: true } : {};
+}
+
+async function give(typed) {
+  const { name, isNew } = await nameClass(typed);
+  if (name && await say("relabel", name, isNew)) find("class").value = "";
 }
 
 async function undo() {
