@@ -61,6 +61,12 @@ def test_it_is_withheld_where_nothing_supports_it(pictures: Pictures, reason: st
     assert describe_gain(found, 40).startswith("What more labels would gain cannot be told: ")
 
 
+def test_labels_that_were_asked_for_are_said_to_promise_too_much() -> None:
+    told = [describe_gain(Gain(0.01, 0.001, 0.02), 40, share) for share in (0.05, 0.4)]
+    assert told[0] == "Another 40 labels would gain about 1.0 points of accuracy (0.1 to 2.0)."
+    assert told[1].startswith(f"{told[0]} Rather less: 40 % of the labels were asked for")
+
+
 def test_a_gain_that_rounds_to_nothing_is_told_as_a_bound() -> None:
     told = describe_gain(Gain(0.0002, 0.0, 0.0031), 40)
     assert told == "Another 40 labels would gain at most 0.3 points of accuracy."

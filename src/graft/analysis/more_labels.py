@@ -23,6 +23,8 @@ _LEAST_SIZES, _REPEATS, _DRAWS = 4, 16, 400
 _COVERAGE = 0.95
 # Labels a class, on average, below which a part lacks what the classes look like.
 _LEAST_LABELS = 5
+# Share of labels that were asked for from which on that is told.
+_MANY_CHOSEN = 0.1
 # More pictures make the parts no better.
 _MOST = 2000
 
@@ -81,8 +83,15 @@ def foretell_gain(pictures: Pictures, train: int, more: int, seed: int) -> Gain:
     return Gain(float(np.mean([gains[0] for gains in found])), float(low), float(high))
 
 
-def describe_gain(found: Gain, labels: int) -> str:
+def describe_gain(found: Gain, labels: int, chosen: float = 0) -> str:
     """The sentence for terminal and page.
+
+    Args:
+        found: The gain.
+        labels: Of so many more labels.
+        chosen: Share of the labels that somebody was asked for, as doubtful or typical.
+            Doubtful pictures are harder than others, and promise more than comes true:
+            ``benchmarks/more_labels.py``.
 
     Examples:
         >>> describe_gain(Gain(0.006, 0.001, 0.012), 50)
@@ -94,9 +103,15 @@ def describe_gain(found: Gain, labels: int) -> str:
         return f"What more labels would gain cannot be told: {found.withheld}."
     gain, low, high = (f"{100 * value:.1f}" for value in (found.gain, found.low, found.high))
     more = f"Another {labels:,} labels would gain"
+    told = f"{more} about {gain} points of accuracy ({low} to {high})."
     if low == "0.0" and gain == "0.0":
-        return f"{more} at most {high} points of accuracy."
-    return f"{more} about {gain} points of accuracy ({low} to {high})."
+        told = f"{more} at most {high} points of accuracy."
+    if chosen >= _MANY_CHOSEN:
+        told += (
+            f" Rather less: {100 * chosen:.0f} % of the labels were asked for, and pictures that "
+            "are asked for are harder than others."
+        )
+    return told
 
 
 def _withhold(reason: str) -> Gain:

@@ -105,7 +105,10 @@ def _tell(
 
 
 def foretell_label_gain(
-    features: FeatureTable, splits: pd.DataFrame, parameters: LabelNextParameters
+    features: FeatureTable,
+    splits: pd.DataFrame,
+    applied_reviews: pd.DataFrame,
+    parameters: LabelNextParameters,
 ) -> dict[str, Any]:
     """Say what as many labels more as are asked for would gain; test is not looked at.
 
@@ -124,7 +127,9 @@ def foretell_label_gain(
     train = int((splits["split"] == "train").sum())
     more = max(1, round(parameters.count * train / len(splits)))
     found = foretell_gain(pictures, train, more, parameters.seed)
-    sentence = describe_gain(found, parameters.count)
+    asked_for = applied_reviews.loc[applied_reviews["label"].isna(), "image_id"]
+    chosen = float(seen["image_id"].isin(asked_for).mean())
+    sentence = describe_gain(found, parameters.count, chosen)
     tell("More labels", sentence)
     told = {"gain": found.gain, "low": found.low, "high": found.high}
     figures = {name: None if found.withheld else value for name, value in told.items()}

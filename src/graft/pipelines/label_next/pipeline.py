@@ -30,7 +30,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 foretell_label_gain,
-                inputs=["features", "splits", "params:label_next"],
+                inputs=["features", "splits", "applied_reviews", "params:label_next"],
                 outputs="label_gain",
                 name="foretell_label_gain",
             ),
