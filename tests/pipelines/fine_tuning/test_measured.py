@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from graft.compute.known_rows import TracedRows
+from graft.compute.streams import RowStream
 from graft.datasets import TracedArrayDataset
 from graft.models import inference
 from graft.models.backbones import build_backbone
 from graft.models.freezing import cut_classifier, divide_tuned
 from graft.models.heads import build_head
 from graft.parameters.base import TrainSampleParameters
+from graft.parameters.forward import ForwardParameters
 from graft.pipelines.candidates import list_measured
 from graft.pipelines.fine_tuning.predicting import (
     predict_from_pictures,
@@ -134,3 +137,28 @@ def test_known_pixels_are_neither_read_nor_hashed(predict, images, splits, tmp_p
     unread, origins = UnreadImages(images), trace_images(images)
     made = store_measured_activations(classifier, unread, origins, splits, previous, SAMPLE)
     assert len(list(made.rows)) == made.shape[0] > 0
+
+
+def test_on_onnx_runtime_activations_are_those_of_keras_and_are_known_again(
+    images: np.ndarray, splits: pd.DataFrame, tmp_path: Path
+) -> None:
+    classifier, origins = tune(1, seed=0), trace_images(images)
+
+    def store(engine: str) -> TracedRows:
+        file = TracedArrayDataset(filepath=str(tmp_path / f"{engine}.npy"))
+        made = store_measured_activations(
+            classifier, images, origins, splits, None, SAMPLE, ForwardParameters(engine=engine)
+        )
+        file.save(made)
+        return file.load()
+
+    on_keras, on_onnx = store("keras"), store("onnx")
+    np.testing.assert_allclose(on_onnx.rows, on_keras.rows, rtol=1e-5, atol=1e-5)
+    assert set(on_onnx.origins).isdisjoint(on_keras.origins)
+    marked = TracedRows(np.asarray(on_onnx.rows) + 1, on_onnx.origins)
+    again = store_measured_activations(
+        classifier, images, origins, splits, marked, SAMPLE, ForwardParameters(engine="onnx")
+    )
+    assert isinstance(again, RowStream)
+    taken_over = dict(again.rows)
+    assert all((taken_over[row] == marked.rows[row]).all() for row in range(len(marked.rows)))

@@ -21,6 +21,7 @@ from graft.images.decoding import decode_picture
 from graft.models.backbones import build_imagenet_classifier, read_imagenet_classes
 from graft.models.inference import predict_rows
 from graft.models.led_out import lead_out_features
+from graft.parameters.forward import ForwardParameters
 from graft.pipelines.prediction.nodes import (
     extract_layer,
     lay_out_array,
@@ -162,6 +163,29 @@ def test_a_picture_unlike_train_gets_its_distance_and_no_answer(files) -> None:
     # Who has learnt what is unlike train asks anew.
     before, _ = predict(files, champion)
     pd.testing.assert_frame_equal(predict(files, known, previous=before)[0], table)
+
+
+def test_on_onnx_runtime_a_picture_is_answered_as_on_keras_whatever_stands_beside_it(
+    files,
+) -> None:
+    champion = make_champion()
+    on_onnx = ForwardParameters(engine="onnx")
+
+    def ask(names: list[str], previous: pd.DataFrame | None = None) -> pd.DataFrame:
+        source = make_source({name: files[name] for name in names})
+        return predict_pictures(source, lambda: champion, previous, PARAMETERS, on_onnx)[0]
+
+    # The eight pictures on which both are compared are among them, and two of them are none.
+    together, on_keras = ask([*files]), predict(files, champion)[0]
+    probabilities = ["probability_1", "probability_2"]
+    np.testing.assert_allclose(together[probabilities], on_keras[probabilities], rtol=1e-5)
+    pd.testing.assert_frame_equal(
+        together.drop(columns=[*probabilities, "origin"]),
+        on_keras.drop(columns=[*probabilities, "origin"]),
+    )
+    pd.testing.assert_frame_equal(ask(["3.png"]), together.iloc[[3]].reset_index(drop=True))
+    assert set(together["origin"].dropna()).isdisjoint(on_keras["origin"].dropna())
+    pd.testing.assert_frame_equal(ask([*files], previous=on_keras), together)
 
 
 def test_unlabelled_pictures_of_the_index_are_found(files) -> None:

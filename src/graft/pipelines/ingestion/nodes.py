@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import fields, replace
 from functools import partial
+from operator import attrgetter
 
 import pandas as pd
 
@@ -33,6 +34,7 @@ from graft.sources.source import ImageSource
 logger = logging.getLogger(__name__)
 
 FACTS = [column.name for column in fields(PictureFacts)]
+_list_facts = attrgetter(*FACTS)
 # Stated types: a column of nothing but missing values would have none.
 _TYPES = {"width": "Int32", "height": "Int32", "bytes": "int64"}
 _TYPES |= dict.fromkeys(["brightness", "contrast", "red", "green", "blue"], "float32")
@@ -86,7 +88,8 @@ def _describe(
 
 
 def _make_table(found: list[tuple[PictureFacts, str | None]]) -> pd.DataFrame:
-    table = pd.DataFrame([facts for facts, _ in found], columns=FACTS)
+    # Given data classes, pandas copies each of them deeply.
+    table = pd.DataFrame([_list_facts(facts) for facts, _ in found], columns=FACTS)
     table["origin"] = [origin for _, origin in found]
     return table.astype({name: _TYPES.get(name, "str") for name in table.columns})
 
