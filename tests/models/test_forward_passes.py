@@ -98,8 +98,14 @@ def test_pictures_of_another_size_are_refused_in_one_line(network) -> None:
 
 def test_auto_converts_where_pictures_are_many_enough_to_pay_for_it() -> None:
     pictures = keras.Input((224, 224, 3), dtype="uint8")
-    network = keras.Model(pictures, keras.layers.GlobalAveragePooling2D()(pictures))
-    assert [choose_engine(network, count) for count in (799, 800)] == ["keras", "onnx"]
+    means = keras.layers.GlobalAveragePooling2D()(pictures)
+    network = keras.Model(pictures, means)
+    assert [choose_engine(network, count) for count in (599, 600)] == ["keras", "onnx"]
+    heavy = keras.Model(pictures, keras.layers.Dense(250_000)(means))  # a million weights
+    assert [choose_engine(heavy, count) for count in (679, 680)] == ["keras", "onnx"]
+    half = keras.Input((112, 112, 3), dtype="uint8")
+    small = keras.Model(half, keras.layers.GlobalAveragePooling2D()(half))
+    assert [choose_engine(small, count) for count in (2399, 2400)] == ["keras", "onnx"]
 
 
 def test_auto_leaves_rows_that_are_no_pictures_and_machines_with_a_gpu_to_keras(
@@ -118,7 +124,7 @@ def test_auto_leaves_rows_that_are_no_pictures_and_machines_with_a_gpu_to_keras(
 
 def test_without_onnx_runtime_auto_is_keras_and_its_name_is_refused(network, monkeypatch) -> None:
     monkeypatch.setattr(forward_passes, "find_missing_library", lambda: "onnxruntime")
-    monkeypatch.setattr(forward_passes, "_WORTH_PIXELS", 1)
+    monkeypatch.setattr(forward_passes, "_WORTH_PICTURES", 0)
     rows = np.arange(20)
     assert open_forward(network, PICTURES.__getitem__, rows, 8).engine == "keras"
     with pytest.raises(GraftError, match=r"forward.engine onnx needs.*got no module 'onnxruntime'"):

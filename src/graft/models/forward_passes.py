@@ -30,9 +30,9 @@ from graft.models.onnx_passes import (
 )
 from graft.progress import tell
 
-# Converting takes about 20 ms a layer, and a pass of 224 × 224 pixels gains 0.03 to 0.05 ms a
-# layer (benchmarks/README.md): from about 500 such pictures on it pays, and surely from these.
-_WORTH_PIXELS = 800 * 224 * 224
+# Converting takes about 20 ms a layer and 0.4 s a million weights; a picture of 224 × 224 pixels
+# gains 0.01 to 0.04 ms a layer (`python benchmarks/forward.py`).
+_WORTH_PICTURES, _MORE_A_MILLION_WEIGHTS, _WORTH_SIDE = 600, 80, 224
 _CHECKED = 8
 _LARGEST_DIFFERENCE = 1e-5
 
@@ -102,7 +102,7 @@ def choose_engine(network: keras.Model, count: int) -> str:
     """``onnx`` where so many pictures pay for the conversion and there is no GPU, else ``keras``.
 
     What is gained grows with the pixels of a picture, and both this and what conversion takes with
-    the number of layers: which network it is makes no difference.
+    the number of layers; conversion takes longer the more weights there are.
 
     Args:
         network: Any model of one input.
@@ -111,7 +111,8 @@ def choose_engine(network: keras.Model, count: int) -> str:
     shape = network.input_shape[1:]
     if len(shape) != 3 or None in shape or tf.config.list_physical_devices("GPU"):
         return "keras"
-    return "onnx" if count * math.prod(shape[:2]) >= _WORTH_PIXELS else "keras"
+    worth = _WORTH_PICTURES + _MORE_A_MILLION_WEIGHTS * network.count_params() / 10**6
+    return "onnx" if count * math.prod(shape[:2]) >= worth * _WORTH_SIDE**2 else "keras"
 
 
 def _open_onnx(
