@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "hooks": {
         "caching", "configuration", "datasets.atomic", "datasets.environments",
         "pipelines.candidates", "pipelines.prediction.pipeline", "search.spaces",
+        "typed_parameters",
     },
     "shared_values": set(),
     "configuration": set(),

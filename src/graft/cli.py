@@ -7,7 +7,6 @@ import errno
 import logging
 import os
 import re
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -29,7 +28,12 @@ from graft.configuration import configure_logging, open_configuration
 from graft.errors import GraftError
 from graft.fingerprints import PACKAGE
 from graft.tracking import TRACKS
-from graft.typed_parameters import convert_parameters, resolve_path, split_parameters
+from graft.typed_parameters import (
+    convert_parameters,
+    repeat_parameters,
+    resolve_path,
+    split_parameters,
+)
 
 _FULL = "the disk is full; make room and run again: what was finished before is kept"
 _DENIED = "no permission to read or write here; change the permissions and run again"
@@ -339,8 +343,7 @@ def label_project(
     project = _find_project()
     given = read_parameters({"params": params, "env": env}, project)
     configure_logging(open_configuration(str(project / settings.CONF_SOURCE)))
-    typed = "".join(f" --params {shlex.quote(text)}" for text in params)
-    same = (f" --env={env}" if env else "") + typed
+    same = (f" --env={env}" if env else "") + repeat_parameters(params)
     with KedroSession.create(project, env=env, runtime_params=given) as session:
         context = cast(KedroSession, session).load_context()
         label_pictures(context, same, port, name, issues=issues)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import re
-import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -37,6 +35,7 @@ from graft.pipelines.candidates import choose_candidates
 from graft.pipelines.prediction.pipeline import choose_prediction
 from graft.progress import tell
 from graft.search.spaces import choose_space
+from graft.typed_parameters import repeat_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -218,7 +217,7 @@ def suggest_next(made: set[str], env: str | None, typed: Sequence[str] = ()) -> 
     if "report" not in made:
         return []
     where = f" --env={env}" if env else ""
-    same = "".join(f" --params {shlex.quote(_hide_keys(text))}" for text in typed)
+    same = repeat_parameters(typed)
     run, kedro = _find_commands()
     steps = {
         "what is in the pictures, and what could fool a classifier": (
@@ -240,12 +239,6 @@ def suggest_next(made: set[str], env: str | None, typed: Sequence[str] = ()) -> 
 
 # Environments of pictures that nobody has brought: None is base.
 _WITHOUT_PICTURES = {None, "base", "test"}
-
-
-def _hide_keys(text: str) -> str:
-    """What was typed, without user, password and query of an address in it: they may be keys."""
-    without_user = re.sub(r"(://)[^/@\s]*@", r"\1…@", text)
-    return re.sub(r"(://[^?,\s]*\?)[^,\s]*", r"\1…", without_user)
 
 
 def _list_typed_parameters() -> list[str]:

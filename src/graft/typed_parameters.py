@@ -8,6 +8,7 @@ configuration declares: text stays as it was typed.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,25 @@ _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NOTHING = {"null", "~", ""}
 _UNDECLARED = object()
+
+
+def repeat_parameters(texts: Iterable[str]) -> str:
+    """Options by which the same can be typed again, without what may be a key in an address.
+
+    Args:
+        texts: What each ``--params`` was given.
+
+    Examples:
+        >>> repeat_parameters(["source=https://ada:secret@example.com/a.zip?key=1,seed=9"])
+        " --params 'source=https://…@example.com/a.zip?…,seed=9'"
+    """
+    return "".join(f" --params {shlex.quote(_hide_keys(text))}" for text in texts)
+
+
+def _hide_keys(text: str) -> str:
+    """What was typed, without user, password and query of an address in it: they may be keys."""
+    without_user = re.sub(r"(://)[^/@\s]*@", r"\1…@", text)
+    return re.sub(r"(://[^?,\s]*\?)[^,\s]*", r"\1…", without_user)
 
 
 def split_parameters(texts: Iterable[str]) -> dict[str, str]:

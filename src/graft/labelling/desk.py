@@ -94,8 +94,8 @@ class Desk:
         Returns:
             ``questions`` (of a grid many, else at most one or those disputed), ``upcoming`` (rows
             that come next), ``groups`` (open pictures of every suggested class), ``classes``,
-            ``done``, ``total``, ``mine`` (answers of this person), ``skipped``, ``disputed``
-            (how many), ``damaged`` (lines of the file), ``estimate`` (a sentence).
+            ``done``, ``total``, ``disputed`` (how many), ``damaged`` (lines of the file),
+            ``estimate`` (a sentence).
 
         Raises:
             RefusedError: If the name cannot be one.
@@ -130,8 +130,6 @@ class Desk:
             "classes": self._list_classes(),
             "done": len(self._questions) - len(open_),
             "total": len(self._questions),
-            "mine": sum(any(line.name == name for line in lines) for lines in standing.values()),
-            "skipped": len(skipped),
             "disputed": len(disputed),
             "damaged": self._journal.damaged,
             "estimate": self._estimate(),
