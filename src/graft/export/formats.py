@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graft.errors import GraftError
-from graft.models.onnx_passes import convert_quietly
+from graft.models.onnx_passes import convert_quietly, convert_to_onnx
 
 if TYPE_CHECKING:
     import keras
@@ -73,7 +73,7 @@ def convert(network: keras.Model, format_: str, folder: Path, calibration: np.nd
     ]
     with convert_quietly():
         if format_ == "onnx":
-            network.export(place, format="onnx", verbose=False, input_signature=signature)
+            place.write_bytes(convert_to_onnx(network, count=None))
             lacking = list_lacking(place)
             if lacking:
                 raise _refuse_network(format_, ", ".join(lacking))

@@ -36,14 +36,18 @@ def find_missing_library() -> str | None:
     return next((name for name in LIBRARIES if not find_spec(name)), None)
 
 
-def convert_to_onnx(network: keras.Model) -> bytes:
-    """Write a network as an ONNX model that takes one picture.
+def convert_to_onnx(network: keras.Model, count: int | None = 1) -> bytes:
+    """Write a network as an ONNX model.
 
     Constants that layers hold, such as those of ``Normalization`` in EfficientNet, are frozen into
     the graph beside the weights; ``model.export`` would make them inputs that nobody has.
 
     Args:
-        network: Any model of one input and one output, of a fixed shape.
+        network: Any model of one input.
+        count: Pictures that it takes; None for any number.
+
+    Returns:
+        The model, with the input ``pictures`` and the outputs ``output_0`` and so on.
 
     Raises:
         Exception: Of many kinds, where the converter does not know what the network does.
@@ -54,22 +58,29 @@ def convert_to_onnx(network: keras.Model) -> bytes:
         convert_variables_to_constants_v2,
     )
 
-    picture = tf.TensorSpec((1, *network.input_shape[1:]), network.inputs[0].dtype)
+    pictures = tf.TensorSpec((count, *network.input_shape[1:]), network.inputs[0].dtype)
     traced = tf.function(
         lambda pictures: network(pictures, training=False),
-        input_signature=[picture],
+        input_signature=[pictures],
         autograph=False,
     )
     with convert_quietly():
         frozen = convert_variables_to_constants_v2(traced.get_concrete_function())
         graph = frozen.graph.as_graph_def()
         _dissolve_functions(graph)
+        (given,), outputs = frozen.inputs, [tensor.name for tensor in frozen.outputs]
+        names = {name: f"output_{place}" for place, name in enumerate(outputs)}
         model, _ = tf2onnx.convert.from_graph_def(
             graph,
-            input_names=[tensor.name for tensor in frozen.inputs],
-            output_names=[tensor.name for tensor in frozen.outputs],
+            input_names=[given.name],
+            output_names=outputs,
+            tensors_to_rename={given.name: "pictures", **names},
             custom_op_handlers={"Erfc": (_write_erfc, [])},
         )
+    if count is None:
+        # The converter would number this dimension, and differently every time.
+        for value in (*model.graph.input, *model.graph.output):
+            value.type.tensor_type.shape.dim[0].dim_param = "N"
     content: bytes = model.SerializeToString()
     return content
 

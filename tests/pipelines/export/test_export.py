@@ -151,6 +151,19 @@ def test_a_network_that_a_format_cannot_say_is_refused_in_one_line(format_, tmp_
         formats.convert(resizes, format_, tmp_path, np.zeros((1, 20, 20, 1), np.uint8))
 
 
+def test_constants_that_a_layer_holds_are_no_inputs_of_the_onnx_file(tmp_path) -> None:
+    """As of EfficientNet, whose normalization holds the means of ImageNet."""
+    pictures = keras.Input((8, 8, 3), dtype="uint8")
+    scaled = keras.layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0] * 3)(pictures)
+    network = keras.Model(pictures, [keras.layers.GlobalAveragePooling2D()(scaled)])
+    formats.convert(network, "onnx", tmp_path, IMAGES[:1])
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    assert [(one.name, one.shape) for one in session.get_inputs()] == [("pictures", ["N", 8, 8, 3])]
+    (found,) = session.run(None, {"pictures": IMAGES})
+    expected = (IMAGES.mean(axis=(1, 2)) - np.array([1, 2, 3])) / 2
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_names_that_a_converter_made_up_do_not_count(tmp_path) -> None:
     model = onnx.load_from_string(make_network(np.eye(3)))
     files = [tmp_path / "one.onnx", tmp_path / "other.onnx"]
