@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graft.export.formats import list_lacking, number_names
-from graft.models.onnx_passes import convert_quietly
+from graft.models.onnx_passes import convert_function
 
 if TYPE_CHECKING:
     from graft.models.grad_cam import FeatureMap
@@ -35,7 +34,6 @@ def convert_heat_map(feature_map: FeatureMap, file: Path) -> list[str]:
     """
     import onnx
     import tensorflow as tf
-    import tf2onnx
 
     from graft.models.grad_cam import trace_heat
 
@@ -48,17 +46,7 @@ def convert_heat_map(feature_map: FeatureMap, file: Path) -> list[str]:
         lambda pictures, classes: trace_heat(network, pictures, classes),
         input_signature=signature, autograph=False,
     )  # fmt: skip
-    # It calls an operation that it does not know an error, and goes on.
-    logger = logging.getLogger("tf2onnx.tfonnx")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with convert_quietly():
-            model, _ = tf2onnx.convert.from_function(
-                trace, signature, opset=_OPSET, custom_op_handlers=_GRADIENTS
-            )
-    finally:
-        logger.setLevel(level)
+    model = convert_function(trace, _OPSET, _GRADIENTS)
     onnx.save(model, file)
     lacking = list_lacking(file)
     if lacking:

@@ -12,7 +12,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -53,36 +53,59 @@ def convert_to_onnx(network: keras.Model, count: int | None = 1) -> bytes:
         Exception: Of many kinds, where the converter does not know what the network does.
     """
     import tensorflow as tf
-    import tf2onnx
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
 
-    pictures = tf.TensorSpec((count, *network.input_shape[1:]), network.inputs[0].dtype)
+    pictures = tf.TensorSpec(
+        (count, *network.input_shape[1:]), network.inputs[0].dtype, name="pictures"
+    )
     traced = tf.function(
         lambda pictures: network(pictures, training=False),
         input_signature=[pictures],
         autograph=False,
     )
-    with convert_quietly():
-        frozen = convert_variables_to_constants_v2(traced.get_concrete_function())
-        graph = frozen.graph.as_graph_def()
-        _dissolve_functions(graph)
-        (given,), outputs = frozen.inputs, [tensor.name for tensor in frozen.outputs]
-        names = {name: f"output_{place}" for place, name in enumerate(outputs)}
-        model, _ = tf2onnx.convert.from_graph_def(
-            graph,
-            input_names=[given.name],
-            output_names=outputs,
-            tensors_to_rename={given.name: "pictures", **names},
-            custom_op_handlers={"Erfc": (_write_erfc, [])},
-        )
+    model = convert_function(traced)
     if count is None:
         # The converter would number this dimension, and differently every time.
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_param = "N"
     content: bytes = model.SerializeToString()
     return content
+
+
+def convert_function(
+    function: Any, opset: int | None = None, handlers: Mapping[str, Any] | None = None
+) -> Any:
+    """Write a function of TensorFlow as an ONNX model; what it holds becomes part of the graph.
+
+    Args:
+        function: A ``tf.function`` with an input signature, whose parts have names.
+        opset: Version of ONNX's operations; None takes the converter's.
+        handlers: Of tf2onnx, of operations that it does not know.
+
+    Returns:
+        The model, as onnx has it. Its inputs have the names of the signature, its outputs are
+        ``output_0`` and so on.
+    """
+    import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    with convert_quietly():
+        frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+        graph = frozen.graph.as_graph_def()
+        _dissolve_functions(graph)
+        inputs, outputs = ([part.name for part in side] for side in (frozen.inputs, frozen.outputs))
+        names = {name: name.partition(":")[0] for name in inputs}
+        names |= {name: f"output_{place}" for place, name in enumerate(outputs)}
+        model, _ = tf2onnx.convert.from_graph_def(
+            graph,
+            input_names=inputs,
+            output_names=outputs,
+            opset=opset,
+            tensors_to_rename=names,
+            custom_op_handlers={"Erfc": (_write_erfc, []), **(handlers or {})},
+        )
+    return model
 
 
 def _write_erfc(graph: Any, node: Any, name: str, arguments: list) -> None:
