@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from graft.caching import CachingHook, FreshCatalog, ManifestHook
 from graft.datasets.keras_model import SharedModelsHook
-from graft.hooks import CommandCheckHook, RunSummaryHook
+from graft.hooks import CommandCheckHook, RunSummaryHook, WorkersHook
 from graft.pipeline_registry import add_upstream
 from graft.shared_values import SharedValuesHook
 from graft.sources.stores import close_archives
@@ -19,6 +19,7 @@ HOOKS: tuple[object, ...] = (
     CommandCheckHook(),
     SharedValuesHook(),
     RunSummaryHook(),
+    WorkersHook(),
     ManifestHook(),
     CachingHook(add_upstream, at_end=close_archives),
     SharedModelsHook(),

@@ -31,6 +31,7 @@ _TYPES = {
         "SeveralSourcesDataset",
         "TrackFoldersDataset",
     ],
+    "row_shards": ["RowShardsDataset"],
     "keras_model": ["ChampionDataset", "ChampionInUseDataset", "KerasModelDataset"],
     "training_folders": ["LogFolderDataset", "TrainingBackupDataset"],
 }

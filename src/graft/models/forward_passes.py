@@ -46,11 +46,13 @@ class Forward:
         identity: Digest of all that its outputs are made of, but the inputs: where it is the same,
             so are the bits.
         run: From an array (n, …), n at most the size of a batch, to float32 (n, …).
+        content: The network as an ONNX model; None on Keras.
     """
 
     engine: str
     identity: str
     run: Run
+    content: bytes | None = None
 
 
 class _RefusedError(Exception):
@@ -152,7 +154,8 @@ def _open_onnx(
         f"ONNX Runtime for {count:,} passes through '{network.name}': ready in {seconds:.1f} s, "
         f"within {difference:.0e} of Keras",
     )
-    return Forward("onnx", hash_parts("onnx", name, inference.describe_processor()), run)
+    identity = hash_parts("onnx", name, inference.describe_processor())
+    return Forward("onnx", identity, run, content)
 
 
 def measure_difference(network: keras.Model, passes: Run, pictures: np.ndarray) -> float:

@@ -138,12 +138,13 @@ def _dissolve_functions(graph: Any) -> None:
             part.attr.pop(name, None)
 
 
-def open_passes(content: bytes, output_shape: tuple[int, ...]) -> Run:
+def open_passes(content: bytes, output_shape: tuple[int, ...], threads: int | None = None) -> Run:
     """Open a network that :func:`convert_to_onnx` wrote.
 
     Args:
         content: The ONNX model.
         output_shape: Of one picture.
+        threads: Pictures at a time; None for as many as TensorFlow would have threads.
 
     Returns:
         Function from pictures (n, …) to float32 (n, …).
@@ -158,7 +159,7 @@ def open_passes(content: bytes, output_shape: tuple[int, ...]) -> Run:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
-    threads = ThreadPoolExecutor(_count_threads(), "passes")
+    pool = ThreadPoolExecutor(threads or _count_threads(), "passes")
 
     def run_one(picture: np.ndarray) -> np.ndarray:
         found: np.ndarray = session.run(None, {given.name: picture[np.newaxis]})[0][0]
@@ -166,7 +167,7 @@ def open_passes(content: bytes, output_shape: tuple[int, ...]) -> Run:
 
     def run(pictures: np.ndarray) -> np.ndarray:
         found = np.empty((len(pictures), *output_shape), np.float32)
-        for place, output in enumerate(threads.map(run_one, pictures)):
+        for place, output in enumerate(pool.map(run_one, pictures)):
             found[place] = output
         return found
 

@@ -47,31 +47,48 @@ class NewPictures:
     rows: list[int] = field(default_factory=list)
     new: list[NewPicture] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        origins = enumerate(self.known)
+        self._row_of: dict[str | None, int] = {
+            origin: row for row, origin in origins if isinstance(origin, str)
+        }
+
     def read(self, activity: str) -> Iterator[Item | Failure]:
         """Read all files but those known to be as before; yield each new content, once.
 
         Args:
             activity: What is being done, in a word, for the progress.
         """
-        row_of = {origin: row for row, origin in enumerate(self.known) if isinstance(origin, str)}
         records = zip(self.source.records["image_id"], self.source.records["crop"], strict=True)
         total = len(self.source.records)
         for image_id, crop in track(records, total, activity=activity, unit="pictures"):
             box = parse_crop(crop)
-            known = self._trace(self.source.find_hash(image_id), box)
-            if known in row_of:
-                self.rows.append(row_of[known])
+            if self.take_known(self.source.find_hash(image_id), box):
                 continue
             item, sha256 = self._read_one(image_id, box)
-            origin = self._trace(sha256, box)
-            if origin in row_of:
-                self.rows.append(row_of[origin])
-                continue
-            self.rows.append(len(self.known) + len(self.new))
-            self.new.append(NewPicture(image_id, origin, sha256))
-            if origin is not None:
-                row_of[origin] = self.rows[-1]
-            yield item
+            if not self.take_known(sha256, box):
+                self.take_new(image_id, sha256, box)
+                yield item
+
+    def is_known(self, sha256: str | None, box: Box | None) -> bool:
+        """Whether there is a result of this content."""
+        return self._trace(sha256, box) in self._row_of
+
+    def take_known(self, sha256: str | None, box: Box | None) -> bool:
+        """Give the next record the result of its content, if there is one."""
+        origin = self._trace(sha256, box)
+        if origin not in self._row_of:
+            return False
+        self.rows.append(self._row_of[origin])
+        return True
+
+    def take_new(self, image_id: str, sha256: str | None, box: Box | None) -> None:
+        """Give the next record a result that is yet to come."""
+        origin = self._trace(sha256, box)
+        self.rows.append(len(self.known) + len(self.new))
+        self.new.append(NewPicture(image_id, origin, sha256))
+        if origin is not None:
+            self._row_of[origin] = self.rows[-1]
 
     def _read_one(self, image_id: str, box: Box | None) -> tuple[Item | Failure, str | None]:
         try:

@@ -60,6 +60,10 @@ class _Archive(ABC, Generic[Opened]):
         self.notes: tuple[str, ...] = note_litter({name for name in litter if name is not None})
         self.notes += self._note_twice()
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        """In another process it is listed anew: an open file cannot be sent there."""
+        return type(self), (self._path.absolute(),)
+
     def identify(self, name: str) -> Identity | None:
         """In which state the archive is that a member is read from; None if it cannot be read."""
         try:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from graft.compute.known_rows import TracedRows, copy_known, find_known
+from graft.compute.shards import ShardStore
+from graft.compute.spreading import map_rows
 from graft.compute.streams import RowStream, count_workers
 from graft.compute.workers import Failure, Item, Limits, map_isolated
 from graft.errors import GraftError, PictureError
@@ -19,6 +23,7 @@ from graft.images.colours import count_channels
 from graft.images.crops import parse_crop
 from graft.images.decoding import decode_picture, list_formats
 from graft.images.deep_pictures import parse_range
+from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.pictures import DecodingParameters
 from graft.progress import track
 from graft.sources.source import ImageSource
@@ -31,6 +36,8 @@ def decode_images(
     splits: pd.DataFrame,
     previous_images: TracedRows | None,
     parameters: DecodingParameters,
+    compute: ComputeParameters = HERE,
+    image_shards: ShardStore | None = None,
 ) -> tuple[RowStream, pd.DataFrame]:
     """Decode the pictures of ``splits``, as a stream that holds a few of them at a time.
 
@@ -42,6 +49,8 @@ def decode_images(
             (which values of pictures of more than 8 bits become 0 and 255).
         previous_images: What the last run decoded; None before the first.
         parameters: Size and limits.
+        compute: Where pictures are decoded.
+        image_shards: Where workers leave pixels, if there are any.
 
     Returns:
         ``images`` (N, H, W, 3), uint8, or (N, H, W, 1) in grey, in the order of ``splits``, with
@@ -68,7 +77,7 @@ def decode_images(
     stream = RowStream(
         shape=(len(splits), size, size, count_channels(parameters.colour)),
         dtype="uint8",
-        rows=_chain_rows(raw_images, previous, found, unknown, parameters),
+        rows=_chain_rows(raw_images, previous, found, unknown, parameters, compute, image_shards),
         origins=origins,
     )
     named = {"image_id": splits["image_id"].to_numpy(), "origin": origins}
@@ -106,47 +115,88 @@ def _chain_rows(
     found: np.ndarray,
     unknown: pd.DataFrame,
     parameters: DecodingParameters,
+    compute: ComputeParameters,
+    store: ShardStore | None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     yield from copy_known(previous, found)
     rows_of = unknown.groupby("origin")["row"].agg(list)
     firsts = unknown.drop_duplicates("origin")
-    decode = partial(
-        decode_picture,
-        image_size=parameters.image_size,
-        max_pixels=parameters.max_pixels,
-        colour=parameters.colour,
-    )
-    limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
-    items = _read_checked(source, firsts)
-    workers = parameters.workers or count_workers()
-    results = map_isolated(decode, items, workers, limits, prepare=list_formats)
+    columns = (firsts[name] for name in ("image_id", "crop", "sha256", "value_range"))
+    rows = [Wanted(*values) for values in zip(*columns, strict=True)]
+    here = parameters.workers or count_workers()
+    # A worker has one decoder beside it: there are as many workers as processors.
+    decoders = here if compute.engine == "serial" else 1
+    decode = DecodeRows(source.read_hashed, parameters, decoders)
+    results = map_rows(decode, rows, firsts["origin"].tolist(), compute.make_spread(), store)
     with closing(results):
         tracked = track(results, total=len(firsts), activity="decoding", unit="pictures")
-        for image_id, origin, result in zip(
-            firsts["image_id"], firsts["origin"], tracked, strict=True
-        ):
+        for wanted, origin, result in zip(rows, firsts["origin"], tracked, strict=True):
             if isinstance(result, Failure):
-                raise _changed(image_id, result.reason)
+                raise _changed(wanted.image_id, result.reason)
             yield from ((row, result) for row in rows_of[origin])
 
 
-def _read_checked(source: ImageSource, pictures: pd.DataFrame) -> Iterator[Item | Failure]:
-    """Read pictures; in the place of a file that holds something else than was checked a failure.
+class Wanted(NamedTuple):
+    """A picture that is to be decoded.
 
-    A file that is as it was when it was checked is not hashed again.
+    Attributes:
+        image_id: Its name.
+        crop: The part of it, see :func:`graft.images.crops.parse_crop`; None for all.
+        sha256: Of its file, as it was checked.
+        value_range: Which values of more than 8 bits become 0 and 255; None for 8 bits.
     """
-    columns = (pictures[name] for name in ("image_id", "crop", "sha256", "value_range"))
-    for image_id, crop, content, values in zip(*columns, strict=True):
+
+    image_id: str
+    crop: str | None
+    sha256: str
+    value_range: str | None
+
+
+@dataclass(frozen=True)
+class DecodeRows:
+    """Reads and decodes pictures, in processes of their own, wherever it is called.
+
+    Attributes:
+        read_hashed: From a name to the bytes of a file and their SHA-256.
+        parameters: Size and limits.
+        decoders: Number of processes.
+    """
+
+    read_hashed: Callable[[str], tuple[bytes, str]]
+    parameters: DecodingParameters
+    decoders: int
+
+    def __call__(self, rows: Sequence[Wanted]) -> Iterator[np.ndarray | Failure]:
+        """Pixels (H, W, C), uint8, of every picture, or why there are none."""
+        settings = self.parameters
+        decode = partial(
+            decode_picture,
+            image_size=settings.image_size,
+            max_pixels=settings.max_pixels,
+            colour=settings.colour,
+        )
+        limits = Limits(settings.seconds_per_picture, settings.memory_mb)
+        items = map(self._read, rows)
+        results = map_isolated(decode, items, self.decoders, limits, prepare=list_formats)
+        with closing(results):
+            for result in results:
+                # What broke a limit need not travel along.
+                yield Failure(result.reason) if isinstance(result, Failure) else result
+
+    def _read(self, wanted: Wanted) -> Item | Failure:
+        """The bytes; in the place of a file that holds something else than was checked a failure.
+
+        A file that is as it was when it was checked is not hashed again.
+        """
         try:
-            data, found = source.read_hashed(image_id)
+            data, found = self.read_hashed(wanted.image_id)
         except PictureError as error:
-            yield Failure(str(error))
-            continue
-        if found == content:
-            deep = {} if values is None else {"value_range": parse_range(values)}
-            yield {"data": data, "crop": parse_crop(crop), **deep}
-        else:
-            yield Failure("its file holds something else")
+            return Failure(str(error))
+        if found != wanted.sha256:
+            return Failure("its file holds something else")
+        values = wanted.value_range
+        deep = {} if values is None else {"value_range": parse_range(values)}
+        return {"data": data, "crop": parse_crop(wanted.crop), **deep}
 
 
 def _changed(image_id: str, reason: str) -> GraftError:

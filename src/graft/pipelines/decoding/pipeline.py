@@ -11,7 +11,14 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 decode_images,
-                inputs=["raw_images", "splits", "previous_images", "params:decoding"],
+                inputs=[
+                    "raw_images",
+                    "splits",
+                    "previous_images",
+                    "params:decoding",
+                    "params:compute",
+                    "image_shards",
+                ],
                 outputs=["images", "image_origins"],
                 name="decode_images",
             )

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from graft.compute.known_rows import find_known, trace_results
+from graft.compute.shards import Function, ShardStore
+from graft.compute.spreading import map_rows
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.images.colours import copy_pictures
 from graft.models.kept_exports import KeptExports
 from graft.parameters.base import BackboneParameters
+from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.forward import AUTO, ForwardParameters
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
+from graft.pipelines.feature_extraction.spreading import spread_passes
 from graft.progress import track
 from graft.types import KerasModel
 
@@ -69,6 +71,8 @@ def extract_features(
     parameters: FeatureExtractionParameters,
     forward: ForwardParameters = AUTO,
     exports: KeptExports | None = None,
+    compute: ComputeParameters = HERE,
+    feature_shards: ShardStore | None = None,
 ) -> Iterator[FeatureBlock]:
     """Pass every picture through the backbone, as a stream that holds a few of them at a time.
 
@@ -85,6 +89,8 @@ def extract_features(
         parameters: Size of a batch.
         forward: Which runtime passes them.
         exports: Where converted networks are kept.
+        compute: Where pictures are passed.
+        feature_shards: Where workers leave features, if there are any.
 
     Returns:
         Blocks of ``features``, in the order of ``images``; view 0 is the picture itself.
@@ -110,42 +116,41 @@ def extract_features(
             "Features     %s pictures computed, %s known",
             f"{(found < 0).sum():,}", f"{(found >= 0).sum():,}",
         )  # fmt: skip
-    blocks = _extract_blocks(
-        backbone, passes, images, previous_features, found, parameters.batch_size
-    )
+    size = parameters.batch_size
+    extract: Function = _pass_here(passes, images, size)
+    if compute.engine != "serial" and feature_shards is not None:
+        extract = spread_passes(backbone, passes, images, size, feature_shards)
+    unknown = np.flatnonzero(found < 0)
+    made = map_rows(
+        extract, unknown.tolist(), [origins[row] for row in unknown], compute.make_spread(),
+        feature_shards,
+    )  # fmt: skip
+    tracked = track(made, len(unknown), "extracting", "pictures")
+    blocks = _fill_blocks(backbone.output_shape[-1], tracked, previous_features, found)
     return (FeatureBlock(keys[rows], features, origins[rows]) for rows, features in blocks)
 
 
-def _extract_blocks(
-    backbone: KerasModel,
-    passes: Forward,
-    images: np.ndarray,
+def _pass_here(passes: Forward, images: np.ndarray, batch_size: int) -> Function:
+    def extract(rows: Sequence[int]) -> Iterator[np.ndarray]:
+        for start in range(0, len(rows), batch_size):
+            yield from passes.run(copy_pictures(images, np.array(rows[start : start + batch_size])))
+
+    return extract
+
+
+def _fill_blocks(
+    dimension: int,
+    made: Iterator[np.ndarray],
     previous: FeatureTable | None,
     found: np.ndarray,
-    batch_size: int,
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    for rows, batches in _plan_batches(found, batch_size):
-        features = np.empty((rows.stop - rows.start, backbone.output_shape[-1]), np.float32)
+    """Blocks of rows and their features: taken over where they are known, else as they come."""
+    for start in range(0, len(found), _ROWS_A_BLOCK):
+        rows = slice(start, min(start + _ROWS_A_BLOCK, len(found)))
+        features = np.empty((rows.stop - rows.start, dimension), np.float32)
         known = found[rows] >= 0
         if previous is not None and known.any():
             features[known] = previous.read_rows(found[rows][known])
-        for batch in batches:
-            features[batch - rows.start] = passes.run(copy_pictures(images, batch))
+        for place in np.flatnonzero(~known):
+            features[place] = next(made)
         yield rows, features
-
-
-def _plan_batches(
-    found: np.ndarray, batch_size: int
-) -> Iterator[tuple[slice, Iterator[np.ndarray]]]:
-    """Blocks of rows, and in each the batches of rows that are new."""
-    unknown = np.flatnonzero(found < 0)
-    batches = [
-        (start, unknown_here[first : first + batch_size])
-        for start in range(0, len(found), _ROWS_A_BLOCK)
-        for unknown_here in [unknown[(start <= unknown) & (unknown < start + _ROWS_A_BLOCK)]]
-        for first in range(0, max(1, len(unknown_here)), batch_size)
-    ]
-    tracked = track(batches, len(unknown), "extracting", "pictures", step=batch_size)
-    for start, group in groupby(tracked, key=itemgetter(0)):
-        rows = slice(start, min(start + _ROWS_A_BLOCK, len(found)))
-        yield rows, (batch for _, batch in group if len(batch))

@@ -31,6 +31,8 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:feature_extraction",
                     "params:forward",
                     "forward_exports",
+                    "params:compute",
+                    "feature_shards",
                 ],
                 outputs="features",
                 name="extract_features",

@@ -5,93 +5,29 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import fields, replace
 from functools import partial
-from operator import attrgetter
 
 import pandas as pd
 
-from graft.compute.streams import count_workers
-from graft.compute.workers import Failure, Limits, map_isolated
+from graft.compute.shards import ShardStore
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
-from graft.images.checking import OK, QUARANTINED, PictureFacts, check_picture, describe_unusable
+from graft.images.checking import OK, QUARANTINED, check_picture
 from graft.images.decoding import list_formats
 from graft.images.deep_pictures import parse_range, widen_range
 from graft.images.duplicates import SAME_PIXELS
+from graft.parameters.compute import HERE, ComputeParameters
 from graft.pipelines.ingestion.labels import apply_reviews, cluster_pictures, settle_conflicts
 from graft.pipelines.ingestion.parameters import IngestionParameters
+from graft.pipelines.ingestion.reading import collect_facts
 from graft.pipelines.ingestion.selecting import (
     select_pictures,
     set_small_classes_apart,
     tell_of_lost_classes,
 )
-from graft.sources.new_pictures import NewPicture, NewPictures
 from graft.sources.source import ImageSource
 
 logger = logging.getLogger(__name__)
-
-FACTS = [column.name for column in fields(PictureFacts)]
-_list_facts = attrgetter(*FACTS)
-# Stated types: a column of nothing but missing values would have none.
-_TYPES = {"width": "Int32", "height": "Int32", "bytes": "int64"}
-_TYPES |= dict.fromkeys(["brightness", "contrast", "red", "green", "blue"], "float32")
-_TYPES |= dict.fromkeys(["value_low", "value_high"], "float64")
-
-
-def collect_facts(
-    source: ImageSource,
-    previous: pd.DataFrame | None,
-    check: Callable[..., PictureFacts],
-    recipe: str,
-    parameters: IngestionParameters,
-) -> tuple[pd.DataFrame, int]:
-    """Read and hash every file, and decode those whose content nobody has described yet.
-
-    What could not be read, or broke a limit of time or memory, has no origin: the next run
-    tries it again, for the machine may have been the reason.
-
-    Args:
-        source: The pictures.
-        previous: ``checked_images`` of the last run; None before the first.
-        check: Bytes and crop to facts.
-        recipe: Digest of all that the facts are made of, but the content.
-        parameters: Limits and workers.
-
-    Returns:
-        The records with the columns of :class:`~graft.images.checking.PictureFacts` and
-        ``origin``; and how many pictures were decoded.
-    """
-    is_known = previous is not None and {*FACTS, "origin"} <= {*previous.columns}
-    known = previous if previous is not None and is_known else _make_table([])
-    reading = NewPictures(source, recipe, known["origin"].tolist())
-    limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
-    workers = parameters.workers or count_workers()
-    results = map_isolated(check, reading.read("checking"), workers, limits, prepare=list_formats)
-    with closing(results):
-        found = list(map(_describe, results, reading.new))
-    pool = pd.concat([known[[*FACTS, "origin"]], _make_table(found)], ignore_index=True)
-    table = pool.iloc[reading.rows].reset_index(drop=True)
-    return pd.concat([source.records.reset_index(drop=True), table], axis=1), len(found)
-
-
-def _describe(
-    result: PictureFacts | Failure, content: NewPicture
-) -> tuple[PictureFacts, str | None]:
-    _, origin, sha256 = content
-    if not isinstance(result, Failure):
-        return replace(result, sha256=sha256), origin
-    size = len(result.item["data"]) if result.item else 0
-    return describe_unusable(result.reason, sha256, size), None
-
-
-def _make_table(found: list[tuple[PictureFacts, str | None]]) -> pd.DataFrame:
-    # Given data classes, pandas copies each of them deeply.
-    table = pd.DataFrame([_list_facts(facts) for facts, _ in found], columns=FACTS)
-    table["origin"] = [origin for _, origin in found]
-    return table.astype({name: _TYPES.get(name, "str") for name in table.columns})
 
 
 def describe_changes(previous: pd.DataFrame, now: pd.DataFrame) -> str:
@@ -128,6 +64,8 @@ def check_images(
     raw_images: ImageSource,
     previous_checked_images: pd.DataFrame | None,
     parameters: IngestionParameters,
+    compute: ComputeParameters = HERE,
+    checked_shards: ShardStore | None = None,
 ) -> pd.DataFrame:
     """Decode every picture of the source whole and describe it; known content only once.
 
@@ -135,6 +73,8 @@ def check_images(
         raw_images: The source; all files are read.
         previous_checked_images: What the last run found; None before the first.
         parameters: Limits.
+        compute: Where files are read and pictures decoded.
+        checked_shards: Where workers leave what they find, if there are any.
 
     Returns:
         ``checked_images``: a row a picture, in the source's order, with the columns of its
@@ -156,7 +96,9 @@ def check_images(
         parameters.value_range,
         *sorted(list_formats()),
     )
-    checked, decoded = collect_facts(raw_images, previous_checked_images, check, recipe, parameters)
+    checked, decoded = collect_facts(
+        raw_images, previous_checked_images, check, recipe, parameters, compute, checked_shards
+    )
     if previous_checked_images is not None:
         changes = describe_changes(previous_checked_images, checked)
         logger.info("Pictures     %s; %s decoded", changes, f"{decoded:,}")

@@ -12,7 +12,13 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 check_images,
-                inputs=["raw_images", "previous_checked_images", "params:ingestion"],
+                inputs=[
+                    "raw_images",
+                    "previous_checked_images",
+                    "params:ingestion",
+                    "params:compute",
+                    "checked_shards",
+                ],
                 outputs="checked_images",
                 name="check_images",
             ),

@@ -1,0 +1,170 @@
+"""Every file of a source read, hashed and checked: here, or by workers elsewhere."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+
+import pandas as pd
+
+from graft.compute.shards import ShardStore
+from graft.compute.spreading import Spread, map_rows
+from graft.compute.streams import count_workers
+from graft.compute.workers import Failure, Item, Limits, map_isolated
+from graft.errors import PictureError
+from graft.fingerprints import hash_parts
+from graft.images.checking import PictureFacts, describe_unusable
+from graft.images.crops import parse_crop
+from graft.images.decoding import list_formats
+from graft.parameters.compute import HERE, ComputeParameters
+from graft.pipelines.ingestion.parameters import IngestionParameters
+from graft.progress import track
+from graft.sources.new_pictures import NewPicture, NewPictures
+from graft.sources.source import ImageSource
+
+FACTS = [column.name for column in fields(PictureFacts)]
+_list_facts = attrgetter(*FACTS)
+# Stated types: a column of nothing but missing values would have none.
+_TYPES = {"width": "Int32", "height": "Int32", "bytes": "int64"}
+_TYPES |= dict.fromkeys(["brightness", "contrast", "red", "green", "blue"], "float32")
+_TYPES |= dict.fromkeys(["value_low", "value_high"], "float64")
+
+
+def collect_facts(
+    source: ImageSource,
+    previous: pd.DataFrame | None,
+    check: Callable[..., PictureFacts],
+    recipe: str,
+    parameters: IngestionParameters,
+    compute: ComputeParameters = HERE,
+    store: ShardStore | None = None,
+) -> tuple[pd.DataFrame, int]:
+    """Read and hash every file, and decode those whose content nobody has described yet.
+
+    What could not be read, or broke a limit of time or memory, has no origin: the next run
+    tries it again, for the machine may have been the reason.
+
+    Args:
+        source: The pictures.
+        previous: ``checked_images`` of the last run; None before the first.
+        check: Bytes and crop to facts.
+        recipe: Digest of all that the facts are made of, but the content.
+        parameters: Limits and workers.
+        compute: Where files are read and pictures decoded.
+        store: Where workers leave facts, if there are any.
+
+    Returns:
+        The records with the columns of :class:`~graft.images.checking.PictureFacts` and
+        ``origin``; and how many pictures were decoded.
+    """
+    is_known = previous is not None and {*FACTS, "origin"} <= {*previous.columns}
+    known = previous if previous is not None and is_known else _make_table([])
+    reading = NewPictures(source, recipe, known["origin"].tolist())
+    limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
+    if compute.engine == "serial" or store is None:
+        workers = parameters.workers or count_workers()
+        results = map_isolated(
+            check, reading.read("checking"), workers, limits, prepare=list_formats
+        )
+        with closing(results):
+            found = list(map(_describe, results, reading.new))
+    else:
+        checker = CheckRows(source.read_hashed, check, limits)
+        found = list(_check_elsewhere(reading, checker, compute.make_spread(), store))
+    pool = pd.concat([known[[*FACTS, "origin"]], _make_table(found)], ignore_index=True)
+    table = pool.iloc[reading.rows].reset_index(drop=True)
+    return pd.concat([source.records.reset_index(drop=True), table], axis=1), len(found)
+
+
+def _describe(
+    result: PictureFacts | Failure, content: NewPicture
+) -> tuple[PictureFacts, str | None]:
+    _, origin, sha256 = content
+    if not isinstance(result, Failure):
+        return replace(result, sha256=sha256), origin
+    size = len(result.item["data"]) if result.item else 0
+    return describe_unusable(result.reason, sha256, size), None
+
+
+def _make_table(found: list[tuple[PictureFacts, str | None]]) -> pd.DataFrame:
+    # Given data classes, pandas copies each of them deeply.
+    table = pd.DataFrame([_list_facts(facts) for facts, _ in found], columns=FACTS)
+    table["origin"] = [origin for _, origin in found]
+    return table.astype({name: _TYPES.get(name, "str") for name in table.columns})
+
+
+@dataclass(frozen=True)
+class CheckRows:
+    """Reads, hashes and checks pictures, in a process of their own, wherever it is called.
+
+    Attributes:
+        read_hashed: From a name to the bytes of a file and their SHA-256.
+        check: Bytes and crop to facts.
+        limits: Of a picture.
+    """
+
+    read_hashed: Callable[[str], tuple[bytes, str]]
+    check: Callable[..., PictureFacts]
+    limits: Limits
+
+    def __call__(
+        self, rows: Sequence[tuple[str, str | None]]
+    ) -> Iterator[tuple[PictureFacts, bool]]:
+        """Facts of every picture; and whether they are of its content, and no limit's."""
+        hashes: deque[str | None] = deque()
+        results = map_isolated(
+            self.check, self._read(rows, hashes), 1, self.limits, prepare=list_formats
+        )
+        with closing(results):
+            for result in results:
+                content = NewPicture("", "", hashes.popleft())
+                facts, origin = _describe(result, content)
+                yield facts, origin is not None
+
+    def _read(
+        self, rows: Sequence[tuple[str, str | None]], hashes: deque[str | None]
+    ) -> Iterator[Item | Failure]:
+        for image_id, crop in rows:
+            try:
+                data, sha256 = self.read_hashed(image_id)
+            except PictureError as error:
+                hashes.append(None)
+                yield Failure(str(error))
+            else:
+                hashes.append(sha256)
+                yield {"data": data, "crop": parse_crop(crop)}
+
+
+def _check_elsewhere(
+    reading: NewPictures, checker: CheckRows, spread: Spread, store: ShardStore
+) -> Iterator[tuple[PictureFacts, str | None]]:
+    """What workers find; of files of one content all are checked, and the first one counts."""
+    source = reading.source
+    records = list(zip(source.records["image_id"], source.records["crop"], strict=True))
+    hashes = [source.find_hash(image_id) for image_id, _ in records]
+    wanted = [
+        record
+        for record, sha256 in zip(records, hashes, strict=True)
+        if not reading.is_known(sha256, parse_crop(record[1]))
+    ]
+    origins = [
+        hash_parts(reading.recipe, image_id, str(crop), str(source.identify(image_id)))
+        for image_id, crop in wanted
+    ]
+    results = map_rows(checker, wanted, origins, spread, store)
+    with closing(results):
+        made = track(results, len(wanted), "checking", "pictures")
+        for (image_id, crop), sha256 in zip(records, hashes, strict=True):
+            box = parse_crop(crop)
+            if reading.take_known(sha256, box):
+                continue
+            result = next(made)
+            if isinstance(result, Failure):
+                result = describe_unusable(result.reason, None, 0), False
+            facts, is_sure = result
+            if not is_sure or not reading.take_known(facts.sha256, box):
+                reading.take_new(image_id, facts.sha256, box)
+                yield facts, reading.new[-1].origin if is_sure else None

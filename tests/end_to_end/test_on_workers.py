@@ -1,0 +1,38 @@
+"""A run whose pictures are worked on by workers of Dask ends with the bytes of any other."""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+STAGES = "ingestion,splitting,decoding,feature_extraction"
+SPREAD = "compute.engine=dask,compute.workers=2,compute.shard_rows=20"
+
+pytestmark = pytest.mark.skipif(not find_spec("distributed"), reason="needs the extra dask")
+
+
+def hash_outputs(project: Path) -> dict[str, str]:
+    """Of every file that the stages have made: tables, pixels, features."""
+    layers = ("02_intermediate", "03_primary", "04_feature", "05_model_input")
+    names = ("checked_images", "image_index", "splits", "images.npy", "image_origins", "shard_0")
+    return {
+        str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for layer in layers
+        for path in sorted((project / "data" / layer).rglob("*"))
+        if path.is_file() and path.name.startswith(names)
+    }
+
+
+def test_workers_make_the_same_bytes_and_leave_nothing_behind(
+    project: Path, finished_run, run_kedro
+) -> None:
+    done = run_kedro("--env=test", f"--pipelines={STAGES}", "--params", SPREAD)
+    assert done.code == 0, done.err
+    expected = hash_outputs(finished_run.project)
+    assert len(expected) >= 6
+    assert hash_outputs(project) == expected
+    assert not list(project.rglob("*_shards"))
+    # Where they were made makes nothing stale.
+    again = run_kedro("--env=test", f"--pipelines={STAGES}")
+    assert "nothing to do" in again.out.lower()
