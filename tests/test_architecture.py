@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     # The doors: what Kedro and the command line call.
     "pipeline_registry": {"pipelines"},
     "settings": {
-        "caching", "datasets.keras_model", "hooks", "pipeline_registry", "shared_values",
+        "caching", "datasets.keras_model", "datasets.row_shards", "hooks", "pipeline_registry", "shared_values",
         "sources.stores", "text_values", "tracking",
     },
     "hooks": {

@@ -175,6 +175,7 @@ def test_everything_but_raw_data_is_saved_atomically(environment: str) -> None:
     folders = {
         "graft.datasets.ForwardExportsDataset",
         "graft.datasets.LogFolderDataset",
+        "graft.datasets.RowShardsDataset",
         "graft.datasets.TrainingBackupDataset",
     }
     # The champion in use is read alone, from the folder that `champion` saves.

@@ -16,7 +16,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractDataset, DataCatalog
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
 from graft.caching.plan import name_stage
 from graft.caching.runner import is_plan_only
@@ -29,7 +29,6 @@ from graft.configuration import (
 )
 from graft.datasets.atomic import AtomicDataset
 from graft.datasets.environments import Basis, choose_basis
-from graft.datasets.row_shards import RowShardsDataset
 from graft.errors import GraftError
 from graft.fingerprints import PACKAGE
 from graft.pipelines.candidates import choose_candidates
@@ -147,28 +146,6 @@ class RunSummaryHook:
                 _tell_place("Written      ", catalog, name)
         for line in suggest_next(made, run_params["env"], _list_typed_parameters()):
             logger.info(line)
-
-
-class WorkersHook:
-    """Removes what workers left for a stage, once the stage has stored it."""
-
-    def __init__(self) -> None:
-        self._catalog = DataCatalog()
-
-    @hook_impl
-    def after_catalog_created(self, catalog: DataCatalog) -> None:
-        """Learn where workers leave what they make."""
-        self._catalog = catalog
-
-    @hook_impl
-    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Remove the shards of a node whose last output is stored."""
-        if dataset_name != node.outputs[-1]:
-            return
-        for name in node.inputs:
-            dataset = self._catalog.get(name)
-            if isinstance(dataset, RowShardsDataset):
-                dataset.load().clear()
 
 
 def _tell_environment(dataset: AbstractDataset[Any, Any]) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.helpers.spread_functions import Squares
 
 from graft.compute.shards import ShardStore, make_shard
+from helpers.spread_functions import Squares
 
 NAME = "a" * 64
 

@@ -1,17 +1,18 @@
 """Rows spread over workers: the same results in the same order, whatever dies."""
 
 import logging
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tests.helpers.spread_functions import Squares
 
 from graft.compute import spreading
 from graft.compute.shards import ShardStore
 from graft.compute.spreading import Spread, map_rows
 from graft.compute.worker_process import Failure
 from graft.errors import GraftError
+from helpers.spread_functions import Squares
 
 ROWS = list(range(40))
 ORIGINS = [f"origin of {row}" for row in ROWS]
@@ -27,6 +28,12 @@ def store(tmp_path: Path) -> ShardStore:
 @pytest.fixture
 def squares(tmp_path: Path) -> Squares:
     return Squares(make(tmp_path / "worked_on"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_workers_are_left() -> Iterator[None]:
+    yield
+    spreading.end_workers()
 
 
 def make(folder: Path) -> Path:

@@ -22,8 +22,8 @@ from graft.parameters.pictures import DecodingParameters
 from graft.pipelines.decoding import nodes as decoding
 from graft.pipelines.feature_extraction import nodes as extraction
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
-from graft.pipelines.ingestion import nodes as facts
 from graft.pipelines.ingestion import nodes as ingestion
+from graft.pipelines.ingestion import reading as facts
 from graft.pipelines.ingestion.parameters import IngestionParameters
 from graft.sources.source import ImageSource, Record, make_records
 from helpers.pictures import UnreadImages, encode

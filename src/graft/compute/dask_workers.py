@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import cache
 from itertools import chain, pairwise
 from pathlib import Path
@@ -50,6 +51,9 @@ _SETTINGS: dict[str, Any] = {
         "OPENBLAS_NUM_THREADS": 1,
     },
 }
+
+# What is open, in the order in which it was opened.
+_opened = ExitStack()
 
 
 def map_shards(
@@ -176,7 +180,7 @@ def _silence() -> None:
 
 @cache
 def _connect(workers: int | None, address: str | None) -> Client:
-    """Workers, for all stages of this process; they end with it."""
+    """Workers, for all stages until :func:`disconnect`."""
     _silence()
     if address is None:
         count = workers or count_workers()
@@ -185,7 +189,7 @@ def _connect(workers: int | None, address: str | None) -> Client:
                 n_workers=count, threads_per_worker=1, processes=True,
                 silence_logs=logging.CRITICAL, dashboard_address="127.0.0.1:0",
             )  # fmt: skip
-        client = Client(cluster)
+        client = _opened.enter_context(Client(_opened.enter_context(cluster)))
         who = f"{count} of Dask on this machine"
     else:
         try:
@@ -203,10 +207,17 @@ def _connect(workers: int | None, address: str | None) -> Client:
                 "compute.address: the scheduler there has no worker; start some with `dask worker "
                 f"{address}`; got '{address}'"
             ) from error
+        _opened.enter_context(client)
         who = f"{_count(client)} of the scheduler at {address}"
     tell("Workers", who)
     tell("", f"{client.dashboard_link} shows what they do")
     return client
+
+
+def disconnect() -> None:
+    """End the workers of this machine, and let go of a scheduler elsewhere."""
+    _connect.cache_clear()
+    _opened.close()
 
 
 def _count(client: Client) -> int:

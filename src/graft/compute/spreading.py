@@ -7,6 +7,7 @@ the same bytes in the same order.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -45,6 +46,12 @@ class Shard:
 
     name: str
     rows: Sequence[Any]
+
+
+def end_workers() -> None:
+    """End the workers of this process, if there are any."""
+    if module := sys.modules.get("graft.compute.dask_workers"):
+        module.disconnect()
 
 
 def map_rows(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from kedro.io import DatasetError
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog, DatasetError
+from kedro.pipeline import Node
 
 from graft.compute.shards import ShardStore
+from graft.compute.spreading import end_workers
 from graft.datasets.atomic import LocalDataset, WorkSaver
 
 
@@ -40,3 +43,35 @@ class RowShardsDataset(LocalDataset[NoReturn, ShardStore], WorkSaver):
 
     def _exists(self) -> bool:
         return True
+
+
+class WorkersHook:
+    """Removes what workers left for a stage, once it is stored, and ends them after the run."""
+
+    def __init__(self) -> None:
+        self._catalog = DataCatalog()
+
+    @hook_impl
+    def after_catalog_created(self, catalog: DataCatalog) -> None:
+        """Learn where workers leave what they make."""
+        self._catalog = catalog
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Remove the shards of a node whose last output is stored."""
+        if dataset_name != node.outputs[-1]:
+            return
+        for name in node.inputs:
+            dataset = self._catalog.get(name)
+            if isinstance(dataset, RowShardsDataset):
+                dataset.load().clear()
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Let the workers go."""
+        end_workers()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Let the workers go."""
+        end_workers()

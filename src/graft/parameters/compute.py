@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from graft.compute.spreading import Spread
 from graft.parameters.base import StageParameters
 
 
@@ -29,10 +28,6 @@ class ComputeParameters(StageParameters):
     workers: PositiveInt | None = None
     shard_rows: PositiveInt = 256
     address: str | None = None
-
-    def make_spread(self) -> Spread:
-        """The same, for :func:`graft.compute.spreading.map_rows`."""
-        return Spread(**self.model_dump())
 
 
 # As in the configuration of the project, for whoever calls a node by itself.

@@ -11,8 +11,10 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from graft.compute.shards import ShardStore
 from graft.datasets import NumpyArrayDataset
 from graft.errors import GraftError
+from graft.parameters.compute import HERE
 from graft.parameters.pictures import DecodingParameters
 from graft.pipelines.decoding import create_pipeline, nodes
 from graft.pipelines.decoding.nodes import decode_images
@@ -41,6 +43,8 @@ def test_the_pipeline_makes_one_array_of_all_pictures(
             "splits": MemoryDataset(splits),
             "previous_images": MemoryDataset(None),
             "params:decoding": MemoryDataset(PARAMETERS),
+            "params:compute": MemoryDataset(HERE),
+            "image_shards": MemoryDataset(ShardStore(tmp_path / "shards")),
             "images": NumpyArrayDataset(filepath=str(tmp_path / "images.npy")),
         }
     )

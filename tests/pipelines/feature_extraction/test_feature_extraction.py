@@ -11,10 +11,12 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from graft.compute.shards import ShardStore
 from graft.datasets import FeatureShardsDataset
 from graft.datasets.features import FeatureTable
 from graft.models.kept_exports import KeptExports
 from graft.parameters.base import BackboneParameters
+from graft.parameters.compute import HERE
 from graft.parameters.forward import ForwardParameters
 from graft.pipelines.feature_extraction import create_pipeline
 from graft.pipelines.feature_extraction.nodes import build_backbone, extract_features
@@ -49,6 +51,8 @@ def test_the_pipeline_makes_backbone_and_features(
             "params:feature_extraction": MemoryDataset(FeatureExtractionParameters(batch_size=4)),
             "params:forward": MemoryDataset(ForwardParameters(engine="onnx")),
             "forward_exports": MemoryDataset(KeptExports(tmp_path / "exports")),
+            "params:compute": MemoryDataset(HERE),
+            "feature_shards": MemoryDataset(ShardStore(tmp_path / "shards")),
             "backbone": MemoryDataset(copy_mode="assign"),
             "features": FeatureShardsDataset(filepath=str(tmp_path / "features")),
         }

@@ -12,7 +12,9 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from graft.compute.shards import ShardStore
 from graft.errors import GraftError, PictureError
+from graft.parameters.compute import HERE
 from graft.pipelines.ingestion import create_pipeline, nodes
 from graft.pipelines.ingestion.labels import COLUMNS
 from graft.pipelines.ingestion.nodes import check_images, cluster_images
@@ -53,12 +55,16 @@ def ingest(
     return index, quarantined
 
 
-def test_the_pipeline_makes_the_index_and_the_quarantine(source: ImageSource) -> None:
+def test_the_pipeline_makes_the_index_and_the_quarantine(
+    source: ImageSource, tmp_path: Path
+) -> None:
     catalog = DataCatalog(
         {"raw_images": MemoryDataset(source, copy_mode="assign"),
          "previous_checked_images": MemoryDataset(None),
          "label_review": MemoryDataset(None),
-         "params:ingestion": MemoryDataset(PARAMETERS)}
+         "params:ingestion": MemoryDataset(PARAMETERS),
+         "params:compute": MemoryDataset(HERE),
+         "checked_shards": MemoryDataset(ShardStore(tmp_path / "shards"))}
     )  # fmt: skip
     outputs = SequentialRunner().run(create_pipeline(), catalog)
     assert set(outputs) == {

@@ -14,7 +14,7 @@ import pandas as pd
 
 from graft.compute.known_rows import TracedRows, copy_known, find_known
 from graft.compute.shards import ShardStore
-from graft.compute.spreading import map_rows
+from graft.compute.spreading import Spread, map_rows
 from graft.compute.streams import RowStream, count_workers
 from graft.compute.workers import Failure, Item, Limits, map_isolated
 from graft.errors import GraftError, PictureError
@@ -127,7 +127,9 @@ def _chain_rows(
     # A worker has one decoder beside it: there are as many workers as processors.
     decoders = here if compute.engine == "serial" else 1
     decode = DecodeRows(source.read_hashed, parameters, decoders)
-    results = map_rows(decode, rows, firsts["origin"].tolist(), compute.make_spread(), store)
+    results = map_rows(
+        decode, rows, firsts["origin"].tolist(), Spread(**compute.model_dump()), store
+    )
     with closing(results):
         tracked = track(results, total=len(firsts), activity="decoding", unit="pictures")
         for wanted, origin, result in zip(rows, firsts["origin"], tracked, strict=True):

@@ -12,15 +12,15 @@ import pandas as pd
 
 from graft.compute.known_rows import find_known, trace_results
 from graft.compute.shards import Function, ShardStore
-from graft.compute.spreading import map_rows
+from graft.compute.spreading import Spread, map_rows
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.images.colours import copy_pictures
 from graft.models.kept_exports import KeptExports
 from graft.parameters.base import BackboneParameters
 from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.forward import AUTO, ForwardParameters
+from graft.pipelines.feature_extraction.elsewhere import spread_passes
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
-from graft.pipelines.feature_extraction.spreading import spread_passes
 from graft.progress import track
 from graft.types import KerasModel
 
@@ -122,7 +122,7 @@ def extract_features(
         extract = spread_passes(backbone, passes, images, size, feature_shards)
     unknown = np.flatnonzero(found < 0)
     made = map_rows(
-        extract, unknown.tolist(), [origins[row] for row in unknown], compute.make_spread(),
+        extract, unknown.tolist(), [origins[row] for row in unknown], Spread(**compute.model_dump()),
         feature_shards,
     )  # fmt: skip
     tracked = track(made, len(unknown), "extracting", "pictures")

@@ -73,7 +73,7 @@ def collect_facts(
             found = list(map(_describe, results, reading.new))
     else:
         checker = CheckRows(source.read_hashed, check, limits)
-        found = list(_check_elsewhere(reading, checker, compute.make_spread(), store))
+        found = list(_check_elsewhere(reading, checker, Spread(**compute.model_dump()), store))
     pool = pd.concat([known[[*FACTS, "origin"]], _make_table(found)], ignore_index=True)
     table = pool.iloc[reading.rows].reset_index(drop=True)
     return pd.concat([source.records.reset_index(drop=True), table], axis=1), len(found)
