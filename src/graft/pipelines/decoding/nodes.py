@@ -127,9 +127,8 @@ def _chain_rows(
     # A worker has one decoder beside it: there are as many workers as processors.
     decoders = here if compute.engine == "serial" else 1
     decode = DecodeRows(source.read_hashed, parameters, decoders)
-    results = map_rows(
-        decode, rows, firsts["origin"].tolist(), Spread(**compute.model_dump()), store
-    )
+    spread = Spread(**compute.model_dump())
+    results = map_rows(decode, rows, firsts["origin"].tolist(), spread, store)
     with closing(results):
         tracked = track(results, total=len(firsts), activity="decoding", unit="pictures")
         for wanted, origin, result in zip(rows, firsts["origin"], tracked, strict=True):

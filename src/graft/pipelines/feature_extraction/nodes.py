@@ -122,8 +122,8 @@ def extract_features(
         extract = spread_passes(backbone, passes, images, size, feature_shards)
     unknown = np.flatnonzero(found < 0)
     made = map_rows(
-        extract, unknown.tolist(), [origins[row] for row in unknown], Spread(**compute.model_dump()),
-        feature_shards,
+        extract, unknown.tolist(), [origins[row] for row in unknown],
+        Spread(**compute.model_dump()), feature_shards,
     )  # fmt: skip
     tracked = track(made, len(unknown), "extracting", "pictures")
     blocks = _fill_blocks(backbone.output_shape[-1], tracked, previous_features, found)
