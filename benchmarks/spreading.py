@@ -1,0 +1,254 @@
+"""Pictures spread over workers of Dask: what it costs, and what is left after kills.
+
+Usage: python benchmarks/spreading.py [--pictures N] [--kills N] [--only rate|overhead|million|kills|poison]
+
+`rate`: ingestion, decoding and features of so many pictures (the shared cats and dogs, again and
+again) in one process and on two workers, seconds of each stage with the start of the workers.
+`overhead`: seconds of the scheduler and of storage a shard that does nothing; `million`: a million
+rows of which each leaves 5 kB, as features do, and the memory of the process that takes them in.
+`kills`: so often a worker, and so often the whole run, is ended by SIGKILL at a random moment of
+ingestion, decoding or extraction, and the run is given again; the outputs are compared with those
+of an undisturbed run. `poison`: one row of 10,000 ends every worker that it is given to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from graft.compute.shards import ShardStore
+from graft.compute.spreading import Spread, end_workers, map_rows
+from graft.compute.worker_process import Failure
+from run import throw_away_project
+
+STAGES = ("ingestion", "splitting", "decoding", "feature_extraction")
+SPREAD = "compute.engine=dask,compute.workers=2"
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """Adds one to numbers; one of them ends the process.
+
+    Attributes:
+        deaths: File to which every death adds a byte.
+        poison: The number.
+    """
+
+    deaths: str
+    poison: int | None
+
+    def __call__(self, rows: Sequence[int]) -> Iterator[int]:
+        for row in rows:
+            if row == self.poison:
+                with open(self.deaths, "ab") as file:
+                    file.write(b"x")
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield row + 1
+
+
+def repeat_pictures(shared: Path, folder: Path, count: int) -> None:
+    """So many pictures, each of another content, in two classes."""
+    sources = sorted((shared / "data/cats_vs_dogs").rglob("*.jpg"))
+    for number in range(count):
+        source = sources[number % len(sources)]
+        place = folder / source.name[:3] / f"{number}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # A byte behind the end of a JPEG makes another file of the same pixels.
+        place.write_bytes(source.read_bytes() + number.to_bytes(4, "big"))
+
+
+def start(project: Path, stages: Sequence[str], params: str) -> subprocess.Popen[bytes]:
+    """A run in a process of its own."""
+    command = [
+        Path(sys.executable).with_name("kedro"), "run", "--env=own_pictures",
+        f"--pipelines={','.join(stages)}", "--params", params,
+    ]  # fmt: skip
+    return subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def run(project: Path, stages: Sequence[str], params: str) -> float:
+    """Seconds of a run."""
+    began = time.perf_counter()
+    process = start(project, stages, params)
+    _, err = process.communicate()
+    if process.returncode:
+        raise SystemExit(err.decode()[-2000:])
+    return time.perf_counter() - began
+
+
+def hash_outputs(project: Path) -> dict[str, str]:
+    """Of all that the stages make, but receipts and shards."""
+    names = r"(checked_images|splits|images|image_origins|shard_\d+)\.(parquet|npy)"
+    return {
+        str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((project / "data").rglob("*"))
+        if re.fullmatch(names, path.name)
+    }
+
+
+def measure_rate(shared: Path, count: int, weights: Path) -> None:
+    """Print seconds a stage of both."""
+    print("| stage | one process, s | two workers, s | ratio |\n|---|---|---|---|")
+    with throw_away_project() as project:
+        pictures = project / "pictures"
+        repeat_pictures(shared, pictures, count)
+        given = f"source={pictures},weights={weights},forward.engine=onnx"
+        for stage in STAGES:
+            seconds = []
+            for params in (given, f"{given},{SPREAD}"):
+                kept = project / "before"
+                shutil.rmtree(kept, ignore_errors=True)
+                if (project / "data").exists():
+                    shutil.copytree(project / "data", kept)
+                seconds.append(run(project, [stage], params))
+                if params == given:
+                    shutil.rmtree(project / "data")
+                    if kept.exists():
+                        shutil.copytree(kept, project / "data")
+            ratio = seconds[0] / seconds[1]
+            print(f"| {stage} | {seconds[0]:.1f} | {seconds[1]:.1f} | {ratio:.2f} |", flush=True)
+
+
+def measure_overhead() -> None:
+    """Print milliseconds a shard of one row."""
+    with tempfile.TemporaryDirectory() as folder:
+        store, rows = ShardStore(Path(folder) / "store"), list(range(1000))
+        origins = [str(row) for row in rows]
+        function, spread = Poisoned("", None), Spread("dask", 2, 1)
+        list(map_rows(function, rows[:4], origins[:4], spread, ShardStore(Path(folder) / "warm")))
+        began = time.perf_counter()
+        assert list(map_rows(function, rows, origins, spread, store)) == [row + 1 for row in rows]
+        print(f"overhead: {1000 * (time.perf_counter() - began) / len(rows):.1f} ms a shard")
+    end_workers()
+
+
+def measure_million() -> None:
+    """Print rows a second, and memory, of a million rows of 1,280 numbers."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = range(1_000_000)
+        origins = [str(row) for row in rows]
+        store = ShardStore(Path(folder) / "store")
+        began = time.perf_counter()
+        process = psutil.Process()
+        before = most = process.memory_info().rss
+        made = map_rows(Vectors(), rows, origins, Spread("dask", 2, 1024), store)
+        for row, vector in enumerate(made):
+            assert vector[0] == row
+            if row % 10_000 == 0:
+                most = max(most, process.memory_info().rss)
+        seconds = time.perf_counter() - began
+        print(f"million: {seconds:.0f} s, {len(rows) / seconds:,.0f} rows/s; ", end="")
+        print(f"memory of this process {(most - before) / 1e6:.0f} MB above {before / 1e6:.0f}")
+    end_workers()
+
+
+class Vectors:
+    """Makes what a network makes of a picture: 1,280 numbers."""
+
+    def __call__(self, rows: Sequence[int]) -> Iterator[np.ndarray]:
+        for row in rows:
+            yield np.full(1280, row, np.float32)
+
+
+def measure_poison() -> None:
+    """Print what became of 10,000 rows of which one ends workers."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = list(range(10_000))
+        deaths = Path(folder) / "deaths"
+        found = list(
+            map_rows(
+                Poisoned(str(deaths), 7777), rows, [str(row) for row in rows],
+                Spread("dask", 2, 256), ShardStore(Path(folder) / "store"),
+            )
+        )  # fmt: skip
+        right = sum(result == row + 1 for row, result in zip(rows, found, strict=True))
+        assert isinstance(found[7777], Failure)
+        print(
+            f"poison: {right:,} of 10,000 rows, {len(deaths.read_bytes())} workers lost; ", end=""
+        )
+        print(f"the other: {found[7777].reason}")
+    end_workers()
+
+
+def measure_kills(shared: Path, count: int, kills: int) -> None:
+    """Print how many runs ended with the bytes of an undisturbed one."""
+    with throw_away_project() as project:
+        pictures = project / "pictures"
+        repeat_pictures(shared, pictures, count)
+        params = (
+            f"source={pictures},backbone.name=small_cnn,weights=random,image_size=32,"
+            f"{SPREAD},compute.shard_rows=20"
+        )
+        seconds = run(project, STAGES, params)
+        expected = hash_outputs(project)
+        draw = random.Random(0)
+        for victim in ("worker", "run"):
+            equal = died = 0
+            for _ in range(kills):
+                shutil.rmtree(project / "data")
+                process = start(project, STAGES, params)
+                time.sleep(draw.uniform(0.2, 0.95) * seconds)
+                died += kill(process.pid, victim, draw)
+                process.communicate()
+                run(project, STAGES, params)
+                equal += hash_outputs(project) == expected
+            print(
+                f"kills of a {victim}: {died} of {kills}, same bytes {equal} of {kills}", flush=True
+            )
+
+
+def kill(pid: int, victim: str, draw: random.Random) -> bool:
+    """End a run or one of its workers; whether there was one."""
+    try:
+        process = psutil.Process(pid)
+        if victim == "worker":
+            children = [
+                child for child in process.children()
+                if "spawn_main" in " ".join(child.cmdline()) and child.num_threads() > 4
+            ]  # fmt: skip
+            process = draw.choice(children)
+        process.kill()
+    except (psutil.NoSuchProcess, IndexError):
+        return False
+    return True
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared")
+    parser.add_argument("--pictures", type=int, default=2400)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--only", choices=["rate", "overhead", "million", "kills", "poison"])
+    options = parser.parse_args()
+    shared = options.shared.resolve()
+    weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
+    if options.only in (None, "overhead"):
+        measure_overhead()
+    if options.only in (None, "million"):
+        measure_million()
+    if options.only in (None, "poison"):
+        measure_poison()
+    if options.only in (None, "rate"):
+        measure_rate(shared, options.pictures, weights)
+    if options.only in (None, "kills"):
+        measure_kills(shared, 300, options.kills)
+
+
+if __name__ == "__main__":
+    main()
