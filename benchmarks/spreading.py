@@ -1,6 +1,6 @@
 """Pictures spread over workers of Dask: what it costs, and what is left after kills.
 
-Usage: python benchmarks/spreading.py [--pictures N] [--kills N] [--only rate|overhead|million|kills|poison]
+Usage: python benchmarks/spreading.py [--pictures N] [--kills N] [--only WHAT]
 
 `rate`: ingestion, decoding and features of so many pictures (the shared cats and dogs, again and
 again) in one process and on two workers, seconds of each stage with the start of the workers.
