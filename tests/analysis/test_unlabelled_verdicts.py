@@ -58,15 +58,29 @@ def test_a_picture_more_may_be_chance_and_six_are_not() -> None:
     assert "chance" not in judge(30, 36)["sentence"]
 
 
+def test_more_right_but_not_enough_to_be_kept_is_no_gain() -> None:
+    teacher, student = (Outcome(right > CLUSTERS, 0.3, 0.0) for right in (30, 31))
+    outcomes = {"teacher": teacher, "student": student}
+    found = judge_student(outcomes, "teacher", "teacher", "student", Pool(9, 0), CLUSTERS)
+    assert found["verdict"] == "no gain"
+    assert found["sentence"].startswith("Pictures without a label gained nothing beyond chance")
+
+
 def test_where_folds_decided_they_are_named_and_where_nothing_was_left_out_nothing_is_said() -> (
     None
 ):
-    sentence = judge(30, 36, pool=Pool(12, 0, "folds"))["sentence"]
+    sentence = judge(30, 36, pool=Pool(12, 0, measured_on="folds"))["sentence"]
     assert sentence.endswith("(+15.0 points; 6 won, 0 lost).")
     assert "90.0 % of folds of train and dev" in sentence
 
 
 def test_where_all_are_unlike_what_has_a_label_there_is_nothing_to_learn_from() -> None:
     assert judge(30, 30, pool=Pool(0, 29))["sentence"] == (
-        "There was nothing to learn from without a label: 29 pictures are unlike any with one."
+        "There was nothing to learn from without a label. 29 are unlike any with a label and were "
+        "left out."
     )
+
+
+def test_those_of_which_the_teacher_is_not_sure_are_counted() -> None:
+    sentence = judge(30, 36, pool=Pool(12, 0, unsure=7))["sentence"]
+    assert sentence.endswith("0 lost). Of 7 more the teacher is not sure enough.")

@@ -45,6 +45,9 @@ def test_rooms_go_from_letters_through_the_unlabelled_rest_to_what_to_label_next
     for quick in ("evaluation", "explanation", "selection"):
         name = f"parameters_{quick}.yml"
         shutil.copy(project / "conf/test" / name, project / "conf/house_rooms" / name)
+    # One more than the environment has, to see its wiring.
+    listed = project / "conf/house_rooms/parameters_candidates.yml"
+    listed.write_text(listed.read_text().replace("fine_tuned]", "fine_tuned, self_tuned]"))
     rooms = tmp_path / "rooms"
     shown = lay_out_rooms(shared / "data/caltech101/101_ObjectCategories", rooms)
     outcome = run_kedro("--env=house_rooms", "--params", f"source={rooms},{SMALL}")
@@ -57,16 +60,20 @@ def test_rooms_go_from_letters_through_the_unlabelled_rest_to_what_to_label_next
 
     # The verdict is the same in terminal, report and card.
     models = project / "data/06_models/house_rooms"
-    verdict = json.loads((models / "self_trained/unlabelled_verdict.json").read_text())
-    assert verdict["used"] + verdict["left_out"] == 20
+    verdicts = [
+        json.loads((models / name / "unlabelled_verdict.json").read_text())
+        for name in ("self_trained", "self_tuned")
+    ]
+    for verdict in verdicts:
+        assert verdict["used"] + verdict["left_out"] + verdict["unsure"] == 20
     told = " ".join(line[13:] for line in outcome.out.splitlines())
     reporting = project / "data/08_reporting/house_rooms"
     page = Page((reporting / "report.html").read_text())
     card = (models / "champion/model_card.md").read_text()
     for text in (" ".join(told.split()), page.text, card):
-        assert verdict["sentence"] in text
+        assert all(verdict["sentence"] in text for verdict in verdicts)
     assert list(json.loads((reporting / "metrics.json").read_text())) == [
-        "frozen", "self_trained", "fine_tuned"
+        "frozen", "self_trained", "fine_tuned", "self_tuned"
     ]  # fmt: skip
 
     listed = pd.read_csv(reporting / "label_next.csv", dtype={"action": "str"})

@@ -78,6 +78,16 @@ def test_a_wrong_list_is_told_in_one_line(wrong: object, message: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("named", "unfreeze"),
+    [(["frozen", "self_tuned"], 1), (["self_tuned", "fine_tuned"], 1),
+     (["frozen", "fine_tuned", "self_tuned"], "none")],
+)  # fmt: skip
+def test_one_that_begins_with_another_comes_after_it(named: list[str], unfreeze: object) -> None:
+    with pytest.raises(GraftError, match="self_tuned begins with fine_tuned, which must stand"):
+        choose_candidates(ALL | {"candidates": named, "fine_tuning": {"unfreeze": unfreeze}})
+
+
 def train_blindly(images, splits, class_names):
     """A network that has seen nothing."""
 

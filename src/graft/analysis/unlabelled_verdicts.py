@@ -20,11 +20,13 @@ class Pool:
         used: Pictures that were learnt from.
         left_out: Pictures unlike any that has a label: nobody knows what a classifier would take
             them for.
+        unsure: Pictures of which the teacher is not sure enough.
         measured_on: ``dev`` or ``folds``: who decided, by labels that no judged classifier knew.
     """
 
     used: int
     left_out: int
+    unsure: int = 0
     measured_on: str = "dev"
 
 
@@ -44,15 +46,17 @@ def judge_student(
 
     Returns:
         To be written as JSON: ``verdict`` (``gained``, ``no gain`` or ``refused``: with them more,
-        as many or fewer pictures are named rightly), ``sentence``, ``used``, ``left_out``,
-        ``measured_on``, ``measured`` (pictures), ``won`` and ``lost`` (pictures that only the
-        student, or only the teacher, names rightly), and ``ways``: of each ``way``, ``accuracy``,
-        ``log_loss`` and ``is_chosen``.
+        as many or fewer pictures are named rightly; more, but not enough to be kept, is no gain),
+        ``sentence``, ``used``, ``left_out``, ``unsure``, ``measured_on``, ``measured`` (pictures),
+        ``won`` and ``lost`` (pictures that only the student, or only the teacher, names rightly),
+        and ``ways``: of each ``way``, ``accuracy``, ``log_loss`` and ``is_chosen``.
     """
     before, after = outcomes[teacher].right, outcomes[student].right
     won, lost = int((after & ~before).sum()), int((before & ~after).sum())
     kinds = {1: "gained", 0: "no gain", -1: "refused"}
     verdict = kinds[int(np.sign(won - lost))]
+    if verdict == "gained" and chosen != student:
+        verdict = "no gain"
     better, worse = (after, before) if won > lost else (before, after)
     sentence = _say(
         verdict, (float(before.mean()), float(after.mean())), (won, lost), pool,
@@ -63,6 +67,7 @@ def judge_student(
         "sentence": sentence,
         "used": pool.used,
         "left_out": pool.left_out,
+        "unsure": pool.unsure,
         "measured_on": pool.measured_on,
         "measured": len(before),
         "won": won,
@@ -89,30 +94,32 @@ def _say(
     is_sure: bool,
 ) -> str:
     if not pool.used:
-        return (
-            f"There was nothing to learn from without a label: {pool.left_out:,} pictures are "
-            "unlike any with one."
-        )
+        return f"There was nothing to learn from without a label.{_count_rest(pool)}"
     before, after = (f"{100 * accuracy:.1f} %" for accuracy in accuracies)
     where = "dev" if pool.measured_on == "dev" else "folds of train and dev"
-    far = (
-        f" {pool.left_out:,} more are unlike any with a label and were left out."
-        if pool.left_out
-        else ""
-    )
-    if verdict == "no gain":
+    rest = _count_rest(pool)
+    if verdict == "no gain" and changed[0] <= changed[1]:
         then = "only its log loss is lower" if is_kept else "they are not learnt from"
         return (
             f"Pictures without a label gained nothing: with {pool.used:,} of them as without, "
-            f"{after} of {where} are named rightly; {then}.{far}"
+            f"{after} of {where} are named rightly; {then}.{rest}"
         )
     points, chance = 100 * (accuracies[1] - accuracies[0]), "" if is_sure else ", may be chance"
     says = {
         "gained": "Pictures without a label helped",
+        "no gain": "Pictures without a label gained nothing beyond chance",
         "refused": "Pictures without a label were refused",
     }
     return (
         f"{says[verdict]}: with {pool.used:,} of them {after} of {where} are named rightly, "
         f"without {before} ({points:+.1f} points; {changed[0]:,} won, {changed[1]:,} lost"
-        f"{chance}).{far}"
+        f"{chance}).{rest}"
     )
+
+
+def _count_rest(pool: Pool) -> str:
+    """Why pictures were not learnt from, if there are any."""
+    more = " more" if pool.used else ""
+    far = f" {pool.left_out:,}{more} are unlike any with a label and were left out."
+    unsure = f" Of {pool.unsure:,}{more} the teacher is not sure enough."
+    return (far if pool.left_out else "") + (unsure if pool.unsure else "")

@@ -41,6 +41,7 @@ STAGES = {
     "fine_tuned": "fine_tuning",
     "frozen_folds": "fold_ensemble",
     "self_trained": "self_training",
+    "self_tuned": "self_tuning",
     "autokeras": "autokeras",
 }
 _BATCH, _FEATURE_BATCH = 64, 256
@@ -62,6 +63,7 @@ class Candidate:
         has_backbone: Whether it is built on the pretrained backbone.
         learns_unlabelled: Whether it learns from pictures without a label too; the training then
             also makes ``NAME.unlabelled_verdict``, see :mod:`graft.analysis.unlabelled_verdicts`.
+        needs: Candidate whose classifier it begins with; it stands before it.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Candidate:
     is_wanted: Callable[[Mapping[str, Any]], bool] = lambda _: True
     has_backbone: bool = True
     learns_unlabelled: bool = False
+    needs: str | None = None
 
     @property
     def stage(self) -> str:
@@ -90,7 +93,8 @@ def choose_candidates(parameters: Mapping[str, Any]) -> None:
         parameters: Of the run; ``candidates`` lists names or dotted paths.
 
     Raises:
-        GraftError: If the list is empty, names one twice or one that does not exist.
+        GraftError: If the list is empty, names one twice, one that does not exist, or one without
+            that with which it begins.
     """
     global _chosen
     named = parameters.get("candidates") or []
@@ -109,6 +113,12 @@ def choose_candidates(parameters: Mapping[str, Any]) -> None:
             "no candidate is left: the parameters leave out all of the list candidates; name a "
             f"network, or add frozen; got {named!r}"
         )
+    for place, candidate in enumerate(_chosen):
+        if candidate.needs and candidate.needs not in [one.name for one in _chosen[:place]]:
+            raise GraftError(
+                f"{candidate.name} begins with {candidate.needs}, which must stand before it in "
+                f"candidates and take part, or leave {candidate.name} out; got {named!r}"
+            )
 
 
 def list_candidates() -> list[Candidate]:

@@ -13,10 +13,12 @@ import pytest
 from graft.analysis import clusters
 from graft.datasets.features import FeatureBlock, FeatureShardsDataset, FeatureTable
 from graft.errors import GraftError
+from graft.parameters.self_learning import SelfTrainingParameters
 from graft.pipelines.self_training.nodes import train_on_unlabelled
-from graft.pipelines.self_training.parameters import SelfTrainingParameters
 
-PARAMETERS = SelfTrainingParameters(pictures=500, folds=3, refused_share=0.05, neighbours=3, seed=0)
+PARAMETERS = SelfTrainingParameters(
+    pictures=500, folds=3, refused_share=0.05, neighbours=3, confidence=0.8, seed=0
+)
 NAMES = ["dark", "light"]
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 
 from graft.analysis.choosing import Outcome
 from graft.analysis.clusters import has_few_clusters
-from graft.analysis.familiarity import fit_familiarity
 from graft.analysis.self_training import (
     RIVAL,
     TEACHER,
@@ -21,7 +20,8 @@ from graft.analysis.self_training import (
 from graft.analysis.unlabelled_verdicts import Pool, Verdict, judge_student
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
-from graft.pipelines.self_training.parameters import SelfTrainingParameters
+from graft.parameters.self_learning import SelfTrainingParameters
+from graft.pipelines.unlabelled import choose_near
 from graft.progress import tell
 from graft.types import KerasModel
 
@@ -55,7 +55,10 @@ def train_on_unlabelled(
             "leave self_trained out of candidates; got none of "
             f"{', '.join(class_names[place] for place in missing)}"
         )
-    pool, left_out = _read_pool(unlabelled_features, unlabelled_pictures, train, dev, parameters)
+    rows, left_out = choose_near(
+        features, unlabelled_features, unlabelled_pictures, splits, parameters
+    )
+    pool = unlabelled_features.read(unlabelled_pictures["image_id"].iloc[rows])
     judged, classifiers = judge_ways(train, dev, pool, len(class_names))
     measured_on, clusters = "dev", dev.clusters
     if has_few_clusters(dev.clusters):
@@ -66,7 +69,7 @@ def train_on_unlabelled(
         if on_folds:
             judged, measured_on, clusters = on_folds, "folds", both.clusters
     chosen, student = choose_way(judged), choose_way(judged, WAYS[1:])
-    told = Pool(len(pool), left_out, measured_on)
+    told = Pool(len(pool), left_out, measured_on=measured_on)
     verdict = judge_student(judged, chosen, TEACHER, student, told, clusters)
     _tell(judged, chosen, verdict)
     head, classifier = _build(classifiers[chosen], backbone)
@@ -80,25 +83,6 @@ def _read(features: FeatureTable, splits: pd.DataFrame, *sides: str) -> Labelled
         own["label_index"].to_numpy(np.int64),
         own["cluster"].to_numpy(np.int64),
     )
-
-
-def _read_pool(
-    unlabelled_features: FeatureTable,
-    unlabelled_pictures: pd.DataFrame,
-    train: Labelled,
-    dev: Labelled,
-    parameters: SelfTrainingParameters,
-) -> tuple[np.ndarray, int]:
-    """Features of the pictures to learn from, and the number of those that are too far off."""
-    order = np.random.default_rng(parameters.seed).permutation(len(unlabelled_pictures))
-    drawn = np.sort(order[: parameters.pictures])
-    pool = unlabelled_features.read(unlabelled_pictures["image_id"].iloc[drawn])
-    known = fit_familiarity(
-        train.features, dev.features, parameters.neighbours, parameters.refused_share,
-        train.clusters,
-    )  # fmt: skip
-    is_near = known.measure(pool) <= known.threshold
-    return pool[is_near], int((~is_near).sum())
 
 
 def _build(found: LinearClassifier, backbone: KerasModel) -> tuple[KerasModel, KerasModel]:

@@ -1,6 +1,8 @@
-"""Parameters of the training on pictures without a label."""
+"""How pictures without a label are learnt from: the parameters of all stages that do it."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from pydantic import Field, PositiveInt
 
@@ -16,11 +18,16 @@ class SelfTrainingParameters(StageParameters):
         refused_share: Pictures farther from train than all but this share of those with a label are
             left out.
         neighbours: That distance is to the so-many-th nearest picture of train.
+        confidence: The fine-tuning learns from a picture if its teacher gives some class at least
+            this probability.
         seed: Of the draw and of the folds.
     """
+
+    stage: ClassVar[str] = "self_training"
 
     pictures: PositiveInt
     folds: int = Field(ge=2)
     refused_share: float = Field(ge=0, lt=1)
     neighbours: PositiveInt
+    confidence: float = Field(ge=0, lt=1)
     seed: int = Field(ge=0)
