@@ -15,7 +15,7 @@ from graft.models import inference
 from graft.pipelines.champion import nodes as champion
 from graft.pipelines.champion import pipeline as champion_pipeline
 from graft.pipelines.decoding import nodes as decoding
-from graft.pipelines.ingestion import nodes as facts
+from graft.pipelines.ingestion import reading as facts
 
 SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
