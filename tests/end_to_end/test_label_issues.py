@@ -68,7 +68,9 @@ def test_a_mistake_in_the_verdicts_is_one_line_with_file_and_row(
     )
     outcome = run_kedro("--env=test", "--pipelines=ingestion")
     assert outcome.code == 1
-    assert "row 2 of 'label_review.csv': an action is keep, relabel, new_class, drop" in outcome.error
+    assert (
+        "row 2 of 'label_review.csv': an action is keep, relabel, new_class, drop" in outcome.error
+    )
 
 
 def test_verdicts_among_the_pictures_are_no_picture(
