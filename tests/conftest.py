@@ -132,6 +132,11 @@ def run_kedro(
         for handler in logging.getLogger().handlers:
             if type(handler) is logging.StreamHandler:
                 monkeypatch.setattr(handler, "stream", sys.stdout)
+        # A command that configures logging ends the handlers of others; absl's closes its stream,
+        # which may be what pytest captured of an earlier test and still needs.
+        for reference in list(logging._handlerList):
+            if type(reference()).__module__ == "absl.logging" and hasattr(reference(), "stream"):
+                reference().stream = sys.__stderr__
         capfd.readouterr()
         with pytest.raises(SystemExit) as exit_:
             KedroCLI(folder).main([command, *arguments], prog_name="kedro")

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 
-from graft import cli
 from graft.labelling import opening
 
 
@@ -20,9 +19,6 @@ def open_client(run_kedro: Callable, monkeypatch: pytest.MonkeyPatch) -> Callabl
     def open_client(*arguments: str) -> TestClient:
         caught = []
         monkeypatch.setattr(opening, "open_page", lambda *given: caught.append(given))
-        # In this process it would end the handlers of others: absl's takes what pytest captures
-        # by for its own, and closes it.
-        monkeypatch.setattr(cli, "configure_logging", lambda *_: None)
         ended = run_kedro("--port=0", *arguments, command="label")
         assert ended.code == 0, ended.err
         ((app, listening, token),) = caught
