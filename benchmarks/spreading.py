@@ -64,6 +64,7 @@ class Poisoned:
 def repeat_pictures(shared: Path, folder: Path, count: int) -> None:
     """So many pictures, each of another content, in two classes."""
     sources = sorted((shared / "data/cats_vs_dogs").rglob("*.jpg"))
+    random.Random(0).shuffle(sources)
     for number in range(count):
         source = sources[number % len(sources)]
         place = folder / source.name[:3] / f"{number}.jpg"
