@@ -4,7 +4,7 @@ A BatchNormalization in inference mode multiplies every channel by a number and 
 product may as well be taken with the kernel of the convolution in front, which is small, in place
 of what it gives, which is not: Jacob et al. 2018, "Quantization and Training of Neural Networks
 for Efficient Integer-Arithmetic-Only Inference", section 3.2. A training step of MobileNetV2
-takes a fifth less time by it, and gives the same but for the last bits.
+takes a quarter less time by it, and gives the same but for the last bits.
 """
 
 from __future__ import annotations
