@@ -57,6 +57,7 @@ class _QuietFinder(MetaPathFinder):
                     execute(module)
 
             # The loader was made for this one spec; mypy takes the assignment for a mistake.
+            # mypy: a method is replaced, for this loader alone.
             loader.exec_module = execute_quietly  # type: ignore[method-assign]
         return spec
 
