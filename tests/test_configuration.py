@@ -14,7 +14,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
 from kedro.io import AbstractDataset, CatalogConfigResolver
 from packaging.requirements import Requirement
@@ -24,6 +23,7 @@ from graft.pipeline_registry import create_stage, list_stages
 from graft.pipelines import candidates
 from graft.pipelines.prediction import pipeline as prediction
 from graft.settings import CONFIG_LOADER_ARGS
+from graft.text_values import TextKeepingConfigLoader
 
 ROOT = Path(__file__).parents[1]
 LAYERS = {
@@ -43,7 +43,7 @@ ENVIRONMENTS = sorted(
 
 @cache
 def _load(environment: str, what: str) -> dict:
-    loader = OmegaConfigLoader(str(ROOT / "conf"), env=environment, **CONFIG_LOADER_ARGS)
+    loader = TextKeepingConfigLoader(str(ROOT / "conf"), env=environment, **CONFIG_LOADER_ARGS)
     return loader[what]
 
 
@@ -105,7 +105,7 @@ def test_an_environment_replaces_an_entry_and_no_other(tmp_path: Path) -> None:
     mine = {"type": "graft.datasets.AtomicDataset", "filepath": "mine.json", "dataset": "json.J"}
     (conf / "local").mkdir(exist_ok=True)
     (conf / "local/catalog_mine.yml").write_text(yaml.safe_dump({"metrics": mine}))
-    changed = OmegaConfigLoader(str(conf), env="local", **CONFIG_LOADER_ARGS)["catalog"]
+    changed = TextKeepingConfigLoader(str(conf), env="local", **CONFIG_LOADER_ARGS)["catalog"]
     assert changed == {**_load("base", "catalog"), "metrics": mine}
 
 

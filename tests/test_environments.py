@@ -7,18 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kedro.config import OmegaConfigLoader
 
 from graft.configuration import check_environment, list_environments
 from graft.errors import GraftError
 from graft.settings import CONFIG_LOADER_ARGS
+from graft.text_values import TextKeepingConfigLoader
 
 CONF = Path(__file__).parents[1] / "conf"
 PICTURES = "raw_images: {type: graft.datasets.DigitsDataset, metadata: {kedro-viz: {layer: raw}}}"
 
 
 def load(conf, environment):
-    return OmegaConfigLoader(str(conf), env=environment, **CONFIG_LOADER_ARGS)
+    return TextKeepingConfigLoader(str(conf), env=environment, **CONFIG_LOADER_ARGS)
 
 
 @pytest.fixture

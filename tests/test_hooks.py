@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import click
 import pytest
-from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
@@ -19,6 +18,7 @@ from graft.datasets import AtomicDataset
 from graft.errors import GraftError
 from graft.hooks import CommandCheckHook, RunSummaryHook, format_result, suggest_next
 from graft.settings import CONFIG_LOADER_ARGS
+from graft.text_values import TextKeepingConfigLoader
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -40,7 +40,7 @@ def conf(request, tmp_path_factory):
 
 
 def check(parameters=None, env=None, conf=CONF):
-    loader = OmegaConfigLoader(str(conf), env=env, **CONFIG_LOADER_ARGS)
+    loader = TextKeepingConfigLoader(str(conf), env=env, **CONFIG_LOADER_ARGS)
     context = SimpleNamespace(_runtime_params=parameters, env=env, config_loader=loader)
     CommandCheckHook().after_context_created(context)
     return loader

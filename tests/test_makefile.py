@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from kedro.config import OmegaConfigLoader
 
 from graft.settings import CONFIG_LOADER_ARGS
+from graft.text_values import TextKeepingConfigLoader
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,7 +30,7 @@ def outputs(tmp_path: Path) -> dict[str, dict]:
     """Every file of the catalog, with its receipt and its recipe, for two sets of pictures."""
     made = {}
     for dataset in ("digits", "röschen 2"):
-        loader = OmegaConfigLoader(
+        loader = TextKeepingConfigLoader(
             str(ROOT / "conf"), runtime_params={"dataset": dataset}, **CONFIG_LOADER_ARGS
         )
         for entry in loader["catalog"].values():

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
 
+from graft.settings import CONFIG_LOADER_ARGS
 from graft.text_values import TextKeepingConfigLoader, quote_texts
 
 ODD_NAMES = [
@@ -52,16 +53,19 @@ def test_what_is_no_bare_name_is_left_alone(text: str) -> None:
 
 
 CONF = Path(__file__).parents[1] / "conf"
-ENVIRONMENTS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "base")
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_in_this_project_all_is_as_kedro_reads_it(environment: str) -> None:
+@pytest.mark.parametrize("path", sorted(CONF.glob("*/*.yml")), ids=lambda path: path.name)
+def test_in_this_project_every_file_means_what_it_means_to_kedro(path: Path) -> None:
+    text = path.read_text()
+    assert yaml.load(quote_texts(text), yaml.CSafeLoader) == yaml.load(text, yaml.CSafeLoader)
+
+
+def test_in_this_project_all_is_as_kedro_reads_it() -> None:
     ours, kedros = (
-        kind(str(CONF), env=environment, base_env="base", default_run_env="local",
-             merge_strategy={"parameters": "soft", "globals": "soft"})
+        kind(str(CONF), env="house_rooms", **CONFIG_LOADER_ARGS)
         for kind in (TextKeepingConfigLoader, OmegaConfigLoader)
-    )  # fmt: skip
+    )
     for name in ("globals", "catalog", "parameters"):
         assert ours[name] == kedros[name]
 

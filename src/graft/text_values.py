@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from kedro.config import OmegaConfigLoader
 from omegaconf import OmegaConf
+
+from graft.known_configuration import KnownConfigLoader
 
 # What holds names of classes, files, folders, columns and data sets, wherever it stands.
 TEXT_KEYS = frozenset(
@@ -34,7 +35,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = "tag:yaml.org,2002:null"
 
 
-class TextKeepingConfigLoader(OmegaConfigLoader):
+class TextKeepingConfigLoader(KnownConfigLoader):
     """Kedro's loader, to which the values of :data:`TEXT_KEYS` are text."""
 
     def _read_dir_configs(self, *arguments: Any, **options: Any) -> dict[Path, Any]:

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from kedro.config import OmegaConfigLoader
 from kedro.io import AbstractDataset, DatasetError
 
 import graft
@@ -25,6 +24,7 @@ from graft.datasets import (
 )
 from graft.errors import GraftError
 from graft.settings import CONFIG_LOADER_ARGS
+from graft.text_values import TextKeepingConfigLoader
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,7 +155,7 @@ def test_a_source_is_never_written(folder, make):
 
 
 def load_environment(environment, source):
-    loader = OmegaConfigLoader(
+    loader = TextKeepingConfigLoader(
         str(ROOT / "conf"), env=environment, runtime_params={"source": str(source)},
         **CONFIG_LOADER_ARGS,
     )  # fmt: skip

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from kedro.config import OmegaConfigLoader
 
 from graft.models.augmentation import PictureAugmenter
 from graft.models.backbones import build_backbone
@@ -19,6 +18,7 @@ from graft.models.heads import build_head
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.training import HeadTrainingParameters
 from graft.settings import CONFIG_LOADER_ARGS
+from graft.text_values import TextKeepingConfigLoader
 from graft.training.fitting import fit
 from graft.training.views import FreshViews, ViewPools
 
@@ -108,7 +108,7 @@ def test_none_leaves_the_stage_out_of_the_whole_run(project: Path, run_kedro: Ca
 
 
 def read_parameters(env: str) -> dict[str, dict]:
-    loader = OmegaConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
+    loader = TextKeepingConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
     return loader["parameters"]
 
 

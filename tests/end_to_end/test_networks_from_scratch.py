@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kedro.config import OmegaConfigLoader
 
 from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.pipelines.tabular.parameters import TabularParameters
 from graft.pipelines.text_classification.parameters import TextParameters
 from graft.settings import CONFIG_LOADER_ARGS
+from graft.text_values import TextKeepingConfigLoader
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,5 +79,5 @@ def test_environments_of_texts_and_tables_are_valid() -> None:
 
 
 def read_parameters(env: str) -> dict[str, dict]:
-    loader = OmegaConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
+    loader = TextKeepingConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
     return loader["parameters"]

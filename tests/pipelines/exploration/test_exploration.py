@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from PIL import Image
@@ -30,6 +29,7 @@ from graft.pipelines.exploration.nodes import (
 )
 from graft.pipelines.exploration.parameters import ExplorationParameters
 from graft.sources.source import ImageSource
+from graft.text_values import TextKeepingConfigLoader
 from helpers.exploration import make_index
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -72,7 +72,7 @@ def make_source(index, broken=()):
 def explore(index, tmp_path, monkeypatch, duplicates=DUPLICATES, conflicts=CONFLICTS, source=None):
     """Run the whole pipeline with the catalog of the project, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    loader = OmegaConfigLoader(str(CONF), base_env="base", default_run_env="base")
+    loader = TextKeepingConfigLoader(str(CONF), base_env="base", default_run_env="base")
     outputs = create_pipeline().all_outputs()
     entries = {name: entry for name, entry in loader["catalog"].items() if name in outputs}
     assert set(entries) == outputs

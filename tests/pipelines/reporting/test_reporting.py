@@ -10,7 +10,6 @@ from typing import Any, get_type_hints
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
@@ -23,6 +22,7 @@ from graft.pipelines.candidates import measure_cost, predict_from_features
 from graft.pipelines.reporting.pipeline import FIGURES
 from graft.reporting.style import draw_note
 from graft.settings import CONFIG_LOADER_ARGS
+from graft.text_values import TextKeepingConfigLoader
 from helpers.classifiers import build_steep_head, look_up_classifier
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -48,7 +48,7 @@ SECTIONS = [
 
 def read_parameters(pipeline: Pipeline) -> dict[str, Any]:
     """The parameters of the test environment, each as the type that its node wants."""
-    loader = OmegaConfigLoader(str(CONF), env="test", **CONFIG_LOADER_ARGS)
+    loader = TextKeepingConfigLoader(str(CONF), env="test", **CONFIG_LOADER_ARGS)
     given = loader["parameters"]
     made = {}
     for node in pipeline.nodes:

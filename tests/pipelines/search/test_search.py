@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
@@ -34,6 +33,7 @@ from graft.pipelines.search.pipeline import create_pipeline
 from graft.search import spaces
 from graft.search.spaces import SPACES, choose_space
 from graft.settings import CONFIG_LOADER_ARGS
+from graft.text_values import TextKeepingConfigLoader
 from graft.training.backup import TrainingBackup
 
 pytest.importorskip("optuna", reason="the extra 'search' is not installed")
@@ -216,7 +216,7 @@ def test_an_environment_is_the_one_it_was_found_in_with_what_was_found() -> None
 def test_an_environment_loads_as_kedro_loads_it(project: Path) -> None:
     choose_basis(Basis(project / "conf/test"))
     EnvironmentDataset(filepath=str(project / "conf/searched")).save(FOUND)
-    loader = OmegaConfigLoader(str(project / "conf"), env="searched", **CONFIG_LOADER_ARGS)
+    loader = TextKeepingConfigLoader(str(project / "conf"), env="searched", **CONFIG_LOADER_ARGS)
     assert loader["globals"]["dataset"] == "test"
     parameters = HeadTrainingParameters.model_validate(loader["parameters"]["head_training"])
     assert (parameters.hidden_units, parameters.epochs) == (32, 5)
