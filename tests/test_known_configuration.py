@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from graft.known_configuration import KnownConfigLoader
+from graft.text_values import KnownConfigLoader
 
 FILES = {
     "base/globals.yml": "dataset: digits\nseed: 1\n",
