@@ -1,7 +1,8 @@
 """How files of configuration are read here: names stay as typed, and nothing is read twice.
 
 ``no``, ``007`` and ``1.10`` are a truth value and numbers to YAML, and what was typed is lost
-before any stage can ask for it. So the values of keys that hold names are quoted before YAML is read.
+before any stage can ask for it. So the values of keys that hold names are quoted before YAML is
+read.
 
 Kedro's loader reads all files of ``conf/`` and fills in their values each time that somebody asks
 for the catalog or for the parameters. A command asks six times and more, through up to three
