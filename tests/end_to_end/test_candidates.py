@@ -33,8 +33,9 @@ def nearest_mean(images, splits, class_names):
 
 
 def test_a_candidate_of_ones_own_is_in_the_report(
-    project: Path, run_kedro: Callable, monkeypatch: pytest.MonkeyPatch
+    finished_project: Path, run_kedro: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    project = finished_project
     (project / "src" / "my_candidates.py").write_text(MODULE)
     monkeypatch.syspath_prepend(project / "src")
     (project / "conf/test/parameters_candidates.yml").write_text(

@@ -12,7 +12,8 @@ import pytest
 
 SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
-    "head_training.patience=3,evaluation.bootstrap_draws=50,fine_tuning.recipe=head"
+    "head_training.patience=3,evaluation.bootstrap_draws=50,fine_tuning.recipe=custom,"
+    "fine_tuning.unfreeze=none"
 )
 # Two classes of Caltech 101 stand for the ants and bees of the well-known tutorial.
 STANDS_FOR = {"ants": "butterfly", "bees": "dolphin"}

@@ -11,6 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+# What it takes to say which labels look wrong, of the head alone.
+TO_THE_LIST = (
+    "--pipelines=ingestion,splitting,decoding,feature_extraction,head_training,selection,"
+    "label_issues"
+)
+HEAD_ALONE = "fine_tuning.recipe=custom,fine_tuning.unfreeze=none"
+
 
 def read_list(project: Path, dataset: str) -> pd.DataFrame:
     path = project / f"data/08_reporting/{dataset}/label_issues.csv"
@@ -29,17 +36,17 @@ def read_labels(project: Path, dataset: str) -> pd.Series:
 
 
 def test_the_next_run_follows_the_verdicts_and_no_run_after_it_forgets_them(
-    run_kedro: Callable, finished_project: Path
+    run_kedro: Callable, project: Path
 ) -> None:
-    project = finished_project
-    assert "nothing to do" in run_kedro("--env=test").out
+    arguments = ("--env=test", TO_THE_LIST, "--params", HEAD_ALONE)
+    assert run_kedro(*arguments).code == 0
     filled = read_list(project, "test")
     filled.loc[:2, "action"] = ["relabel", "drop", "keep"]
     give_reviews(project, "test", filled)
-    plan = run_kedro("--env=test", "--plan").out
+    plan = run_kedro(*arguments, "--plan").out
     assert "ingestion           stale  label_review changed" in plan
 
-    outcome = run_kedro("--env=test")
+    outcome = run_kedro(*arguments)
     assert "Reviews     1 kept, 1 relabelled, 1 dropped" in outcome.out
     labels = read_labels(project, "test")
     assert labels[filled.loc[0, "image_id"]] == filled.loc[0, "new_label"]
@@ -51,9 +58,9 @@ def test_the_next_run_follows_the_verdicts_and_no_run_after_it_forgets_them(
     assert set(filled["image_id"][:3]).isdisjoint(open_["image_id"])
 
     give_reviews(project, "test", now)  # the next list over the filled one
-    run_kedro("--env=test")
+    run_kedro(*arguments)
     assert read_labels(project, "test").equals(labels)
-    assert "nothing to do" in run_kedro("--env=test").out
+    assert "nothing to do" in run_kedro(*arguments).out
 
 
 def test_a_mistake_in_the_verdicts_is_one_line_with_file_and_row(
@@ -88,11 +95,9 @@ def test_flipped_labels_of_real_pictures_are_found_and_mended(
 ) -> None:
     truth, flips = copy_with_flips(shared / "data/cats_vs_dogs", tmp_path / "pictures", 400)
     weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
-    parameters = (
-        f"source={tmp_path / 'pictures'},weights={weights},image_size=96,fine_tuning.recipe=head"
-    )
+    parameters = f"source={tmp_path / 'pictures'},weights={weights},image_size=96,{HEAD_ALONE}"
     arguments = ("--env=cats_vs_dogs", "--params", parameters)
-    outcome = run_kedro(*arguments)
+    outcome = run_kedro(TO_THE_LIST, *arguments)
     assert outcome.code == 0, outcome.err
     issues = read_list(project, "cats_vs_dogs")
     first = issues.head(round(0.15 * len(issues)))

@@ -28,7 +28,9 @@ def add_environment(project: Path, pictures: Path) -> None:
     (folder / "parameters_head_training.yml").write_text(
         "head_training: {epochs: 3, patience: 2}\n"
     )
-    (folder / "parameters_fine_tuning.yml").write_text("fine_tuning: {recipe: head}\n")
+    (folder / "parameters_fine_tuning.yml").write_text(
+        "fine_tuning: {recipe: custom, unfreeze: none}\n"
+    )
 
 
 def test_dev_and_test_are_of_the_target_source_and_train_dev_is_measured_too(

@@ -19,8 +19,8 @@ SMALL = (
     "backbone.name=small_cnn,weights=printed_letters,image_size=32,head_training.epochs=3,"
     "head_training.patience=3,evaluation.bootstrap_draws=50"
 )
-# Where the race of recipes is not what a test is about.
-HEAD_ALONE = f"{SMALL},fine_tuning.recipe=head"
+# Where fine-tuning is not what a test is about.
+HEAD_ALONE = f"{SMALL},fine_tuning.recipe=custom,fine_tuning.unfreeze=none"
 
 _RECORDS = {".locks", ".state"}
 
@@ -73,35 +73,26 @@ def test_a_finished_project_needs_nothing_wherever_it_lies(
     assert "nothing to do" in run_kedro("--env=test").out
 
 
-def test_ones_own_folder_gives_a_classifier_that_keras_alone_can_use(
-    project: Path, flowers: Path, run_kedro: Callable
-) -> None:
-    outcome = run_kedro("--env=own_pictures", "--params", f"source={flowers},{HEAD_ALONE}")
-    assert outcome.code == 0, outcome.err
-    models = project / "data/06_models/own_pictures"
-    classifier = keras.models.load_model(models / "frozen/classifier.keras")
-    probabilities = classifier.predict(np.zeros((2, 32, 32, 3), np.uint8), verbose=0)
-    names = json.loads((project / "data/03_primary/own_pictures/class_names.json").read_text())
-    assert names == ["fern", "rose"]
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-
-
-def test_the_pictures_of_the_user_are_left_as_they_are(flowers: Path, run_kedro: Callable) -> None:
-    (flowers / "rose" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
-    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in flowers.rglob("*.*")}
-    run_kedro("--env=own_pictures", "--params", f"source={flowers},{HEAD_ALONE}")
-    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in flowers.rglob("*.*")}
-    assert before == after
-
-
-def test_a_broken_picture_stops_nothing_and_trains_nothing(
+def test_ones_own_folder_gives_a_classifier_and_a_failing_run_after_it_loses_nothing(
     project: Path, flowers: Path, run_kedro: Callable
 ) -> None:
     (flowers / "rose" / "broken.jpg").write_bytes((flowers / "fern/0.jpg").read_bytes()[:200])
     (flowers / "fern" / "empty.jpg").touch()
-    outcome = run_kedro("--env=own_pictures", "--params", f"source={flowers},{HEAD_ALONE}")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in flowers.rglob("*.*")}
+    parameters = f"source={flowers},{HEAD_ALONE}"
+    outcome = run_kedro("--env=own_pictures", "--params", parameters)
     assert outcome.code == 0, outcome.err
     data = project / "data"
+
+    # Keras alone can use it.
+    models = data / "06_models/own_pictures"
+    classifier = keras.models.load_model(models / "frozen/classifier.keras")
+    probabilities = classifier.predict(np.zeros((2, 32, 32, 3), np.uint8), verbose=0)
+    names = json.loads((data / "03_primary/own_pictures/class_names.json").read_text())
+    assert names == ["fern", "rose"]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+    # A broken picture stops nothing and trains nothing.
     quarantined = pd.read_csv(data / "02_intermediate/own_pictures/quarantined_images.csv")
     assert set(quarantined["image_id"]) == {"rose/broken.jpg", "fern/empty.jpg"}
     assert quarantined["reason"].str.len().min() > 5
@@ -111,14 +102,13 @@ def test_a_broken_picture_stops_nothing_and_trains_nothing(
         "2 quarantined in data/02_intermediate/own_pictures/quarantined_images.csv" in outcome.out
     )
 
+    # The pictures of the user are left as they are.
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in flowers.rglob("*.*")}
+    assert before == after
 
-def test_a_failing_run_loses_nothing_that_was_made(
-    project: Path, flowers: Path, run_kedro: Callable
-) -> None:
-    parameters = f"source={flowers},{HEAD_ALONE}"
-    assert run_kedro("--env=own_pictures", "--params", parameters).code == 0
-    files = [path for path in (project / "data").rglob("*") if path.is_file()]
-    # The lock and the known hashes are no outputs: every run writes them.
+    # A failing run loses nothing that was made. The lock and the known hashes are no outputs:
+    # every run writes them.
+    files = [path for path in data.rglob("*") if path.is_file()]
     kept = {path: path.read_bytes() for path in files if path.parent.name not in _RECORDS}
     outcome = run_kedro("--env=own_pictures", "--params", f"{parameters},backbone.name=Nonsense")
     assert outcome.code == 1
@@ -138,9 +128,15 @@ def test_few_shot_compares_frozen_with_from_scratch(
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("count", [240, pytest.param(1200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("count", "quick"),
+    [
+        (240, ",image_size=160,fine_tuning.budget=20"),
+        pytest.param(1200, "", marks=pytest.mark.slow),
+    ],
+)
 def test_cats_and_dogs_reach_their_bar(
-    count: int, project: Path, shared: Path, tmp_path: Path, run_kedro: Callable
+    count: int, quick: str, project: Path, shared: Path, tmp_path: Path, run_kedro: Callable
 ) -> None:
     weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
     pictures = sorted((shared / "data/cats_vs_dogs").glob("*.jpg"))
@@ -150,7 +146,7 @@ def test_cats_and_dogs_reach_their_bar(
     outcome = run_kedro(
         "--env=cats_vs_dogs",
         "--params",
-        f"source={tmp_path / 'some'},weights={weights},evaluation.show_all_candidates=true",
+        f"source={tmp_path / 'some'},weights={weights},evaluation.show_all_candidates=true{quick}",
     )
     assert outcome.code == 0, outcome.err
     metrics = json.loads((project / "data/08_reporting/cats_vs_dogs/metrics.json").read_text())
