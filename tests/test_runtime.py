@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graft.runtime import ENVIRONMENT
+from graft.runtime import ENVIRONMENT, JAX_ENVIRONMENT
 from helpers.exports import make_network
 
 LIBRARIES = ("keras", "tensorflow")
@@ -22,7 +22,7 @@ def run(code: str, *folders: Path) -> subprocess.CompletedProcess[str]:
     """Run code in a process of its own, libraries of some folders before those installed."""
     places = [*map(str, folders), os.environ["PYTHONPATH"]]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
-    for name in ENVIRONMENT:
+    for name in ENVIRONMENT | JAX_ENVIRONMENT:
         environment.pop(name, None)
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
@@ -53,9 +53,9 @@ def test_a_loud_one_is_held_back_and_nothing_after_it(library: str, fakes: Path)
 
 
 def test_the_one_and_then_the_other(fakes: Path) -> None:
-    # Keras without TensorFlow's first import is quiet by itself; a note of its own is shown.
-    done = run("import graft, tensorflow, keras", fakes)
-    assert done.stderr == "a note of keras\n"
+    # With JAX as its backend Keras looks for TensorFlow long after it was imported itself.
+    for libraries in ("tensorflow, keras", "keras, tensorflow"):
+        assert run(f"import graft, {libraries}", fakes).stderr == ""
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -95,6 +95,13 @@ def test_what_must_be_set_before_the_import_is_set_and_what_the_user_sets_stays(
     show = f"import graft, os; print(os.environ['{name}'])"
     assert run(show).stdout == f"{ENVIRONMENT[name]}\n"
     assert run(f"import os; os.environ['{name}'] = 'mine'; {show}").stdout == "mine\n"
+
+
+def test_what_is_for_jax_alone_is_set_only_where_it_is_the_backend() -> None:
+    show = f"import graft, os; print([os.environ.get(name) for name in {list(JAX_ENVIRONMENT)}])"
+    assert run(show).stdout == f"{[None] * len(JAX_ENVIRONMENT)}\n"
+    with_jax = f"import os; os.environ['KERAS_BACKEND'] = 'jax'; {show}"
+    assert run(with_jax).stdout == f"{list(JAX_ENVIRONMENT.values())}\n"
 
 
 def test_what_was_imported_is_not_looked_through_for_garbage_again(fakes: Path) -> None:

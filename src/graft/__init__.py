@@ -2,7 +2,7 @@
 
 import sys
 
-from graft.runtime import prepare_tensorflow
+from graft.runtime import prepare_backend
 
 # Locks, limits of memory and time, and how an output is moved into place are those of Unix.
 if sys.platform == "win32":
@@ -10,4 +10,4 @@ if sys.platform == "win32":
 
 __version__ = "0.1.0"
 
-prepare_tensorflow()
+prepare_backend()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -24,6 +25,8 @@ from typing import Any
 
 PACKAGE = __name__.partition(".")[0]
 LIBRARY_FOLDERS = {"site-packages", "dist-packages"}
+# Libraries that Keras works through, one at a time.
+BACKENDS = ("tensorflow", "jax")
 _OTHER_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
 
 
@@ -101,8 +104,15 @@ def list_libraries(name: str) -> dict[str, str]:
     modules = list_modules(name)
     imported = {other.partition(".")[0] for part in modules for other in _list_imports(part)}
     packages = imported - sys.stdlib_module_names - {part.partition(".")[0] for part in modules}
+    # A backend that is installed and not at work has no say.
+    packages -= set(BACKENDS) - {get_backend()}
     found = {library: number for name in packages for library, number in find_libraries(name)}
     return dict(sorted(found.items()))
+
+
+def get_backend() -> str:
+    """Name of the library that Keras works through; known without importing either."""
+    return os.environ.get("KERAS_BACKEND", BACKENDS[0])
 
 
 @cache

@@ -9,12 +9,15 @@ import keras
 import numpy as np
 import pytest
 
+from graft.backends import on_tensorflow, onnx_conversion
+from graft.backends.backend import Accelerator
+from graft.backends.onnx_conversion import convert_to_onnx
 from graft.errors import GraftError
 from graft.models import forward_passes, onnx_passes
 from graft.models.backbones import _find_applications, build_backbone
 from graft.models.forward_passes import Forward, choose_engine, measure_difference, open_forward
 from graft.models.kept_exports import KeptExports
-from graft.models.onnx_passes import convert_to_onnx, open_passes
+from graft.models.onnx_passes import open_passes
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
 # Of every module of keras.applications its smallest network; those that take long are slow tests.
@@ -86,7 +89,7 @@ def test_a_picture_has_the_same_outputs_whatever_is_passed_with_it(network) -> N
 def test_the_number_of_threads_changes_no_bit(network, monkeypatch) -> None:
     found = []
     for threads in (1, 3):
-        monkeypatch.setattr(onnx_passes, "_count_threads", lambda count=threads: count)
+        monkeypatch.setattr(onnx_passes, "count_workers", lambda count=threads: count)
         found.append(open_onnx(network).run(PICTURES).tobytes())
     assert found[0] == found[1]
 
@@ -116,9 +119,8 @@ def test_auto_leaves_rows_that_are_no_pictures_and_machines_with_a_gpu_to_keras(
     assert choose_engine(network, 10**9) == "keras"
     pictures = keras.Input((224, 224, 3), dtype="uint8")
     network = keras.Model(pictures, keras.layers.GlobalAveragePooling2D()(pictures))
-    monkeypatch.setattr(
-        forward_passes.tf.config, "list_physical_devices", lambda kind=None: ["a GPU"]
-    )
+    gpu = Accelerator("a GPU", is_quick_in_bfloat16=True)
+    monkeypatch.setattr(on_tensorflow, "list_accelerators", lambda: [gpu])
     assert choose_engine(network, 10**9) == "keras"
 
 
@@ -185,7 +187,7 @@ def test_a_network_is_converted_once_and_a_damaged_file_once_more(
         converted.append(given)
         return convert_to_onnx(given)
 
-    monkeypatch.setattr(forward_passes, "convert_to_onnx", convert)
+    monkeypatch.setattr(onnx_conversion, "convert_to_onnx", convert)
     folder = tmp_path / "exports"
     first = open_onnx(network, KeptExports(folder)).run(PICTURES)
     again = open_onnx(network, KeptExports(folder)).run(PICTURES)

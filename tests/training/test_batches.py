@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graft.backends.backend import Epochs
+from graft.backends.on_tensorflow import batch_in_order, shuffle_batches
 from graft.training import shuffling as row_pools
-from graft.training.shuffling import ArrayReader, RowPools, batch_in_order, shuffle_batches
+from graft.training.shuffling import ArrayReader, RowPools
 
 
 class Table:
@@ -62,9 +64,13 @@ def draw_passes(pools, count):
     return np.array([list_rows(piece) for piece in pieces])
 
 
+def shuffle(pools, batch_size=8, epochs=2, seed=0, first=0):
+    return shuffle_batches(pools, Epochs(batch_size, seed, epochs, first, epochs))
+
+
 def list_epochs(pools, epochs=2, batch_size=8, seed=0):
     """Row numbers of each epoch, in order."""
-    rows = list_rows(collect(shuffle_batches(pools, batch_size, epochs, seed)))
+    rows = list_rows(collect(shuffle(pools, batch_size, epochs, seed)))
     size = len(rows) // epochs
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
@@ -99,9 +105,7 @@ def test_every_epoch_has_every_row_once(pool_rows):
 
 @POOLS
 def test_labels_and_weights_stay_with_their_rows(pool_rows):
-    for features, labels, weights in collect(
-        shuffle_batches(make_pools(pool_rows=pool_rows), 8, 2, 0)
-    ):
+    for features, labels, weights in collect(shuffle(make_pools(pool_rows=pool_rows))):
         np.testing.assert_array_equal(labels, features[:, 0] % 3)
         np.testing.assert_array_equal(weights, features[:, 0] / 8)
 
@@ -131,12 +135,8 @@ def test_an_epoch_does_not_depend_on_how_many_follow(pool_rows):
 @POOLS
 @pytest.mark.parametrize("batch_size", [1, 8, 25, 50, 64])
 def test_only_the_last_batch_of_an_epoch_is_shorter(pool_rows, batch_size):
-    sizes = [
-        len(labels)
-        for _, labels, _ in collect(
-            shuffle_batches(make_pools(pool_rows=pool_rows), batch_size, 2, 0)
-        )
-    ]
+    batches = collect(shuffle(make_pools(pool_rows=pool_rows), batch_size))
+    sizes = [len(labels) for _, labels, _ in batches]
     whole, rest = divmod(50, batch_size)
     assert sizes == 2 * ([batch_size] * whole + [rest] * bool(rest))
 
@@ -248,8 +248,8 @@ def test_measuring_leaves_the_rows_as_they_are():
 @POOLS
 def test_a_training_that_goes_on_sees_the_epochs_it_would_have_seen(pool_rows):
     pools = make_pools(pool_rows=pool_rows)
-    whole = collect(shuffle_batches(pools, 8, epochs=3, seed=0))
-    rest = collect(shuffle_batches(pools, 8, epochs=3, seed=0, first_epoch=2))
+    whole = collect(shuffle(pools, epochs=3))
+    rest = collect(shuffle(pools, epochs=3, first=2))
     assert list_rows(rest) == list_rows(whole)[100:]
 
 

@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import keras
 import pytest
 import tensorflow as tf
 
+from graft.backends import on_tensorflow
 from graft.datasets import KerasModelDataset
 from graft.models.backbones import build_backbone
-from graft.training.devices import choose_strategy, tell_devices
+from graft.training.devices import tell_devices
 
 SOURCE = Path(__file__).parents[2] / "src"
 # One process can be given two logical processors only before TensorFlow starts, hence a script.
@@ -22,7 +24,7 @@ TWO_PROCESSORS = """
 import graft.training.tails as fine_tuning
 import numpy as np, tensorflow as tf
 from graft.models.backbones import build_backbone
-from graft.training.devices import choose_strategy
+from graft.backends import on_tensorflow
 from graft.models.freezing import cut_classifier
 from graft.models.heads import build_head
 from graft.training.devices import seed_everything
@@ -42,9 +44,11 @@ settings = TrainingParameters(
     seed=1,
 )
 
+copy_to_devices = on_tensorflow.copy_to_devices
+
 def train(devices, cached):
     seed_everything(0)
-    fine_tuning.choose_strategy = lambda: choose_strategy(devices) if devices else None
+    on_tensorflow.copy_to_devices = lambda model: copy_to_devices(model, devices)
     backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
     cut = cut_classifier(backbone, build_head(384, 2, 0.0, 0.0, seed=0), "block3")
     if cached:
@@ -86,7 +90,8 @@ def test_two_devices_end_with_the_weights_of_one() -> None:
 def test_on_one_processor_there_is_nothing_to_say(caplog) -> None:
     with caplog.at_level(logging.INFO):
         tell_devices()
-        assert choose_strategy() is None
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        assert on_tensorflow.copy_to_devices(model) is model
     assert caplog.text == ""
 
 
@@ -113,13 +118,13 @@ class Note(MetaPathFinder):
         if name == "tensorflow":
             print("growth", os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH"))
 
-sys.meta_path.insert(0, Note())
 import numpy as np, pandas as pd
 from graft.datasets import KerasModelDataset
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.pipelines.fine_tuning.nodes import store_boundary_activations
 
 assert "tensorflow" not in sys.modules
+sys.meta_path.insert(0, Note())
 backbone = KerasModelDataset(filepath=sys.argv[1]).load()
 
 import tensorflow as tf

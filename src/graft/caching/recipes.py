@@ -37,10 +37,12 @@ from kedro.pipeline import Node
 from pydantic import BaseModel
 
 from graft.fingerprints import (
+    BACKENDS,
     LIBRARY_FOLDERS,
     PACKAGE,
     find_file,
     find_libraries,
+    get_backend,
     hash_module,
     hash_parts,
     list_libraries,
@@ -48,8 +50,6 @@ from graft.fingerprints import (
 )
 
 Recipe = dict[str, dict[str, Any]]
-# A library that another one works through, though no module of the project may import it.
-_WORKS_THROUGH = {"keras": "tensorflow"}
 _SHORT = 16  # hexadecimal digits; enough to tell any two versions of one module apart
 
 
@@ -131,9 +131,11 @@ def _describe_module(name: str) -> tuple[dict[str, str], dict[str, str]]:
     for module in modules:
         code |= _hash_templates(module)
     versions = dict(list_libraries(name))
-    for library, other in _WORKS_THROUGH.items():
-        if library in versions:
-            versions |= find_libraries(other)
+    if "keras" in versions:
+        # Keras works through its backend, though no other module may import it.
+        for backend in BACKENDS:
+            versions.pop(backend, None)
+        versions |= find_libraries(get_backend())
     return code, versions
 
 

@@ -6,9 +6,7 @@ All take pictures (N, H, W, channels) uint8 with their preprocessing inside, and
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graft.errors import GraftError
-from graft.models.onnx_passes import convert_quietly, convert_to_onnx
 
 if TYPE_CHECKING:
     import keras
@@ -34,11 +31,19 @@ FLOATS = ("onnx", "saved_model", "litert")
 
 
 def refuse_missing_libraries(formats: list[str]) -> None:
-    """Refuse, before any work, a format whose libraries are not installed.
+    """Refuse, before any work, another backend and a format whose libraries are not installed.
 
     Raises:
         GraftError: Names the first one.
     """
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        raise GraftError(
+            "all formats are written with TensorFlow; the classifier is the same file, so export "
+            "it with `KERAS_BACKEND=tensorflow kedro run --pipelines=export`; got "
+            f"KERAS_BACKEND={keras.config.backend()}"
+        )
     wanted = ("tf2onnx", "onnxruntime") if "onnx" in formats else ()
     for library in wanted:
         if not find_spec(library):
@@ -62,6 +67,8 @@ def convert(network: keras.Model, format_: str, folder: Path, calibration: np.nd
         GraftError: If the network has operations that the format lacks.
     """
     import keras
+
+    from graft.backends.onnx_conversion import convert_quietly, convert_to_onnx
 
     place = folder / FILES[format_]
     # Keras exports what has been called.
@@ -140,56 +147,27 @@ def _convert_to_litert(
 ) -> bytes:
     import shutil
 
-    import tensorflow as tf
-    from tensorflow.lite.python.convert_phase import ConverterError
+    from graft.backends.tensorflow_formats import LackingOperationError, convert_to_litert
 
     source = folder / "source"
     network.export(source, format="tf_saved_model", verbose=False, input_signature=signature)
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(source))
-    if format_ == "litert_int8":
-
-        def list_inputs() -> Iterator[list[np.ndarray]]:
-            yield from ([picture[np.newaxis]] for picture in calibration)
-
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = list_inputs
     try:
-        content: bytes = converter.convert()
-    except ConverterError as error:
-        operation = re.search(r"tf\.(\w+)|fused\[\"(\w+)", str(error))
-        what = next(filter(None, operation.groups())) if operation else "what it did not name"
-        raise _refuse_network(format_, what) from error
+        content = convert_to_litert(source, calibration if format_ == "litert_int8" else None)
+    except LackingOperationError as error:
+        raise _refuse_network(format_, str(error)) from error
     shutil.rmtree(source)
     return content
 
 
 def open_format(format_: str, folder: Path) -> Run:
     """Open a network that was written by :func:`convert`; it takes any number of pictures."""
-    place = str(folder / FILES[format_])
+    place = folder / FILES[format_]
     if format_ == "onnx":
         import onnxruntime
 
         session = onnxruntime.InferenceSession(place, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         return lambda pictures: session.run(None, {name: pictures})
-    import tensorflow as tf
+    from graft.backends.tensorflow_formats import open_litert, open_saved_model
 
-    if format_ == "saved_model":
-        loaded = tf.saved_model.load(place)
-
-        def run_loaded(pictures: np.ndarray) -> list[np.ndarray]:
-            return [part.numpy() for part in tf.nest.flatten(loaded.serve(pictures))]
-
-        return run_loaded
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
-        interpreter = tf.lite.Interpreter(model_path=place)
-    runner = interpreter.get_signature_runner()
-    (argument,) = runner.get_input_details()
-    names = sorted(runner.get_output_details())
-
-    def run_lite(pictures: np.ndarray) -> list[np.ndarray]:
-        found = runner(**{argument: pictures})
-        return [np.array(found[name]) for name in names]
-
-    return run_lite
+    return open_saved_model(place) if format_ == "saved_model" else open_litert(place)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graft.export.formats import list_lacking, number_names
-from graft.models.onnx_passes import convert_function
 
 if TYPE_CHECKING:
     from graft.models.grad_cam import FeatureMap
@@ -19,7 +18,7 @@ _OPSET = 18
 
 
 def convert_heat_map(feature_map: FeatureMap, file: Path) -> list[str]:
-    """Write :func:`~graft.models.grad_cam.trace_heat` as ONNX.
+    """Write Grad-CAM, :mod:`graft.models.grad_cam`, as ONNX.
 
     It takes one picture (1, H, W, channels) uint8 and a class, int64 (1,), and gives heat
     (1, h, w), float32, 0 to 1. The number of pictures is fixed, for of shapes that are known the
@@ -33,20 +32,11 @@ def convert_heat_map(feature_map: FeatureMap, file: Path) -> list[str]:
         The operations that ONNX lacks, in which case nothing is written; else none.
     """
     import onnx
-    import tensorflow as tf
 
-    from graft.models.grad_cam import trace_heat
+    from graft.backends.onnx_conversion import convert_gradient
+    from graft.models.grad_cam import score_class, weigh_maps
 
-    network = feature_map.network
-    signature = [
-        tf.TensorSpec((1, *network.input_shape[1:]), network.inputs[0].dtype, name="pictures"),
-        tf.TensorSpec((1,), tf.int64, name="classes"),
-    ]
-    trace = tf.function(
-        lambda pictures, classes: trace_heat(network, pictures, classes),
-        input_signature=signature, autograph=False,
-    )  # fmt: skip
-    model = convert_function(trace, _OPSET, _GRADIENTS)
+    model = convert_gradient(feature_map.network, score_class, weigh_maps, _OPSET, _GRADIENTS)
     onnx.save(model, file)
     lacking = list_lacking(file)
     if lacking:

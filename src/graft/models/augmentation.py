@@ -7,14 +7,17 @@ once is the same whenever it is made again. All geometry is one resampling.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Protocol
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Protocol
 
 import keras
 import numpy as np
-import tensorflow as tf
+
+from graft.backends.backend import load_backend
 
 _BATCH = 64
 
@@ -47,35 +50,48 @@ class AugmentationSettings(Protocol):
     def fill_mode(self) -> str: ...
 
 
-class Augmentation(keras.layers.Layer):
-    """Resamples pictures by given maps, and spreads and moves their values.
+def change_pictures(pictures: Any, maps: Any, tones: Any, fill_mode: str) -> Any:
+    """Resample pictures by given maps, and spread and move their values.
 
     It is never part of a classifier: where it is used, it stands before one.
 
     Args:
+        pictures: (n, H, W, 3), uint8.
+        maps: (n, 8): from places in the result to places in the picture, see
+            ``keras.ops.image.affine_transform``.
+        tones: (n, 2): factor and summand of all values of a picture.
         fill_mode: As in :class:`AugmentationSettings`.
+
+    Returns:
+        Tensor like ``pictures``.
+    """
+    values = keras.ops.cast(pictures, "float32")
+    moved = keras.ops.image.affine_transform(
+        values, maps, interpolation="bilinear", fill_mode=fill_mode
+    )
+    factor, summand = tones[:, 0, None, None, None], tones[:, 1, None, None, None]
+    changed = keras.ops.clip(moved * factor + summand, 0.0, 255.0)
+    return keras.ops.cast(keras.ops.round(changed), "uint8")
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the views of pictures depend on beside their numbers and a seed.
+
+    Attributes:
+        keys: CRC-32 of the pixels of every picture, int64 (n,).
+        means: Mean value of every picture, float64 (n,).
     """
 
-    def __init__(self, fill_mode: str, **options: object) -> None:
-        super().__init__(trainable=False, dtype="float32", **options)
-        self.fill_mode = fill_mode
+    keys: np.ndarray
+    means: np.ndarray
 
-    def call(
-        self, pictures: keras.KerasTensor, maps: keras.KerasTensor, tones: keras.KerasTensor
-    ) -> keras.KerasTensor:
-        """Change pictures.
 
-        Args:
-            pictures: (n, H, W, 3), 0 to 255.
-            maps: (n, 8): from places in the result to places in the picture, see
-                ``keras.ops.image.affine_transform``.
-            tones: (n, 2): factor and summand of all values of a picture.
-        """
-        moved = keras.ops.image.affine_transform(
-            pictures, maps, interpolation="bilinear", fill_mode=self.fill_mode
-        )
-        factor, summand = tones[:, 0, None, None, None], tones[:, 1, None, None, None]
-        return keras.ops.clip(moved * factor + summand, 0.0, 255.0)
+def look_at(pictures: np.ndarray) -> Looks:
+    """Look at pictures (n, H, W, 3), uint8; see :class:`Looks`."""
+    keys = np.array([zlib.crc32(picture.tobytes()) for picture in pictures], np.int64)
+    means = pictures.sum(axis=(1, 2, 3), dtype=np.int64) / max(math.prod(pictures.shape[1:]), 1)
+    return Looks(keys, means)
 
 
 class PictureAugmenter:
@@ -84,6 +100,9 @@ class PictureAugmenter:
     Args:
         settings: How far they may be changed.
         image_size: Side of the pictures, in pixels.
+
+    Attributes:
+        change: :func:`change_pictures` with the settings' way to fill; None if nothing is changed.
     """
 
     def __init__(self, settings: AugmentationSettings, image_size: int) -> None:
@@ -91,7 +110,8 @@ class PictureAugmenter:
             raise TypeError(f"horizontal_flip is not decided yet; got {settings.horizontal_flip!r}")
         self._settings = settings
         self._size = image_size
-        self._change = _compile(settings.fill_mode, image_size)
+        self._compiled = _compile(settings.fill_mode, image_size)
+        self.change = _choose_change(settings.fill_mode) if is_active(settings) else None
 
     def make_views(self, pictures: np.ndarray, views: Sequence[int], seed: int) -> np.ndarray:
         """One view of every picture.
@@ -104,33 +124,48 @@ class PictureAugmenter:
         Returns:
             Array like ``pictures``.
         """
-        if not is_active(self._settings):
+        if self.change is None:
             return pictures
         result = np.empty_like(pictures)
         for start in range(0, len(pictures), _BATCH):
             rows = slice(start, start + _BATCH)
-            numbers = draw_uniform(pictures[rows], views[rows], seed)
-            maps = find_maps(self._settings, self._size, numbers)
-            tones = find_tones(self._settings, pictures[rows], numbers)
-            result[rows] = self._change(pictures[rows], maps, tones).numpy()
+            changes = self.find_changes(look_at(pictures[rows]), views[rows], seed)
+            result[rows] = self._compiled(pictures[rows], *changes)
         return result
+
+    def find_changes(
+        self, looks: Looks, views: Sequence[int], seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Maps and tones of views, as :func:`change_pictures` takes them.
+
+        Args:
+            looks: Of the pictures.
+            views: The number of the view wanted of every picture.
+            seed: Seed of all views.
+        """
+        numbers = draw_uniform(looks.keys, views, seed)
+        return (
+            find_maps(self._settings, self._size, numbers),
+            find_tones(self._settings, looks.means, numbers),
+        )
 
 
 @cache
-def _compile(fill_mode: str, image_size: int) -> Callable[..., tf.Tensor]:
+def _choose_change(fill_mode: str) -> Callable[..., Any]:
+    """One object for each way to fill, by which what is compiled with it is found again."""
+    return partial(change_pictures, fill_mode=fill_mode)
+
+
+@cache
+def _compile(fill_mode: str, image_size: int) -> Callable[..., np.ndarray]:
     """The changes of a batch of any length as one graph, made once a process."""
-    layer = Augmentation(fill_mode)
-    signature = [
-        tf.TensorSpec((None, image_size, image_size, 3), tf.uint8),
-        tf.TensorSpec((None, 8), tf.float32),
-        tf.TensorSpec((None, 2), tf.float32),
-    ]
-    return tf.function(
-        lambda pictures, maps, tones: tf.cast(
-            tf.round(layer(tf.cast(pictures, tf.float32), maps, tones)), tf.uint8
-        ),
-        input_signature=signature,
-        autograph=False,
+    return load_backend().compile_function(
+        _choose_change(fill_mode),
+        [
+            ((None, image_size, image_size, 3), "uint8"),
+            ((None, 8), "float32"),
+            ((None, 2), "float32"),
+        ],
     )
 
 
@@ -142,13 +177,12 @@ def is_active(settings: AugmentationSettings) -> bool:
     )
 
 
-def draw_uniform(pictures: np.ndarray, views: Sequence[int], seed: int) -> np.ndarray:
-    """Eight numbers in [-1, 1) for every view, (n, 8): of its pixels, number and seed alone."""
-    keys = [zlib.crc32(picture.tobytes()) for picture in pictures]
+def draw_uniform(keys: np.ndarray, views: Sequence[int], seed: int) -> np.ndarray:
+    """Eight numbers in [-1, 1) for every view, (n, 8): of its key, number and the seed alone."""
     return np.array(
         [
             np.random.default_rng([seed, key, view]).uniform(-1, 1, 8)
-            for key, view in zip(keys, views, strict=True)
+            for key, view in zip(keys.tolist(), views, strict=True)
         ]
     ).reshape(-1, 8)
 
@@ -180,10 +214,15 @@ def find_maps(settings: AugmentationSettings, size: int, numbers: np.ndarray) ->
 
 
 def find_tones(
-    settings: AugmentationSettings, pictures: np.ndarray, numbers: np.ndarray
+    settings: AugmentationSettings, means: np.ndarray, numbers: np.ndarray
 ) -> np.ndarray:
-    """Factor and summand of the values of every picture, float32 (n, 2)."""
-    means = pictures.sum(axis=(1, 2, 3), dtype=np.int64) / pictures[0].size
+    """Factor and summand of the values of every picture, float32 (n, 2).
+
+    Args:
+        settings: How far pictures may be changed.
+        means: Mean value of every picture (n,).
+        numbers: In [-1, 1), (n, 8).
+    """
     factor = 1 + settings.contrast * numbers[:, 6]
     summand = means * (1 - factor) + 255 * settings.brightness * numbers[:, 7]
     return np.stack([factor, summand], axis=1).astype(np.float32)

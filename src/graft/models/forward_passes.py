@@ -15,19 +15,13 @@ from functools import partial
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from graft.backends.backend import load_backend
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.models import inference
 from graft.models.kept_exports import KeptExports
-from graft.models.onnx_passes import (
-    Run,
-    convert_quietly,
-    convert_to_onnx,
-    find_missing_library,
-    open_passes,
-)
+from graft.models.onnx_passes import Run, find_missing_library, open_passes
 from graft.progress import tell
 
 # Converting takes about 20 ms a layer and 0.4 s a million weights; a picture of 224 × 224 pixels
@@ -79,9 +73,17 @@ def open_forward(
         exports: Where converted networks are kept; None keeps none.
 
     Raises:
-        GraftError: If ONNX Runtime was asked for by name and is not installed.
+        GraftError: If ONNX Runtime was asked for by name and is not installed, or if the backend
+            is not TensorFlow, which converts networks for it.
     """
     missing = find_missing_library()
+    is_convertible = missing is None and keras.config.backend() == "tensorflow"
+    if engine == "onnx" and keras.config.backend() != "tensorflow":
+        raise GraftError(
+            "forward.engine onnx converts networks with TensorFlow; set the variable KERAS_BACKEND "
+            "to tensorflow, or forward.engine to auto or keras; got "
+            f"KERAS_BACKEND={keras.config.backend()}"
+        )
     if engine == "onnx" and missing:
         raise GraftError(
             "forward.engine onnx needs tf2onnx and ONNX Runtime; install them with `pip install -c "
@@ -89,7 +91,7 @@ def open_forward(
             f"'{missing}'"
         )
     if engine == "auto":
-        engine = choose_engine(network, len(rows)) if missing is None else "keras"
+        engine = choose_engine(network, len(rows)) if is_convertible else "keras"
     if engine == "onnx" and len(rows):
         chosen = np.linspace(0, len(rows) - 1, min(_CHECKED, len(rows))).astype(np.int64)
         try:
@@ -111,7 +113,7 @@ def choose_engine(network: keras.Model, count: int) -> str:
         count: Number of pictures.
     """
     shape = network.input_shape[1:]
-    if len(shape) != 3 or None in shape or tf.config.list_physical_devices("GPU"):
+    if len(shape) != 3 or None in shape or load_backend().list_accelerators():
         return "keras"
     worth = _WORTH_PICTURES + _MORE_A_MILLION_WEIGHTS * network.count_params() / 10**6
     return "onnx" if count * math.prod(shape[:2]) >= worth * _WORTH_SIDE**2 else "keras"
@@ -128,6 +130,8 @@ def _open_onnx(
     Raises:
         _RefusedError: If it cannot be converted or loaded, or gives something else than Keras.
     """
+    from graft.backends.onnx_conversion import convert_to_onnx
+
     name = hash_parts(fingerprint_code(convert_to_onnx), *inference.describe_network(network))
     started = time.perf_counter()
     make = partial(convert_to_onnx, network)
@@ -160,6 +164,8 @@ def _open_onnx(
 
 def measure_difference(network: keras.Model, passes: Run, pictures: np.ndarray) -> float:
     """Largest difference of an output from Keras', as a share of the largest output."""
+    from graft.backends.onnx_conversion import convert_quietly
+
     with convert_quietly():  # Keras counts how often a grouped convolution is traced
         expected = np.asarray(network(pictures, training=False))
     largest = float(np.abs(expected).max(initial=np.finfo(np.float32).tiny))

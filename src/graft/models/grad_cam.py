@@ -12,8 +12,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from graft.backends.backend import load_backend
 from graft.models.blocks import list_calls
 
 
@@ -107,39 +107,50 @@ def _is_map(shape: tuple[int | None, ...]) -> bool:
 _SMALLEST = 1e-37
 
 
-def trace_heat(network: keras.Model, pictures: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    """Grad-CAM as operations of a graph.
+def score_class(probabilities: Any, classes: Any) -> Any:
+    """How much a network speaks for a class.
 
-    The channels of the map are summed, each weighted by the mean gradient of the class' score
-    by that channel, and what is left below 0 speaks against the class and is cut. The score is
-    the one before the softmax, which is the logarithm of the probability up to a number that
-    all classes share; so the mean of all classes is taken off. A saturated probability does no
-    harm to it, nor does a head with one output for two classes.
+    The score is the one before the softmax, which is the logarithm of the probability up to a
+    number that all classes share; so the mean of all classes is taken off. A saturated
+    probability does no harm to it, nor does a head with one output for two classes.
 
     Args:
-        network: As of :class:`FeatureMap`.
-        pictures: (n, H, W, channels), uint8.
-        classes: For which class, int64 (n,).
+        probabilities: (n, C).
+        classes: For which class, int (n,).
+
+    Returns:
+        Scores (n,).
+    """
+    ops = keras.ops
+    scores = ops.log(ops.maximum(ops.cast(probabilities, "float32"), _SMALLEST))
+    scores -= ops.mean(scores, axis=1, keepdims=True)
+    # Not picked by their number: the gradient of that is none of ONNX's operations.
+    return ops.sum(scores * ops.one_hot(classes, scores.shape[1]), axis=1)
+
+
+def weigh_maps(maps: Any, gradients: Any) -> Any:
+    """Grad-CAM of the gradient of a class' score by a feature map.
+
+    The channels of the map are summed, each weighted by its mean gradient, and what is left below
+    0 speaks against the class and is cut.
+
+    Args:
+        maps: (n, h, w, D).
+        gradients: Of the same shape.
 
     Returns:
         Heat (n, h, w), float32, 0 to 1; see :func:`compile_heat_maps`.
     """
-    maps, probabilities = network(pictures, training=False)
-    scores = tf.math.log(tf.maximum(tf.cast(probabilities, tf.float32), _SMALLEST))
-    scores -= tf.reduce_mean(scores, axis=1, keepdims=True)
-    # Not picked by their number: the gradient of that is none of ONNX's operations.
-    asked = tf.reduce_sum(scores * tf.one_hot(classes, scores.shape[1]), axis=1)
-    # Pictures do not mix: the gradient of the sum holds that of every picture.
-    (gradients,) = tf.gradients(asked, [maps])
-    weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
-    heat = tf.nn.relu(tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=3))
-    return tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True))
+    ops = keras.ops
+    weights = ops.mean(gradients, axis=(1, 2), keepdims=True)
+    heat = ops.relu(ops.sum(ops.cast(weights * maps, "float32"), axis=3))
+    return ops.divide_no_nan(heat, ops.max(heat, axis=(1, 2), keepdims=True))
 
 
 def compile_heat_maps(
     feature_map: FeatureMap, batch_size: int
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Compile Grad-CAM, :func:`trace_heat`, for batches of one shape.
+    """Compile Grad-CAM for batches of one shape.
 
     Args:
         feature_map: As of :func:`~graft.models.grad_cam.find_last_map`.
@@ -150,16 +161,11 @@ def compile_heat_maps(
         ``batch_size``, to heat (n, h, w), float32, 0 to 1. The hottest place of a picture has
         1; all is 0 where nothing speaks for the class.
     """
-    tf.config.experimental.enable_op_determinism()
     network = feature_map.network
-    signature = [
-        tf.TensorSpec((batch_size, *network.input_shape[1:]), network.inputs[0].dtype),
-        tf.TensorSpec((batch_size,), tf.int64),
-    ]
-
-    @tf.function(input_signature=signature, autograph=False)
-    def measure(pictures: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-        return trace_heat(network, pictures, classes)
+    pixels = ((batch_size, *network.input_shape[1:]), network.inputs[0].dtype)
+    measure = load_backend().compile_gradient(
+        network, score_class, weigh_maps, [pixels, ((batch_size,), "int64")]
+    )
 
     def run(pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
         count = len(pictures)
@@ -167,7 +173,7 @@ def compile_heat_maps(
         filled[:count] = pictures
         asked = np.zeros(batch_size, np.int64)
         asked[:count] = classes
-        return measure(tf.convert_to_tensor(filled), tf.convert_to_tensor(asked)).numpy()[:count]
+        return measure(filled, asked)[:count]
 
     return run
 

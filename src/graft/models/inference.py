@@ -9,8 +9,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from graft.backends.backend import load_backend
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.progress import track
@@ -32,19 +32,14 @@ def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray
         ``GraftError`` if the rows are not of the shape that the model takes, as ``--force`` on
         what was made for another size of pictures would have it.
     """
-    # A later run may load the model that an earlier one built, and seed nothing.
-    tf.config.experimental.enable_op_determinism()
-    signature = tf.TensorSpec((batch_size, *model.input_shape[1:]), model.inputs[0].dtype)
-    forward = tf.function(
-        lambda batch: model(batch, training=False), input_signature=[signature], autograph=False
-    )
+    forward = load_backend().compile_forward(model, batch_size)
 
     def run(batch: np.ndarray) -> np.ndarray:
         refuse_other_shape(model, batch)
         missing = batch_size - len(batch)
         if missing:
             batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)])
-        return forward(tf.convert_to_tensor(batch)).numpy()[: batch_size - missing]
+        return forward(batch)[: batch_size - missing]
 
     return run
 
@@ -56,7 +51,9 @@ def refuse_other_shape(model: keras.Model, rows: np.ndarray) -> None:
         GraftError: If they are of another shape.
     """
     wanted = tuple(model.input_shape[1:])
-    if not tf.TensorShape(wanted).is_compatible_with(rows.shape[1:]):
+    sides = zip(wanted, rows.shape[1:], strict=False)
+    fits = len(wanted) == rows.ndim - 1 and all(side in (None, given) for side, given in sides)
+    if not fits:
         raise GraftError(
             f"'{model.name}' takes rows of shape {wanted}, and these were made for another network "
             "or size of pictures; make them again with `kedro run`, without --force; "
@@ -97,8 +94,8 @@ def identify_forward(model: keras.Model, batch_size: int) -> str:
     """Digest of all that the outputs of :func:`compile_forward` are made of, but the inputs.
 
     Weights and layers of the model, the size of a batch, the code, the versions of the
-    libraries, the devices, and what the processor can do, for TensorFlow's kernels are chosen by
-    it: where the digest is the same, so are the bits.
+    libraries, the backend and its devices, and what the processor can do, for its kernels are
+    chosen by it: where the digest is the same, so are the bits.
 
     Args:
         model: As given to :func:`compile_forward`.
@@ -107,9 +104,9 @@ def identify_forward(model: keras.Model, batch_size: int) -> str:
     Returns:
         SHA-256 in hexadecimal.
     """
-    devices = sorted(device.device_type for device in tf.config.list_physical_devices())
     return hash_parts(
-        fingerprint_code(compile_forward), batch_size, str(devices), describe_processor(),
+        fingerprint_code(compile_forward), batch_size, keras.config.backend(),
+        load_backend().describe_devices(), describe_processor(),
         os.environ.get("TF_ENABLE_ONEDNN_OPTS"), *describe_network(model),
     )  # fmt: skip
 

@@ -17,8 +17,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
+from graft.backends.backend import load_backend
 from graft.errors import GraftError
 from graft.parameters.training import HeadTrainingParameters
 from graft.search.spaces import Values
@@ -221,13 +222,19 @@ class _Compiled:
         ]
         self._optimizer = make_optimizer(_Bag(self._variables), parameters, 1e-3)
         self._first_state = [np.array(one) for one in self._optimizer.variables]
-        self._vectors, self._labels = tf.constant(data.vectors), tf.constant(data.labels, tf.int32)
-        self._dev = tf.constant(data.dev_vectors)[tf.newaxis]
-        self._dev_labels = tf.constant(data.dev_labels, tf.int32)
-        self._numbers: dict[str, tf.Tensor] = {}
+        self._rows = (
+            ops.convert_to_tensor(data.vectors),
+            ops.convert_to_tensor(data.labels, "int32"),
+            ops.convert_to_tensor(data.dev_vectors)[np.newaxis],
+            ops.convert_to_tensor(data.dev_labels, "int32"),
+        )
+        self._numbers: list[Any] = []
+        self._dropped = 0
         # Without dropout no noise is drawn.
         self._dropped_width, self._silence = inputs, np.zeros((0, 0, 0), np.uint8)
-        self._epoch = tf.function(self._trace_epoch, autograph=True, jit_compile=True)
+        self._epoch = load_backend().compile_steps(
+            self._measure_step, self._measure_dev, self._optimizer, self._variables
+        )
 
     def start(self, parameters: HeadTrainingParameters) -> None:
         """Set everything back to what a freshly built head has."""
@@ -240,12 +247,13 @@ class _Compiled:
         for variable, value in zip(self._optimizer.variables, self._first_state, strict=True):
             variable.assign(value)
         self._optimizer.learning_rate = parameters.learning_rate
-        self._numbers = {
-            "penalty": tf.constant(parameters.weight_decay, tf.float32),
-            "smoothing": tf.constant(parameters.label_smoothing, tf.float32),
-            # Of 256 equally likely numbers those below are dropped.
-            "dropped": tf.constant(round(256 * parameters.dropout), tf.int32),
-        }
+        # Of 256 equally likely numbers those below are dropped.
+        self._dropped = round(256 * parameters.dropout)
+        self._numbers = [
+            ops.convert_to_tensor(parameters.weight_decay, "float32"),
+            ops.convert_to_tensor(parameters.label_smoothing, "float32"),
+            ops.convert_to_tensor(self._dropped, "int32"),
+        ]
 
     def read(self) -> list[np.ndarray]:
         """Copies of all weights."""
@@ -257,62 +265,71 @@ class _Compiled:
         if self._silence.shape != shape:
             self._silence = np.zeros(shape, np.uint8)
         noise = self._silence
-        if self._numbers["dropped"] > 0:
+        if self._dropped > 0:
             # A byte a number, and one for the heads of all folds: each sees what dropout draws.
             # NumPy, for what XLA draws on a CPU takes longer than the rest of the step.
             drawn = np.random.default_rng([seed, epoch, 1]).bytes(math.prod(shape))
             noise = np.frombuffer(drawn, np.uint8).reshape(shape)
-        with tf.device("CPU"):
-            arrays = [tf.constant(array) for array in (order, scales, noise)]
-            return self._epoch(*arrays, **self._numbers).numpy()
+        return self._epoch((order, scales, noise), (*self._rows, *self._numbers))
 
-    def _trace_epoch(
+    def _measure_step(
         self,
-        order: tf.Tensor,
-        scales: tf.Tensor,
-        noise: tf.Tensor,
-        penalty: tf.Tensor,
-        smoothing: tf.Tensor,
-        dropped: tf.Tensor,
-    ) -> tf.Tensor:
-        variables = [variable.value for variable in self._variables]
-        for step in tf.range(tf.shape(order)[0]):
-            rows = order[step]
-            inputs = tf.gather(self._vectors, rows)
-            with tf.GradientTape() as tape:
-                logits = self._apply(inputs, _choose_kept(noise[step], dropped))
-                losses = self._measure(logits, tf.gather(self._labels, rows), smoothing)
-                total = tf.reduce_sum(losses * scales[step])
-                total += penalty * tf.reduce_sum(self._sum_squares())
-            gradients = tape.gradient(total, variables)
-            self._optimizer.apply(gradients, self._variables)
-        logits = self._apply(self._dev, 1.0)
-        targets = tf.broadcast_to(self._dev_labels, tf.shape(logits)[:2])
-        losses = tf.reduce_mean(self._measure(logits, targets, smoothing), axis=1)
-        return losses + penalty * self._sum_squares()
+        values: Sequence[Any],
+        rows: Any,
+        scales: Any,
+        noise: Any,
+        vectors: Any,
+        labels: Any,
+        _dev: Any,
+        _dev_labels: Any,
+        penalty: Any,
+        smoothing: Any,
+        dropped: Any,
+    ) -> Any:
+        """Loss of a step, of all heads together."""
+        inputs = ops.take(vectors, rows, axis=0)
+        logits = self._apply(values, inputs, _choose_kept(noise, dropped))
+        losses = self._measure(logits, ops.take(labels, rows, axis=0), smoothing)
+        return ops.sum(losses * scales) + penalty * ops.sum(_sum_squares(values))
 
-    def _apply(self, inputs: tf.Tensor, kept: tf.Tensor | float) -> tf.Tensor:
+    def _measure_dev(
+        self,
+        values: Sequence[Any],
+        _vectors: Any,
+        _labels: Any,
+        dev: Any,
+        dev_labels: Any,
+        penalty: Any,
+        smoothing: Any,
+        _dropped: Any,
+    ) -> Any:
+        """Loss of every head on dev, penalty included (K,)."""
+        logits = self._apply(values, dev, 1.0)
+        targets = ops.broadcast_to(dev_labels, ops.shape(logits)[:2])
+        losses = ops.mean(self._measure(logits, targets, smoothing), axis=1)
+        return losses + penalty * _sum_squares(values)
+
+    def _apply(self, values: Sequence[Any], inputs: Any, kept: Any) -> Any:
         if self._hidden:
-            kernel, bias = self._variables[0].value, self._variables[1].value
-            inputs = tf.nn.relu(tf.matmul(inputs, kernel) + bias[:, tf.newaxis])
-        kernel, bias = self._variables[-2].value, self._variables[-1].value
-        return tf.matmul(inputs * kept, kernel) + bias[:, tf.newaxis]
+            inputs = ops.relu(ops.matmul(inputs, values[0]) + values[1][:, np.newaxis])
+        return ops.matmul(inputs * kept, values[-2]) + values[-1][:, np.newaxis]
 
-    def _measure(self, logits: tf.Tensor, labels: tf.Tensor, smoothing: tf.Tensor) -> tf.Tensor:
+    def _measure(self, logits: Any, labels: Any, smoothing: Any) -> Any:
         count = self._data.class_count
-        targets = tf.one_hot(labels, count) * (1.0 - smoothing) + smoothing / count
-        return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
-
-    def _sum_squares(self) -> tf.Tensor:
-        """Of the kernels of every head (K,)."""
-        kernels = [variable.value for variable in self._variables[::2]]
-        return tf.add_n([tf.reduce_sum(kernel**2, axis=[1, 2]) for kernel in kernels])
+        targets = ops.one_hot(labels, count) * (1.0 - smoothing) + smoothing / count
+        return ops.categorical_crossentropy(targets, logits, from_logits=True)
 
 
-def _choose_kept(noise: tf.Tensor, dropped: tf.Tensor) -> tf.Tensor:
+def _sum_squares(values: Sequence[Any]) -> Any:
+    """Of the kernels of every head (K,)."""
+    sums = [ops.sum(ops.square(kernel), axis=(1, 2)) for kernel in values[::2]]
+    return sum(sums[1:], sums[0])
+
+
+def _choose_kept(noise: Any, dropped: Any) -> Any:
     """What dropout multiplies by: 0, or a little more than 1 so that the mean stays."""
-    kept = tf.cast(tf.cast(noise, tf.int32) >= dropped, tf.float32)
-    return kept * (256.0 / (256.0 - tf.cast(dropped, tf.float32)))
+    kept = ops.cast(ops.cast(noise, "int32") >= dropped, "float32")
+    return kept * (256.0 / (256.0 - ops.cast(dropped, "float32")))
 
 
 class _Bag:

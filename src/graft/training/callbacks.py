@@ -14,7 +14,6 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from graft.dotted_paths import load_by_path
 from graft.errors import GraftError
@@ -74,6 +73,8 @@ def write_mistakes(folder: Path, pictures: np.ndarray, mistakes: pd.DataFrame) -
         pictures: uint8 (n, H, W, 3), a picture a row of ``mistakes``.
         mistakes: ``image_id``, ``label``, ``predicted`` and ``probability`` (of the latter).
     """
+    import tensorflow as tf  # TensorBoard's writer, whatever the backend
+
     shutil.rmtree(folder, ignore_errors=True)
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default(step=0):

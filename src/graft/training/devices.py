@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
-import tensorflow as tf
 
+from graft.backends.backend import load_backend
 from graft.errors import GraftError
 from graft.models.fusing import fuse_frozen_norms
 
 logger = logging.getLogger(__name__)
-
-tf.get_logger().setLevel("ERROR")
 
 
 def seed_everything(seed: int) -> None:
@@ -24,46 +22,15 @@ def seed_everything(seed: int) -> None:
     operations whose result depends on the order of threads are replaced by ordered ones.
     """
     keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    backend = load_backend()
+    backend.seed(seed)
+    backend.make_deterministic()
 
 
 def tell_devices() -> None:
-    """Say which GPUs there are.
-
-    Nothing is set here: TensorFlow has taken them with the first network that was loaded. That
-    it takes their memory as it is needed is said where the package is first imported.
-    """
-    for gpu in tf.config.list_physical_devices("GPU"):
-        details = tf.config.experimental.get_device_details(gpu)
-        logger.info("Device       %s", details.get("device_name", gpu.name))
-
-
-def choose_strategy(devices: list[str] | None = None) -> tf.distribute.Strategy | None:
-    """A strategy that trains on all GPUs of this host; None if there are fewer than two.
-
-    Args:
-        devices: Names of logical devices to use in place of the GPUs.
-    """
-    names = devices or [device.name for device in tf.config.list_logical_devices("GPU")]
-    if len(names) < 2:
-        return None
-    logger.info("Devices      %d, a share of every batch on each", len(names))
-    return tf.distribute.MirroredStrategy(names)
-
-
-def copy_to_devices(model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model:
-    """A copy of a model with the same weights on all devices of a strategy.
-
-    Its trained weights come back with ``model.set_weights(copy.get_weights())``.
-    """
-    with strategy.scope():
-        copy = keras.models.clone_model(model)
-        copy.set_weights(model.get_weights())
-    for mine, other in zip(copy._flatten_layers(), model._flatten_layers(), strict=True):
-        if not isinstance(mine, keras.Model):
-            mine.trainable = other.trainable
-    return copy
+    """Say which GPUs there are."""
+    for gpu in load_backend().list_accelerators():
+        logger.info("Device       %s", gpu.name)
 
 
 @contextmanager
@@ -83,11 +50,11 @@ def open_for_training(model: keras.Model, precision: str, stage: str) -> Iterato
     Raises:
         GraftError: If bfloat16 is asked for where it only makes things slower.
     """
-    with model.distribute_strategy.scope():
+    backend = load_backend()
+    with backend.open_scope(model):
         if choose_precision(precision, stage) == "float32":
             plain = keras.Model(model.inputs, model.outputs, name=model.name)
-            is_alone = plain.distribute_strategy.num_replicas_in_sync == 1
-            yield fuse_frozen_norms(plain) if is_alone else plain
+            yield fuse_frozen_norms(plain) if backend.count_replicas(plain) == 1 else plain
             return
         clone = clone_mixed(model)
     yield clone
@@ -98,14 +65,12 @@ def choose_precision(precision: str, stage: str) -> str:
     """``"float32"`` or ``"mixed_bfloat16"``, whichever was meant; see `open_for_training`."""
     if precision == "float32":
         return precision
-    gpus = tf.config.list_physical_devices("GPU")
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-    # NVIDIA computes bfloat16 in hardware since compute capability 8.0.
-    is_fast = bool(gpus) and all(d.get("compute_capability", (0,)) >= (8,) for d in details)
+    gpus = load_backend().list_accelerators()
+    is_fast = bool(gpus) and all(gpu.is_quick_in_bfloat16 for gpu in gpus)
     if precision == "auto":
         return "mixed_bfloat16" if is_fast else "float32"
     if not is_fast:
-        device = ", ".join(d.get("device_name", "GPU") for d in details) or "CPU"
+        device = ", ".join(gpu.name for gpu in gpus) or "CPU"
         raise GraftError(
             f"{stage}.precision: this device ({device}) computes bfloat16 more slowly than "
             "float32; take float32, or auto to choose by the device; got 'mixed_bfloat16'"

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from graft.backends.backend import Epochs, load_backend
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code
 from graft.parameters.training import TrainingParameters
@@ -26,7 +27,7 @@ from graft.training.optimizers import (
     make_schedule_callbacks,
     penalise_kernels,
 )
-from graft.training.shuffling import BatchSource, batch_in_order, count_shares, shuffle_batches
+from graft.training.shuffling import BatchSource, count_shares
 from graft.training.state import fingerprint_training, restore_variables
 from graft.training.watching import LossGuard, MostAccurate, Recorder
 
@@ -131,7 +132,7 @@ def _compile(
         if takes_shares
         else keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     )
-    with trained.distribute_strategy.scope():
+    with load_backend().open_scope(trained):
         trained.compile(
             optimizer=make_optimizer(trained, settings, rate, rate_factors),
             loss=make_loss(
@@ -166,23 +167,13 @@ def _run(
     last = first if snapshot and snapshot.facts["stopped"] else max(first, last)
     if snapshot and is_told:
         logger.info("Backup       goes on after epoch %d of at most %d", first, settings.epochs)
-    batches = shuffle_batches(
-        train, settings.batch_size, settings.epochs, settings.seed, min(first, settings.epochs - 1)
-    )
-    dev_rows = _count_dev_rows(dev, settings.batch_size)
+    epochs = Epochs(
+        settings.batch_size, settings.seed, settings.epochs, first, last,
+        _count_dev_rows(dev, settings.batch_size),
+    )  # fmt: skip
     penalised = penalise_kernels(trained, settings)
     try:
-        trained.fit(
-            batches,
-            validation_data=batch_in_order(dev, dev_rows, settings.epochs),
-            validation_steps=math.ceil(dev.row_count / dev_rows),
-            epochs=last,
-            initial_epoch=first,
-            steps_per_epoch=math.ceil(train.row_count / settings.batch_size),
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
-        )
+        load_backend().run_epochs(trained, train, dev, epochs, callbacks)
     except BaseException:
         # The cause is told; that the last good state could not be kept as well is not.
         with suppress(GraftError):

@@ -8,8 +8,8 @@ from typing import Protocol
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
+from graft.backends.backend import load_backend
 from graft.models.heads import build_head
 from graft.models.inference import compile_forward
 from graft.parameters.training import HeadTrainingParameters
@@ -113,12 +113,8 @@ class RepeatedTraining:
             seed: Seed of the start and of the order.
         """
         self._start_anew(seed)
-        batches = (
-            tf.data.Dataset.from_tensor_slices((inputs, labels))
-            .shuffle(len(labels), seed=seed, reshuffle_each_iteration=True)
-            .repeat()
-            .batch(min(batch_size, len(labels)))
-        )
+        size = min(batch_size, len(labels))
+        batches = load_backend().repeat_batches(inputs, labels, size, seed)
         self._model.fit(batches, steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0)
 
     def classify(self, inputs: np.ndarray) -> np.ndarray:

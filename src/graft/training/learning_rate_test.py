@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
+from graft.backends.backend import Epochs, load_backend
 from graft.errors import GraftError
 from graft.parameters.training import TrainingParameters
 from graft.training.devices import open_for_training
 from graft.training.losses import make_loss
 from graft.training.optimizers import make_optimizer, penalise_kernels
-from graft.training.shuffling import BatchSource, shuffle_batches
+from graft.training.shuffling import BatchSource
 from graft.training.state import capture_variables, restore_variables
 
 _WIDTH = 0.03  # of the smoothing, as a share of the steps
@@ -128,18 +129,14 @@ def _pass_once(
     ramp: _Ramp,
     rate_factors: Mapping[str, float],
 ) -> None:
-    with trained.distribute_strategy.scope():
+    backend = load_backend()
+    with backend.open_scope(trained):
         trained.compile(
             optimizer=make_optimizer(trained, settings, ramp.lowest, rate_factors),
             loss=make_loss(settings.loss, trained.output_shape[-1], settings.label_smoothing),
         )
-    trained.fit(
-        shuffle_batches(train, settings.batch_size, 1, settings.seed),
-        steps_per_epoch=math.ceil(train.row_count / settings.batch_size),
-        callbacks=[ramp],
-        shuffle=False,
-        verbose=0,
-    )
+    epochs = Epochs(settings.batch_size, settings.seed, planned=1, first=0, last=1)
+    backend.run_epochs(trained, train, None, epochs, [ramp])
 
 
 class _Ramp(keras.callbacks.Callback):

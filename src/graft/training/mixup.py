@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from graft.backends.backend import Rows
 from graft.fingerprints import fingerprint_code, hash_parts
-from graft.training.shuffling import BatchSource, Rows
+from graft.training.shuffling import BatchSource
 
 
 class MixedRows:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graft.backends.backend import Rows
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.models.augmentation import PictureAugmenter, is_active
 from graft.parameters.fine_tuning import FineTuningParameters
-from graft.training.shuffling import BatchSource, Read, Rows
+from graft.training.shuffling import BatchSource, Read
 from graft.training.views import FreshViews, ViewPools
 
 

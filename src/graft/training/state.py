@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from graft.backends.backend import load_backend
 from graft.fingerprints import fingerprint_module
 from graft.parameters.training import TrainingParameters
 from graft.training.shuffling import BatchSource
@@ -95,7 +96,7 @@ def fingerprint_training(
         sorted(rate_factors),
         [_describe_layer(layer) for layer in model.layers],
         [(list(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables],
-        model.distribute_strategy.num_replicas_in_sync,
+        load_backend().count_replicas(model),
         [_describe_own_code(path) for path in settings.list_code()],
     ]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())

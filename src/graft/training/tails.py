@@ -10,11 +10,11 @@ import pandas as pd
 
 from graft.analysis.choosing import rank
 from graft.analysis.predictions import measure_losses
+from graft.backends.backend import load_backend
 from graft.models.freezing import CutClassifier, join_for_training
 from graft.models.inference import compile_forward
 from graft.parameters.training import TrainingParameters
 from graft.training.backup import TrainingBackup
-from graft.training.devices import choose_strategy, copy_to_devices
 from graft.training.fitting import fit
 from graft.training.optimizers import decay_by_block
 from graft.training.shuffling import BatchSource
@@ -106,8 +106,7 @@ def train_tail(
     """
     model = find_trained(cut, train)
     seed_random_layers(cut.tail, settings.seed)
-    strategy = choose_strategy()
-    trained = copy_to_devices(model, strategy) if strategy else model
+    trained = load_backend().copy_to_devices(model)
     history = fit(
         trained,
         train,
@@ -118,7 +117,7 @@ def train_tail(
         rate_factors=find_factors(cut, model, layer_decay),
         until=until,
     )
-    if strategy:
+    if trained is not model:
         model.set_weights(trained.get_weights())
     return history
 

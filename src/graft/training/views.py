@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from typing import Protocol
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import astuple
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
+from graft.backends.backend import Layout, Rows
 from graft.fingerprints import fingerprint_code, hash_parts
-from graft.models.augmentation import PictureAugmenter
+from graft.models.augmentation import Looks, PictureAugmenter, look_at
 from graft.parameters.training import TrainingParameters
 from graft.training.losses import read_sample_weights, weigh_pictures
-from graft.training.shuffling import ArrayReader, Read, RowPools, Rows
+from graft.training.shuffling import ArrayReader, Read, RowPools
 
 _POOL_PICTURES = 256
+
+
+# From places in a pass to the rows of the held inputs, and the arguments of what changes them.
+LayOut = Callable[[np.ndarray], tuple[np.ndarray, tuple[np.ndarray, ...]]]
 
 
 class ViewReader(Protocol):
@@ -24,10 +32,20 @@ class ViewReader(Protocol):
     Attributes:
         input_shape: Shape of one view.
         input_dtype: Name of its dtype.
+        stored_count: Rows of :meth:`hold_inputs`.
+        change: What makes views of those rows, as of :class:`~graft.backends.backend.Layout`.
     """
 
     input_shape: tuple[int, ...]
     input_dtype: str
+    stored_count: int
+    change: Callable[..., Any] | None
+
+    def hold_inputs(self) -> np.ndarray:
+        """All that views are made of, as one array (N, …)."""
+
+    def lay_out_pass(self, random: np.random.Generator | None, repeats: int = 1) -> LayOut:
+        """Choose the views of one pass, as :meth:`start_pass`, to be made of those rows."""
 
     def start_pass(self, random: np.random.Generator | None, repeats: int = 1) -> Read:
         """Choose the views of one pass, to be read by their places in it.
@@ -59,15 +77,26 @@ class StoredViews:
         self.input_shape: tuple[int, ...] = nothing.shape[1:]
         self.input_dtype = nothing.dtype.name
         self._read, self._first, self._count, self._views = read, first, count, views
+        self.stored_count = count * (views + 1)
+        self.change: Callable[..., Any] | None = None
 
     def start_pass(self, random: np.random.Generator | None, repeats: int = 1) -> Read:
+        rows = self._first + self._choose(random, repeats)
+        return lambda places: self._read(rows[places])
+
+    def lay_out_pass(self, random: np.random.Generator | None, repeats: int = 1) -> LayOut:
+        rows = self._choose(random, repeats)
+        return lambda places: (rows[places], ())
+
+    def hold_inputs(self) -> np.ndarray:
+        return self._read(self._first + np.arange(self.stored_count))
+
+    def _choose(self, random: np.random.Generator | None, repeats: int) -> np.ndarray:
         count = self._count * repeats
         chosen = np.zeros(count, np.int64)
         if random is not None and self._views:
             chosen = random.integers(0, self._views + 1, count)
-        pictures = np.arange(count) % self._count
-        rows = self._first + pictures * (self._views + 1) + chosen
-        return lambda places: self._read(rows[places])
+        return np.arange(count) % self._count * (self._views + 1) + chosen
 
     def hash_content(self) -> str:
         return _hash_rows(
@@ -94,6 +123,8 @@ class FreshViews:
         self.input_shape: tuple[int, ...] = nothing.shape[1:]
         self.input_dtype = nothing.dtype.name
         self._read, self._rows, self._augmenter = read, rows, augmenter
+        self.stored_count = len(rows)
+        self.change = None if augmenter is None else augmenter.change
 
     def start_pass(self, random: np.random.Generator | None, repeats: int = 1) -> Read:
         augmenter, count = self._augmenter, len(self._rows)
@@ -106,6 +137,33 @@ class FreshViews:
             return augmenter.make_views(pixels, (1 + places // count).tolist(), seed)
 
         return read
+
+    def lay_out_pass(self, random: np.random.Generator | None, repeats: int = 1) -> LayOut:
+        augmenter, count = self._augmenter, len(self._rows)
+        if random is None or augmenter is None:
+            return lambda places: (places % count, ())
+        seed = int(random.integers(2**32))
+        if augmenter.change is None:
+            return lambda places: (places % count, ())
+
+        def lay_out(places: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+            rows = places % count
+            looks = Looks(self._looks.keys[rows], self._looks.means[rows])
+            views = (1 + places // count).tolist()
+            return rows, augmenter.find_changes(looks, views, seed)
+
+        return lay_out
+
+    def hold_inputs(self) -> np.ndarray:
+        return self._read(self._rows)
+
+    @cached_property
+    def _looks(self) -> Looks:
+        parts = [
+            look_at(self._read(self._rows[start : start + _POOL_PICTURES]))
+            for start in range(0, len(self._rows), _POOL_PICTURES)
+        ]
+        return Looks(*(np.concatenate(part) for part in zip(*map(astuple, parts), strict=True)))
 
     def hash_content(self) -> str:
         return _hash_rows(self._read, self._rows, self._augmenter is not None)
@@ -148,6 +206,24 @@ class ViewPools:
             pool = np.empty((len(places), *self.input_shape), self.input_dtype)
             pool[forward] = read(places[forward])
             yield pool, self._labels[pictures], self._weights[pictures]
+
+    def hold_inputs(self, most_bytes: int) -> np.ndarray | None:
+        """All that views are made of, as one array; None if it is of more bytes than that."""
+        row_bytes = math.prod(self.input_shape) * np.dtype(self.input_dtype).itemsize
+        if self._views.stored_count * row_bytes > most_bytes:
+            return None
+        return self._views.hold_inputs()
+
+    def lay_out(self, random: np.random.Generator | None = None) -> Layout:
+        """The pass that :meth:`draw` would yield, of the rows of :meth:`hold_inputs`."""
+        lay_out = self._views.lay_out_pass(random, self._repeats)
+        order = np.arange(self.row_count) if random is None else random.permutation(self.row_count)
+        rows, arguments = lay_out(order)
+        pictures = order % len(self._labels)
+        return Layout(
+            rows, self._labels[pictures], self._weights[pictures],
+            self._views.change if arguments else None, arguments,
+        )  # fmt: skip
 
     def fingerprint(self) -> str:
         """SHA-256 of all views, labels and weights, and of the code that draws them."""

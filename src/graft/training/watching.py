@@ -36,7 +36,13 @@ class BrokenLossError(GraftError):
 
 
 class LossGuard(keras.callbacks.Callback):
-    """Ends the training at the first step whose loss is infinite or not a number."""
+    """Ends the training at the first step whose loss is infinite or not a number.
+
+    Attributes:
+        watches_steps: No: a backend may take many steps between two looks.
+    """
+
+    watches_steps = False
 
     def __init__(self, settings: TrainingParameters, backup: TrainingBackup | None) -> None:
         super().__init__()

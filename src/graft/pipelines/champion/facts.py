@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from graft import __version__
+from graft.fingerprints import get_backend
 
 
 def add_evaluation(
@@ -76,7 +77,7 @@ def hash_lines(lines: Iterable[Any]) -> str:
 
 
 # What decides the numbers that a saved classifier gives.
-LIBRARIES = ("keras", "numpy", "pillow", "tensorflow")
+LIBRARIES = ("keras", "numpy", "pillow")
 _SPLITS = ("train", "train_dev", "dev", "test")
 _COLOURS = {
     "rgb": "Its colours are sRGB, three channels.",
@@ -134,7 +135,7 @@ def list_versions() -> dict[str, str]:
     return {
         "graft": __version__,
         "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
+        **{name: version(name) for name in (*LIBRARIES, get_backend())},
     }
 
 

@@ -1,0 +1,1 @@
+"""The one room that imports TensorFlow or JAX: what Keras does not do alike on both."""
