@@ -13,7 +13,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,14 @@ SHARED_ABSENT = "the shared pictures are not beside this checkout"
 def pytest_collection_finish() -> None:
     """Thousands of collected tests live to the end: garbage is not looked for among them."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_power_cut() -> Iterator[None]:
+    """No test outlives the power: none waits until the disk has written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,10 @@ def far() -> World:
 @pytest.fixture
 def epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Numbers of the epochs that are trained, from 0."""
+    return note_epochs(monkeypatch)
+
+
+def note_epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     trained: list[int] = []
     record = Recorder.on_epoch_end
 
@@ -95,6 +99,14 @@ def epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return trained
 
 
+@pytest.fixture(scope="module")
+def whole(far: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[RaceResult, list[int]]:
+    """The race of all runners that nothing disturbs, and the epochs that were trained."""
+    with pytest.MonkeyPatch.context() as patch:
+        trained = note_epochs(patch)
+        return far.race(tmp_path_factory.mktemp("whole")).run(), trained
+
+
 def read_bytes(result: RaceResult) -> list[bytes]:
     frame = tabulate_race(result, Workload(40, 40, 8, (0.5, 0.5), 1))
     return [
@@ -104,8 +116,8 @@ def read_bytes(result: RaceResult) -> list[bytes]:
     ]
 
 
-def test_the_deep_runner_wins_where_the_features_say_nothing(far, tmp_path, epochs) -> None:
-    result = far.race(tmp_path).run()
+def test_the_deep_runner_wins_where_the_features_say_nothing(far, whole) -> None:
+    result, epochs = whole
     assert result.recipe.name == "all"
     assert result.settings.unfreeze == "all"
     table = tabulate_race(result, Workload(40, 40, 8, (0.5, 0.5), 1))
@@ -153,8 +165,8 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(far, tmp_path_factory) -> list[bytes]:
-    return read_bytes(far.race(tmp_path_factory.mktemp("undisturbed")).run())
+def undisturbed(whole) -> list[bytes]:
+    return read_bytes(whole[0])
 
 
 @pytest.mark.parametrize("moment", [pytest.param(1, marks=pytest.mark.slow), 4])
@@ -224,9 +236,8 @@ def test_the_winner_alone_is_the_same_as_in_the_race(far, tmp_path, undisturbed)
     assert len(alone.standings) == 1
 
 
-def test_curves_tell_every_epoch_with_its_cost(far, tmp_path) -> None:
-    race = far.race(tmp_path)
-    curves = tabulate_curves(race.run(), Workload(40, 40, 8, (0.6, 0.27, 0.13), 1, is_cached=False))
+def test_curves_tell_every_epoch_with_its_cost(whole) -> None:
+    curves = tabulate_curves(whole[0], Workload(40, 40, 8, (0.6, 0.27, 0.13), 1, is_cached=False))
     assert curves["runner"].value_counts().to_dict() == {"last_block": 1, "all": 5, "head": 1}
     assert curves[curves["runner"] == "all"]["passes"].tolist() == [4, 8, 12, 16, 20]
     assert curves.groupby("runner")["is_best"].sum().eq(1).all()

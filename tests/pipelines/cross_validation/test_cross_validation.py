@@ -116,11 +116,12 @@ def test_fine_tuned_folds_stand_beside_frozen_ones_and_come_out_the_same_twice(
     features384, images, with_folds, tmp_path
 ) -> None:
     weak = HEAD.model_copy(update={"learning_rate": 1e-3, "epochs": 1, "patience": 1})
-    first = run(features384, images, with_folds, head=weak, folder=tmp_path, fine_tuning=True)
+    options = {"head": weak, "folder": tmp_path, "fine_tuning": True}
+    first = run(features384, images, with_folds, **options)
     assert first["model"].tolist() == ["frozen", "fine_tuned"] * 3
     frozen, tuned = (first[first["model"] == name] for name in ("frozen", "fine_tuned"))
     assert (tuned["log_loss"].to_numpy() < frozen["log_loss"].to_numpy()).all()
-    second = run(features384, images, with_folds, head=weak, folder=tmp_path, fine_tuning=True)
+    second = run(features384, images, with_folds, **options)
     pd.testing.assert_frame_equal(first, second)
 
 
@@ -154,7 +155,16 @@ def test_the_backbone_is_the_same_for_every_fold(features384, images, with_folds
     )
     assert len(nothing) == 0
     cross_validate(
-        features384, backbone, nothing, images, with_folds, CLASSES, WON, HEAD, cached, parameters
+        features384,
+        backbone,
+        nothing,
+        images,
+        with_folds,
+        CLASSES,
+        WON,
+        HEAD.model_copy(update={"epochs": 1, "patience": 1}),
+        cached,
+        parameters,
     )
     for old, new in zip(before, backbone.weights, strict=True):
         np.testing.assert_array_equal(old, np.array(new))

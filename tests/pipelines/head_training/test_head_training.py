@@ -37,6 +37,8 @@ PARAMETERS = HeadTrainingParameters(
     class_weights="none",
     seed=7,
 )
+# Where it does not matter how well it learns.
+BRIEF = PARAMETERS.model_copy(update={"epochs": 3, "patience": 3})
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tm
             "splits": MemoryDataset(splits),
             "class_names": MemoryDataset(CLASSES),
             "backbone": MemoryDataset(backbone, copy_mode="assign"),
-            "params:head_training": MemoryDataset(PARAMETERS),
+            "params:head_training": MemoryDataset(BRIEF),
             "params:train_sample": MemoryDataset(TrainSampleParameters(pictures=3, seed=0)),
             "frozen.backup": TrainingBackupDataset(filepath=str(tmp_path / "backup")),
             "frozen.logs": LogFolderDataset(filepath=str(tmp_path / "logs")),
@@ -96,8 +98,8 @@ def test_the_labels_of_test_make_no_difference(
 ) -> None:
     lies = splits.copy()
     lies.loc[lies["split"] == "test", "label_index"] = 0
-    honest, _ = train(features, splits, CLASSES, PARAMETERS)
-    misled, _ = train(features, lies, CLASSES, PARAMETERS)
+    honest, _ = train(features, splits, CLASSES, BRIEF)
+    misled, _ = train(features, lies, CLASSES, BRIEF)
     for mine, other in zip(honest.get_weights(), misled.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, other)
 
@@ -137,8 +139,8 @@ def test_pictures_that_weigh_nothing_teach_nothing(
 def test_another_seed_gives_another_head(
     train, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
-    first, _ = train(features, splits, CLASSES, PARAMETERS)
-    second, _ = train(features, splits, CLASSES, PARAMETERS.model_copy(update={"seed": 8}))
+    first, _ = train(features, splits, CLASSES, BRIEF)
+    second, _ = train(features, splits, CLASSES, BRIEF.model_copy(update={"seed": 8}))
     assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
