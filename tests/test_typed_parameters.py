@@ -176,11 +176,10 @@ def test_a_run_typed_in_a_folder_below_is_the_same_run(flowers: Path, project: P
     assert (project / "data/03_primary/own_pictures/splits.parquet").exists()
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_a_pipe_of_few_letters_ends_in_no_traceback(project: Path, encoding: str) -> None:
+def test_a_pipe_of_few_letters_ends_in_no_traceback(project: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "kedro", "run", "--env=test", "--pipelines=ingestion", "--plan"],
-        cwd=project, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding},
+        cwd=project, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert b"Logging error" not in ended.stderr + ended.stdout

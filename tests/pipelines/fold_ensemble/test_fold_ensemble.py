@@ -31,10 +31,11 @@ def _build_backbone() -> keras.Model:
 
 
 def _train(
-    tmp_path: Path, features: FeatureTable, splits: pd.DataFrame, folds: int = 3
+    tmp_path: Path, features: FeatureTable, splits: pd.DataFrame, folds: int = 3, epochs: int = 8
 ) -> tuple[keras.Model, keras.Model, pd.DataFrame]:
     return train_fold_heads(
-        features, _build_backbone(), splits, ["dark", "light"], TrainingBackup(tmp_path), HEAD,
+        features, _build_backbone(), splits, ["dark", "light"], TrainingBackup(tmp_path),
+        HEAD.model_copy(update={"epochs": epochs, "patience": epochs}),
         FOLDS.model_copy(update={"folds": folds}),
     )  # fmt: skip
 
@@ -67,8 +68,8 @@ def test_no_head_sees_dev_or_test(
 ) -> None:
     lies = splits.copy()
     lies.loc[lies["split"] != "train", "label_index"] = 0
-    first, _, _ = _train(tmp_path / "one", features, splits, folds=2)
-    second, _, _ = _train(tmp_path / "two", features, lies, folds=2)
+    first, _, _ = _train(tmp_path / "one", features, splits, folds=2, epochs=2)
+    second, _, _ = _train(tmp_path / "two", features, lies, folds=2, epochs=2)
     for mine, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 

@@ -59,8 +59,9 @@ def test_equal_seeds_give_equal_bits_and_others_do_not() -> None:
         model = TableClassifier(**FEW | {"seed": seed}, dropout=0.2)
         return model.fit(rows, labels).predict_proba(rows).tobytes()
 
-    assert predict(5) == predict(5)
-    assert predict(5) != predict(6)
+    first, again, other = map(predict, (5, 5, 6))
+    assert first == again
+    assert first != other
 
 
 def test_the_regressor_knows_the_scale_of_its_target() -> None:
