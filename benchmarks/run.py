@@ -359,6 +359,21 @@ def caching(project: Path, shared: Path) -> Iterator[Row]:
         "≤ 15 s",
         seconds <= 15,
     )
+    draws = run_script("warm_start.py", "--shared", str(shared))
+    full, warm = draws["full"], draws["warm"]
+    yield (
+        f"– full run / with `warm_start=true`, mean of {draws['draws']} draws",
+        f"{full['seconds']:.0f} / {warm['seconds']:.0f} s "
+        f"({full['cpu_seconds']:.0f} / {warm['cpu_seconds']:.0f} s of processors)",
+        "≤ 25 s",
+        warm["seconds"] <= 25,
+    )
+    yield (
+        "– log loss of the champion on dev, full / warm",
+        f"{full['log_loss']:.4f} / {warm['log_loss']:.4f}",
+        "+ 0.01",
+        warm["log_loss"] <= full["log_loss"] + 0.01,
+    )
     kept = found["head"]["pixels_and_features_kept"]
     yield (
         "cats_vs_dogs: another parameter of the head",

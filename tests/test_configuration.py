@@ -71,6 +71,10 @@ def _list_used() -> set[str]:
             used |= prediction.create_pipeline().datasets()
     finally:
         prediction.choose_prediction({})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "_begins_warm", True)
+        for stage in ("head_training", "fine_tuning", "champion", "reporting"):
+            used |= create_stage(stage).datasets()
     return used
 
 
@@ -122,7 +126,8 @@ def test_every_parameter_is_used_by_a_pipeline(environment: str) -> None:
 # metrics, the chosen classifier by predictions, and both lie with the models; what the last run
 # left is read before that of this run is made. In the drawing all stand where the data flows.
 ELSEWHERE = {
-    "champion": "models", "chosen_classifier": "models", "previous_features": "feature",
+    "champion": "models", "champion_pictures": "models", "chosen_classifier": "models",
+    "previous_features": "feature",
     "previous_unlabelled_features": "feature", "previous_measured_activations": "model_output",
 }  # fmt: skip
 

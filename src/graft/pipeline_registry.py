@@ -13,7 +13,11 @@ from kedro.pipeline import Pipeline
 import graft.pipelines
 from graft.errors import GraftError
 from graft.pipelines.candidates import STAGES as TRAINING_STAGES
-from graft.pipelines.candidates import create_candidate_pipeline, list_candidates
+from graft.pipelines.candidates import (
+    create_candidate_pipeline,
+    list_candidates,
+    list_warm_inputs,
+)
 
 # The way from pictures to report; each stage reads what the ones before it made.
 # Between the two parts stand the candidates of the run, each with a stage of its own.
@@ -75,7 +79,8 @@ def list_stages() -> list[str]:
     """
     candidates = list_candidates()
     asking = ("label_next",) if any(one.learns_unlabelled for one in candidates) else ()
-    return [*PREPARING, *(candidate.stage for candidate in candidates), *asking, *JUDGING]
+    warm = ("warm_start",) if list_warm_inputs() else ()
+    return [*PREPARING, *warm, *(candidate.stage for candidate in candidates), *asking, *JUDGING]
 
 
 def _name_own() -> set[str]:

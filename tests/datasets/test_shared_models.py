@@ -177,6 +177,21 @@ def test_another_content_under_the_same_name_is_read(dataset) -> None:
         np.testing.assert_array_equal(mine, expected)
 
 
+def test_files_of_the_same_content_are_one_network(dataset, tmp_path) -> None:
+    copied = tmp_path / "copy.keras"
+    copied.write_bytes(dataset._filepath.read_bytes())
+    given = []
+    nodes = [
+        Node(lambda model: given.append(model) or 1, name, f"end_{name}", name=name)
+        for name in ("copy", "model")
+    ]
+    hooks = _create_hook_manager()
+    hooks.register(SharedModelsHook())
+    catalog = DataCatalog({"model": dataset, "copy": KerasModelDataset(filepath=str(copied))})
+    SequentialRunner().run(Pipeline(nodes), catalog, hook_manager=hooks)
+    assert given[0] is given[1]
+
+
 def test_a_network_joined_to_another_is_saved_as_if_it_were_new(dataset, tmp_path) -> None:
     def join_and_save(model: keras.Model) -> None:
         head = build_head(model.output_shape[-1], 2, dropout=0.2, weight_decay=0.0, seed=0)
@@ -218,9 +233,9 @@ def test_only_a_few_are_kept(dataset, tmp_path) -> None:
 
     names = ["model", "a", "b", "c", "model"]
     datasets = {"model": dataset}
-    for name in "abc":
+    for seed, name in enumerate("abc"):
         datasets[name] = KerasModelDataset(filepath=str(tmp_path / f"{name}.keras"))
-        datasets[name].save(dataset.load())
+        datasets[name].save(build_backbone("small_cnn", 8, "random", seed=seed))
     catalog = DataCatalog(datasets)
     catalog["after_0"] = 0
     hooks = _create_hook_manager()

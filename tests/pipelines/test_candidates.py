@@ -10,6 +10,7 @@ import pytest
 from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.parameters.base import TrainSampleParameters
+from graft.pipeline_registry import create_stage, list_stages
 from graft.pipelines import candidates
 from graft.pipelines.candidates import (
     choose_candidates,
@@ -42,6 +43,7 @@ ALL = {
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test leaves its choice of candidates to the next."""
     monkeypatch.setattr(candidates, "_chosen", None)
+    monkeypatch.setattr(candidates, "_begins_warm", False)
 
 
 @pytest.fixture
@@ -182,3 +184,37 @@ def test_a_thousand_classes_are_a_plain_table(splits: pd.DataFrame) -> None:
     table = tabulate_predictions(splits, np.full((18, 1000), 0.001, np.float32), names)
     assert table.columns.tolist()[:4] == ["image_id", "split", "label", "predicted"]
     assert table.columns[-1] == "probability_class 999"
+
+
+@pytest.mark.parametrize("given", [{}, {"warm_start": False}])
+def test_without_the_flag_no_stage_knows_of_warm_starts(given: dict) -> None:
+    choose_candidates(ALL | given)
+    stages = [create_stage(stage) for stage in list_stages()]
+    datasets = set().union(*(stage.datasets() for stage in stages))
+    assert "warm_start" not in list_stages()
+    assert not {"starting_point", "starting_weights", "warm_start_outcome"} & datasets
+
+
+def test_a_warm_start_takes_the_champion_before_the_candidates_are_trained() -> None:
+    choose_candidates(ALL | {"warm_start": True})
+    stages = list_stages()
+    assert stages.index("feature_extraction") < stages.index("warm_start")
+    assert stages.index("warm_start") < stages.index("head_training")
+    for stage in ("head_training", "fine_tuning"):
+        assert {"starting_point", "starting_weights"} <= create_stage(stage).inputs()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"warm_start": "yes"}, "warm_start is true or false; got 'yes'"),
+        ({"warm_start": 1}, "warm_start is true or false; got 1"),
+        (
+            {"warm_start": True, "candidates": ["fine_tuned"]},
+            "name frozen among .*; got fine_t",
+        ),
+    ],
+)
+def test_a_warm_start_that_cannot_be_is_told_in_one_line(given: dict, message: str) -> None:
+    with pytest.raises(GraftError, match=message):
+        choose_candidates(ALL | given)

@@ -87,6 +87,12 @@ def test_a_head_that_won_the_race_says_that_fine_tuning_is_not_worth_it(recipe, 
     assert bool(told) == bool(begins)
 
 
+def test_a_warm_start_from_a_head_asks_nothing_about_fine_tuning():
+    chosen = {"recipe": "head", "chosen_among": 1, "warm_start": {}}
+    told = answer("fine-tuning", comparison={"pairs": []}, recipes={"chosen": chosen})
+    assert told.startswith("Not asked in a warm start")
+
+
 def test_probabilities_are_believed_if_chance_explains_their_error():
     assert "no sign" in answer("probabilities", calibration=calibrate(0.04))
     assert "temperature of 1.40" in answer("probabilities", calibration=calibrate(0.06))

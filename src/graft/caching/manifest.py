@@ -19,6 +19,8 @@ from graft.caching.runner import FreshCatalog, is_plan_only
 from graft.datasets.atomic import AtomicDataset
 
 _WEIGHTS = {"backbone", "head", "champion"}
+# What is told in whole, of the outputs of a run that are there.
+_TOLD = ("metrics", "warm_start_outcome")
 
 
 class ManifestHook:
@@ -72,7 +74,8 @@ class ManifestHook:
                 stage = name_stage(node)
                 fresh[stage] = round(fresh.get(stage, 0.0) + seconds[node.name], 3)
         manifest = describe_run(catalog.plan, catalog, find_commit(Path(__file__).parent))
-        place.save({**manifest, "metrics": metrics.load(), "seconds": {**stages, **fresh}})
+        found = {name: catalog[name].load() for name in _TOLD if name in pipeline.all_outputs()}
+        place.save({**manifest, **found, "seconds": {**stages, **fresh}})
 
     def _note(self, node: Node) -> None:
         if node.name in self._started:

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     import keras
 
 _KEPT = 3
-_Known = tuple[Path, str]
 
 
 class _Shelf(threading.local):
-    """Networks of one thread with their states, by file and its content.
+    """Networks of one thread with their states, by the content of their files.
+
+    By that alone: where a run keeps the head as it is, the frozen, the fine-tuned and the chosen
+    classifier are three files of the same bytes.
 
     Attributes:
         is_loading: Whether a node of a run is being given its inputs.
@@ -50,8 +52,8 @@ class _Shelf(threading.local):
     def empty(self) -> None:
         """Be as it was in the beginning."""
         self.is_loading = False
-        self.lent: list[tuple[_Known, keras.Model, str]] = []
-        self.kept: OrderedDict[_Known, tuple[keras.Model, str]] = OrderedDict()
+        self.lent: list[tuple[str, keras.Model, str]] = []
+        self.kept: OrderedDict[str, tuple[keras.Model, str]] = OrderedDict()
 
 
 _shelf = _Shelf()
@@ -61,13 +63,13 @@ def share_model(file: Path, read: Callable[[], keras.Model]) -> keras.Model:
     """The network of a file; in a run, one that a node before left as it was in the file.
 
     Args:
-        file: What it is known by: its name and its content, never a time.
+        file: What it is known by: its content, never a name or a time.
         read: Makes the network from the file.
     """
     if not _shelf.is_loading:
         return read()
     with file.open("rb") as content:
-        known = file, hashlib.file_digest(content, "sha256").hexdigest()
+        known = hashlib.file_digest(content, "sha256").hexdigest()
     model, state = _shelf.kept.pop(known, (None, ""))
     if model is None or describe_state(model) != state:
         model = read()

@@ -15,7 +15,7 @@ from functools import partial, update_wrapper
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -82,6 +82,7 @@ class Candidate:
 
 
 _chosen: list[Candidate] | None = None
+_begins_warm = False
 
 
 def choose_candidates(parameters: Mapping[str, Any]) -> None:
@@ -90,13 +91,15 @@ def choose_candidates(parameters: Mapping[str, Any]) -> None:
     Kedro builds pipelines before it knows an environment's parameters; a hook calls this first.
 
     Args:
-        parameters: Of the run; ``candidates`` lists names or dotted paths.
+        parameters: Of the run; ``candidates`` lists names or dotted paths, ``warm_start`` says
+            whether head and fine-tuning begin with the weights of the last champion.
 
     Raises:
         GraftError: If the list is empty, names one twice, one that does not exist, or one without
-            that with which it begins.
+            that with which it begins; if ``warm_start`` is neither true nor false, or none of the
+            candidates can begin so.
     """
-    global _chosen
+    global _chosen, _begins_warm
     named = parameters.get("candidates") or []
     if isinstance(named, str) or not named:
         raise GraftError(
@@ -119,6 +122,29 @@ def choose_candidates(parameters: Mapping[str, Any]) -> None:
                 f"{candidate.name} begins with {candidate.needs}, which must stand before it in "
                 f"candidates and take part, or leave {candidate.name} out; got {named!r}"
             )
+    _begins_warm = _read_warm_start(parameters, [candidate.name for candidate in _chosen])
+
+
+def _read_warm_start(parameters: Mapping[str, Any], names: Sequence[str]) -> bool:
+    given = parameters.get("warm_start", False)
+    if not isinstance(given, bool):
+        raise GraftError(f"warm_start is true or false; got {given!r}")
+    if given and "frozen" not in names:
+        raise GraftError(
+            "warm_start goes on from the head of the champion; name frozen among the candidates, "
+            f"or leave warm_start out; got {', '.join(names)}"
+        )
+    return given
+
+
+def list_warm_inputs() -> list[str]:
+    """Datasets of the start that a training takes too, in a run that begins warm; else none."""
+    return ["starting_point", "starting_weights"] if _begins_warm else []
+
+
+def is_warm(starting_point: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a training has a champion to begin with: a run that begins warm may have none yet."""
+    return starting_point is not None and starting_point["champion"] is not None
 
 
 def list_candidates() -> list[Candidate]:

@@ -80,6 +80,8 @@ def judge_fine_tuning(sections: Sections) -> str:
             f"No: of {chosen['chosen_among']} recipes none had more pictures {where} right than "
             "the head alone by more than a standard error."
         )
+    if chosen.get("recipe") == "head" and "warm_start" in chosen:
+        return "Not asked in a warm start: the champion is a head, and the head was trained on."
     if pair is None:
         return ""
     found = pair["dev"]

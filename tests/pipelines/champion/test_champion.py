@@ -98,10 +98,12 @@ def describe(splits, model="fine_tuned", looks=None, **changes) -> dict:
     return describe_champion(**{**given, **changes})
 
 
-def pack(facts, classifier=None):
+def pack(facts, classifier=None, **origins):
     chosen = classifier or build_undecided((8, 8, 3), 2)
     stages: dict = {name: {"rate": 1.0} for name in STAGES}
-    return pack_champion(facts, chosen, {}, backbone=BACKBONE, decoding=DECODING, **stages)
+    return pack_champion(
+        facts, chosen, {}, backbone=BACKBONE, decoding=DECODING, **stages, **origins
+    )
 
 
 def test_the_facts_are_those_of_the_model_that_was_chosen_on_dev(splits) -> None:
@@ -213,6 +215,7 @@ def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(
         "params:champion": PARAMETERS, "chosen_classifier": build_undecided((8, 8, 3), 2),
         **{f"params:{name}": {} for name in STAGES}, "params:familiarity": FAMILIARITY,
         "features": features, "images": np.zeros((len(splits), 8, 8, 3), np.uint8),
+        "fine_tuned_recipe": {"recipe": "all"},
     }  # fmt: skip
     made = []
     for _ in range(2):
@@ -313,6 +316,23 @@ def test_many_looks_are_warned_of_in_card_and_report(splits) -> None:
 def render_section(facts: dict) -> str:
     content = SimpleNamespace(sections={"champion": facts}, figures={})
     return render_page("champion.html", content=content)
+
+
+WARM = {"champion": "0123", "steps": 1, "sentence": "the first since all was trained anew, from c."}
+
+
+def test_a_warm_start_is_said_in_the_facts_the_card_and_the_section(splits) -> None:
+    facts = describe(splits)
+    champion = pack(facts, fine_tuned_recipe={"recipe": "all"}, warm_start=WARM)
+    assert champion.facts["warm_start"] == WARM
+    assert champion.facts["recipe"] == {"recipe": "all"}
+    assert f"| Warm start | {WARM['sentence']} |" in champion.card
+    assert f"a <b>warm start</b>, {WARM['sentence']}" in render_section(
+        {**facts, "warm_start": WARM}
+    )
+    anew = pack(facts)
+    assert anew.facts["warm_start"] is None
+    assert "arm start" not in anew.card + render_section({**facts, "warm_start": None})
 
 
 def test_the_section_tells_what_was_chosen_and_where_it_lies(splits) -> None:

@@ -18,6 +18,7 @@ from graft.datasets import (
 )
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.errors import GraftError
+from graft.models.layer_weights import collect_weights
 from graft.parameters.base import BackboneParameters, TrainSampleParameters
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.feature_extraction.nodes import build_backbone
@@ -46,10 +47,10 @@ def train(tmp_path):
     """Trains without finding a backup of the training before."""
     number = itertools.count()
 
-    def run(features, splits, class_names, parameters):
+    def run(features, splits, class_names, parameters, *start):
         folder = tmp_path / f"training_{next(number)}"
         backup = TrainingBackup(folder / "backup")
-        return train_head(features, IMAGES, splits, class_names, backup, folder, parameters)
+        return train_head(features, IMAGES, splits, class_names, backup, folder, parameters, *start)
 
     return run
 
@@ -142,6 +143,56 @@ def test_another_seed_gives_another_head(
     first, _ = train(features, splits, CLASSES, BRIEF)
     second, _ = train(features, splits, CLASSES, BRIEF.model_copy(update={"seed": 8}))
     assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
+
+
+CHAMPION = {"champion": "0123", "model": "frozen"}
+
+
+def test_a_warm_start_goes_on_from_the_head_of_the_champion(
+    train, features: FeatureTable, splits: pd.DataFrame, caplog
+) -> None:
+    few = PARAMETERS.model_copy(update={"epochs": 3, "patience": 3})
+    old, before = train(features, splits, CLASSES, few)
+    with caplog.at_level("INFO"):
+        new, history = train(features, splits, CLASSES, few, CHAMPION, collect_weights(old))
+    assert history["epoch"].tolist() == [0, 1, 2, 3]
+    # The loss of Keras has the weight decay in it.
+    assert history["dev_loss"].iloc[0] == pytest.approx(before["dev_loss"].min(), rel=1e-3)
+    assert history["dev_loss"].iloc[3] < history["dev_loss"].iloc[0]
+    assert history["kept"].tolist() == [False, False, False, True]
+    assert not np.array_equal(new.get_weights()[0], old.get_weights()[0])
+    told = " ".join(caplog.text.split())
+    assert "Head 3 epochs on from the champion; best on dev is epoch 3" in told
+
+
+def test_a_warm_start_that_leads_nowhere_ends_where_it_began(
+    train, features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    old, _ = train(features, splits, CLASSES, PARAMETERS)
+    lies = splits.assign(label_index=splits["label_index"].where(splits["split"] != "train", 0))
+    new, history = train(features, lies, CLASSES, PARAMETERS, CHAMPION, collect_weights(old))
+    assert history.loc[history["kept"], "epoch"].tolist() == [0]
+    for mine, yours in zip(new.get_weights(), old.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, yours)
+
+
+def test_a_warm_start_without_a_champion_trains_as_ever(
+    train, features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    ever, history = train(features, splits, CLASSES, PARAMETERS)
+    warm, again = train(features, splits, CLASSES, PARAMETERS, {"champion": None}, {})
+    pd.testing.assert_frame_equal(history, again)
+    np.testing.assert_array_equal(ever.get_weights()[0], warm.get_weights()[0])
+
+
+def test_a_warm_start_with_another_head_is_refused(
+    train, features: FeatureTable, splits: pd.DataFrame
+) -> None:
+    few = PARAMETERS.model_copy(update={"epochs": 1, "patience": 1})
+    weights = collect_weights(train(features, splits, CLASSES, few)[0])
+    wide = few.model_copy(update={"hidden_units": 3})
+    with pytest.raises(GraftError, match=r"set hidden_units, outputs and loss back, .*'hidden'$"):
+        train(features, splits, CLASSES, wide, CHAMPION, weights)
 
 
 def test_tensorboard_shows_the_mistakes_on_dev_and_its_features(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from graft import __version__
+from graft.analysis.seen_pictures import hash_data, hash_lines
 from graft.fingerprints import get_backend
 
 
@@ -59,21 +60,6 @@ def hash_test(splits: pd.DataFrame) -> str:
     """SHA-256 over the content and label of the pictures of test."""
     test = splits[splits["split"] == "test"]
     return hash_lines(test["sha256"] + " " + test["label"])
-
-
-def hash_data(splits: pd.DataFrame) -> str:
-    """SHA-256 over the content, label and split of all pictures, in whatever order they are."""
-    return hash_lines(splits["sha256"] + " " + splits["label"] + " " + splits["split"])
-
-
-def hash_lines(lines: Iterable[Any]) -> str:
-    """SHA-256 over sorted lines.
-
-    Examples:
-        >>> hash_lines(["a", "b"]) == hash_lines(["b", "a"])
-        True
-    """
-    return hashlib.sha256("\n".join(sorted(map(str, lines))).encode()).hexdigest()
 
 
 # What decides the numbers that a saved classifier gives.

@@ -213,6 +213,8 @@ def pack_champion(
     head_training: dict[str, Any],
     fine_tuning: FineTuningParameters,
     from_scratch: ScratchTrainingParameters,
+    fine_tuned_recipe: dict[str, Any] | None = None,
+    warm_start: dict[str, Any] | None = None,
 ) -> Champion:
     """Put the chosen classifier together with all that is needed to use it.
 
@@ -238,6 +240,8 @@ def pack_champion(
         "threshold": champion_facts["threshold"],
         "data": champion_facts["data"],
         "test_evaluations": champion_facts["test_evaluations"],
+        "recipe": fine_tuned_recipe,
+        "warm_start": warm_start or None,
         "versions": list_versions(),
         "parameters": {name: simplify(values) for name, values in stages.items()},
     }
@@ -246,6 +250,6 @@ def pack_champion(
         class_names=champion_facts["class_names"],
         facts=facts,
         metrics=champion_facts["metrics"],
-        card=render_model_card(champion_facts, facts["versions"]),
+        card=render_model_card({**champion_facts, "warm_start": warm_start}, facts["versions"]),
         familiarity=unpack_familiarity(familiarity) if familiarity else None,
     )

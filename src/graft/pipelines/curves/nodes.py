@@ -180,7 +180,7 @@ def _describe_stage(name: str, history: pd.DataFrame) -> dict[str, Any]:
     best = history.iloc[read_kept(history)]
     return {
         "name": name,
-        "epochs": len(history),
+        "epochs": int((history["epoch"] > 0).sum()),
         "kept": int(best["epoch"]),
         "dev_loss": float(best["dev_loss"]),
         "dev_accuracy": float(best["dev_accuracy"]),

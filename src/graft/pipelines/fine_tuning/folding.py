@@ -14,6 +14,7 @@ from graft.analysis.predictions import measure_losses
 from graft.datasets.features import FeatureTable
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.training import HeadTrainingParameters
+from graft.pipelines.candidates import is_warm
 from graft.pipelines.fine_tuning.pools import list_recipes, make_pools, measure_load
 from graft.pipelines.fine_tuning.settling import apply_settled
 from graft.pipelines.fine_tuning.telling import tell_fold_outcome, tell_folds
@@ -40,6 +41,7 @@ def compare_on_folds(
     backup: TrainingBackup,
     head_training: HeadTrainingParameters,
     parameters: FineTuningParameters,
+    starting_point: dict[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Train the recipes on two thirds of train and dev and measure them on the rest, three times.
 
@@ -53,13 +55,13 @@ def compare_on_folds(
         ``recipe_folds``, a row a recipe and picture of train and dev: ``runner``, ``rung`` (share
         of its length), ``epochs`` and ``steps`` of a fold, ``passes`` (cost of the whole recipe),
         ``image_id``, ``cluster``, and ``right`` and ``log_loss`` of the picture where it was not
-        trained on. Without rows where dev is large enough.
+        trained on. Without rows where dev is large enough, and in a warm start.
     """
     from graft.training.tuning_recipes import RUNGS, admit, find_allowance, order_deep, shorten
 
     is_dev = (splits["split"] == "dev").to_numpy()
     clusters = splits["cluster"].to_numpy()[is_dev]
-    if parameters.recipe != "auto" or not has_few_clusters(clusters):
+    if parameters.recipe != "auto" or is_warm(starting_point) or not has_few_clusters(clusters):
         return _tabulate([])
     parameters = apply_settled(parameters, fine_tuning_settled)
     load, recipes = measure_load(backbone, splits, parameters), list_recipes("auto")

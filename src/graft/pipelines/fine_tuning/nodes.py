@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from graft.images.colours import copy_pictures
 from graft.models.kept_exports import KeptExports
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.forward import AUTO, ForwardParameters
+from graft.pipelines.candidates import is_warm
 from graft.pipelines.fine_tuning.folding import choose_by_folds, tabulate_folds
+from graft.pipelines.fine_tuning.going_on import go_on
 from graft.pipelines.fine_tuning.pools import (
     find_stored_settings,
     is_stored,
@@ -117,13 +120,16 @@ def fine_tune(
     backup: TrainingBackup,
     logs: Path,
     parameters: FineTuningParameters,
+    starting_point: dict[str, Any] | None = None,
+    starting_weights: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[KerasModel, pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Train the backbone and the head further, by the recipe that dev finds to be the best.
 
     Every training starts from the head as it was trained on the frozen backbone (LP-FT, Kumar et
     al. 2022). With the recipe ``custom``, the weights go back to what they were if the log loss
     on dev ends no lower than it was before. Where ``recipe_folds`` has compared the recipes, no
-    race is run: the one that is better there is trained.
+    race is run: the one that is better there is trained. In a warm start none is run either:
+    :func:`graft.pipelines.fine_tuning.going_on.go_on`.
 
     Returns:
         ``fine_tuned.classifier``: from pictures (N, H, W, 3) uint8 to probabilities (N, C).
@@ -148,7 +154,14 @@ def fine_tune(
     ) -> tuple[BatchSource, BatchSource]:
         return make_pools(cut, boundary_activations, images, splits, class_names, settings)
 
-    if parameters.recipe == "custom":
+    if is_warm(starting_point):
+        load = measure_load(backbone, splits, settled)
+        found = go_on(
+            backbone, head, make_sources, load.pictures, starting_point, starting_weights or {},
+            backup, logs, settled,
+        )  # fmt: skip
+        made = (*found, *_make_no_race())
+    elif parameters.recipe == "custom":
         made = _tune_as_told(backbone, head, make_sources, backup, logs, settled)
     else:
         load = measure_load(backbone, splits, settled)
@@ -194,8 +207,12 @@ def _tune_as_told(
     tell_outcome(history, kept, before, after)
     accuracy = float(history["dev_accuracy"].iloc[kept])
     facts = _describe_choice("custom", 1, "dev", accuracy, parameters)
+    return cut.whole, _mark_kept(history, parameters), facts, *_make_no_race()
+
+
+def _make_no_race() -> tuple[pd.DataFrame, pd.DataFrame]:
     race = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in RACE_COLUMNS.items()})
-    return cut.whole, _mark_kept(history, parameters), facts, race, race.iloc[:, :1]
+    return race, race.iloc[:, :1]
 
 
 @dataclass
@@ -287,5 +304,7 @@ def draw_augmented_pictures(
 def draw_recipe_race(recipe_curves: pd.DataFrame, fine_tuned_recipe: dict[str, Any]) -> Figure:
     """Draw what every recipe reached on dev, against what it had cost until then."""
     if recipe_curves.empty:
-        return draw_note("No recipes raced (fine_tuning.recipe: custom).")
+        is_warm_start = "warm_start" in fine_tuned_recipe
+        why = "a warm start" if is_warm_start else "fine_tuning.recipe: custom"
+        return draw_note(f"No recipes raced ({why}).")
     return draw_race(recipe_curves, fine_tuned_recipe["recipe"])

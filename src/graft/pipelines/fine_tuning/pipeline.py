@@ -5,7 +5,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.candidates import Candidate, create_candidate_pipeline
+from graft.pipelines.candidates import Candidate, create_candidate_pipeline, list_warm_inputs
 from graft.pipelines.fine_tuning.folding import compare_on_folds
 from graft.pipelines.fine_tuning.nodes import (
     draw_augmented_pictures,
@@ -33,6 +33,7 @@ def _create_training() -> list[Node]:
                 "class_names",
                 "fine_tuned.backup",
                 "params:fine_tuning",
+                *list_warm_inputs()[:1],
             ],
             outputs="fine_tuning_settled",
             name="settle_fine_tuning",
@@ -66,6 +67,7 @@ def _create_training() -> list[Node]:
                 "fine_tuned.backup",
                 "params:head_training",
                 "params:fine_tuning",
+                *list_warm_inputs()[:1],
             ],
             outputs="recipe_folds",
             name="compare_on_folds",
@@ -84,6 +86,7 @@ def _create_training() -> list[Node]:
                 "fine_tuned.backup",
                 "fine_tuned.logs",
                 "params:fine_tuning",
+                *list_warm_inputs(),
             ],
             outputs=[
                 "fine_tuned.classifier",

@@ -13,6 +13,7 @@ from graft.datasets.features import FeatureTable
 from graft.fingerprints import hash_parts
 from graft.images.colours import copy_pictures
 from graft.parameters.fine_tuning import FineTuningParameters
+from graft.pipelines.candidates import is_warm
 from graft.pipelines.fine_tuning.pools import list_recipes, measure_load
 from graft.pipelines.fine_tuning.telling import tell_budget, tell_mirroring
 from graft.training.backup import Snapshot, TrainingBackup
@@ -34,14 +35,20 @@ def settle_fine_tuning(
     class_names: list[str],
     backup: TrainingBackup,
     parameters: FineTuningParameters,
+    starting_point: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Find what the parameters leave to be found: ``horizontal_flip: auto``, a budget in time.
+
+    In a warm start it is as it was found for the champion, and no budget is spent.
 
     Returns:
         ``fine_tuning_settled``: ``mirroring``, see
         :func:`graft.analysis.mirroring.judge_mirroring`, empty where nobody asked; ``budget``
         with ``given`` and ``passes``, empty if it was given in passes.
     """
+    if is_warm(starting_point):
+        before = starting_point["recipe"] or {}
+        return {"mirroring": before.get("mirroring", {}), "budget": {}}
     mirroring: dict[str, Any] = {}
     if parameters.augmentation.horizontal_flip == "auto" and augments(parameters):
         mirroring = _test_mirroring(

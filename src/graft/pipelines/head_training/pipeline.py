@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from graft.pipelines.candidates import (
     Candidate,
     create_candidate_pipeline,
+    list_warm_inputs,
     predict_from_features,
 )
 from graft.pipelines.head_training.nodes import (
@@ -25,6 +26,7 @@ def _create_training() -> list[Node]:
                 "frozen.backup",
                 "frozen.logs",
                 "params:head_training",
+                *list_warm_inputs(),
             ],
             outputs=["head", "frozen.history"],
             name="train_head",

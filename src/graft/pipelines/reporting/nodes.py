@@ -35,6 +35,7 @@ def write_report(
     recipe_race: pd.DataFrame | None = None,
     fine_tuned_recipe: dict[str, Any] | None = None,
     chosen_predictions: pd.DataFrame | None = None,
+    warm_start_outcome: dict[str, Any] | None = None,
     *,
     titles: dict[str, str],
     **figures: bytes,
@@ -81,7 +82,7 @@ def write_report(
             "curves": curves,
             "explanation": embed_pictures(explanations, heat_maps, images),
             "label_issues": label_issues_section,
-            "champion": champion_facts,
+            "champion": {**champion_facts, "warm_start": warm_start_outcome},
         },
     )
     return render_report(content)

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from graft.pipelines.candidates import bind, list_candidates, name_all
+from graft.pipelines.candidates import bind, list_candidates, list_warm_inputs, name_all
 from graft.pipelines.reporting.nodes import write_report
 
 FIGURES = (
@@ -47,6 +47,8 @@ def create_pipeline(**_: object) -> Pipeline:
     drawn = [*FIGURES, *name_all("training_curves")]
     if any(candidate.name == "fine_tuned" for candidate in candidates):
         drawn += _OF_FINE_TUNING
+    if list_warm_inputs():
+        drawn.append("warm_start_outcome")
     titles = {candidate.name: candidate.title for candidate in candidates}
     return Pipeline(
         [
