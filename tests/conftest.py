@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import io
+import json
 import logging
 import os
 import shutil
@@ -23,6 +25,9 @@ import pytest
 from kedro.framework.cli.cli import KedroCLI
 from PIL import Image
 
+# Sets what TensorFlow and JAX read, for this process and those that it starts, before a test
+# imports Keras, which imports JAX, which sets it otherwise.
+import graft  # noqa: F401
 from helpers.projects import FinishedRun
 
 ROOT = Path(__file__).parents[1]
@@ -90,12 +95,24 @@ def lay_out_project(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    """One whole run a worker, in a process of its own; who changes anything takes a copy."""
-    folder = lay_out_project(tmp_path_factory.mktemp("finished") / "project")
-    command = [sys.executable, "-m", "kedro", "run", "--env=test"]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    return FinishedRun(folder, ended.stdout, ended.stderr)
+    """One whole run, in a process of its own; who changes anything takes a copy.
+
+    The first worker that needs it makes it for all.
+    """
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    place.mkdir(exist_ok=True)
+    told = place / "told.json"
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            shutil.rmtree(place / "project", ignore_errors=True)
+            folder = lay_out_project(place / "project")
+            command = [sys.executable, "-m", "kedro", "run", "--env=test"]
+            ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+            assert ended.returncode == 0, ended.stderr
+            told.write_text(json.dumps([ended.stdout, ended.stderr]))
+    return FinishedRun(place / "project", *json.loads(told.read_text()))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ class FinishedRun:
     """A project in which ``kedro run --env=test`` has ended, and what that printed.
 
     Attributes:
-        project: Its folder, for all tests of a worker: who changes anything takes a copy.
+        project: Its folder, for all tests of all workers: who changes anything takes a copy.
         out: Standard output.
         err: Standard error.
     """
