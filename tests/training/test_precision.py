@@ -9,8 +9,9 @@ import tensorflow as tf
 from graft.errors import GraftError
 from graft.models.backbones import build_backbone
 from graft.models.heads import build_head, join_classifier
+from graft.models.precision import choose_precision, clone_mixed
 from graft.training import devices as precision
-from graft.training.devices import choose_precision, clone_mixed, open_for_training
+from graft.training.devices import open_for_training
 
 
 @pytest.fixture(scope="module")

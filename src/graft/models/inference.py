@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -14,6 +16,8 @@ from graft.backends.backend import load_backend
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.progress import track
+
+_ON_THEIR_WAY = 2
 
 
 def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -61,6 +65,35 @@ def refuse_other_shape(model: keras.Model, rows: np.ndarray) -> None:
         )
 
 
+def pass_batches(
+    run: Callable[[np.ndarray], np.ndarray],
+    read: Callable[[np.ndarray], np.ndarray],
+    batches: Iterable[np.ndarray],
+) -> Iterator[np.ndarray]:
+    """Outputs of batches, in their order.
+
+    A GPU would wait while the next batch is read and sent to it, so two are on their way at a
+    time; a processor has no hands left for that.
+
+    Args:
+        run: Passes a batch.
+        read: From row numbers to inputs.
+        batches: Row numbers of each batch.
+    """
+    if not load_backend().list_accelerators():
+        for batch in batches:
+            yield run(read(batch))
+        return
+    with ThreadPoolExecutor(_ON_THEIR_WAY, "passes") as pool:
+        waiting: deque[Future[np.ndarray]] = deque()
+        for batch in batches:
+            waiting.append(pool.submit(lambda rows: run(read(rows)), batch))
+            if len(waiting) > _ON_THEIR_WAY:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
 def predict_rows(
     model: keras.Model,
     read: Callable[[np.ndarray], np.ndarray],
@@ -81,12 +114,13 @@ def predict_rows(
     """
     forward, dtype = forward or compile_forward(model, batch_size), model.inputs[0].dtype
     found = np.empty((len(rows), *model.output_shape[1:]), np.float32)
-    starts: Iterable[int] = range(0, len(rows), batch_size)
+    starts = range(0, len(rows), batch_size)
+    batches = (rows[start : start + batch_size] for start in starts)
+    passed = pass_batches(forward, lambda some: read(some).astype(dtype, copy=False), batches)
     if task is not None:
-        starts = track(starts, len(rows), task, "pictures", step=batch_size)
-    for start in starts:
-        batch = slice(start, start + batch_size)
-        found[batch] = forward(read(rows[batch]).astype(dtype, copy=False))
+        passed = track(passed, len(rows), task, "pictures", step=batch_size)
+    for start, outputs in zip(starts, passed, strict=True):
+        found[start : start + batch_size] = outputs
     return found
 
 

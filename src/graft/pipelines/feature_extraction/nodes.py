@@ -96,7 +96,10 @@ def extract_features(
         Blocks of ``features``, in the order of ``images``; view 0 is the picture itself.
     """
     from graft.models.forward_passes import open_forward
+    from graft.models.precision import choose_precision, clone_mixed
 
+    if choose_precision(parameters.precision, "feature_extraction") != "float32":
+        backbone = clone_mixed(backbone)
     hashes = image_index.set_index("image_id")["sha256"]
     keys = pd.DataFrame(
         {
@@ -131,9 +134,13 @@ def extract_features(
 
 
 def _pass_here(passes: Forward, images: np.ndarray, batch_size: int) -> Function:
+    from graft.models.inference import pass_batches
+
     def extract(rows: Sequence[int]) -> Iterator[np.ndarray]:
-        for start in range(0, len(rows), batch_size):
-            yield from passes.run(copy_pictures(images, np.array(rows[start : start + batch_size])))
+        starts = range(0, len(rows), batch_size)
+        batches = (np.array(rows[start : start + batch_size]) for start in starts)
+        for found in pass_batches(passes.run, partial(copy_pictures, images), batches):
+            yield from found
 
     return extract
 
