@@ -25,7 +25,6 @@ finally:
 @pytest.mark.parametrize(
     "command",
     [
-        ["registry", "list"],
         ["catalog", "describe-datasets"],
         ["run", "--pipelines=ingestion,splitting,decoding"],
     ],
