@@ -33,6 +33,7 @@ ENVIRONMENT = {
 # kept for later runs; on a GPU operations whose result depends on the order of threads are left.
 JAX_ENVIRONMENT = {
     "XLA_FLAGS": "--xla_gpu_deterministic_ops=true",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_COMPILATION_CACHE_DIR": str(
         Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graft" / "jax"
     ),

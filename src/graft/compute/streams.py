@@ -78,13 +78,22 @@ def map_threaded(
             before_exit()
 
 
+def _are_scattered(rows: slice | np.ndarray) -> bool:
+    return not isinstance(rows, slice) and not (len(rows) and (np.diff(rows) == 1).all())
+
+
+def _span(rows: slice | np.ndarray) -> slice:
+    return rows if isinstance(rows, slice) else slice(int(rows[0]), int(rows[-1]) + 1)
+
+
 def copy_rows(array: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
     """Copy rows of a memory-mapped array and give the pages back.
 
     Pages read through a memory map count as the process's memory until they are dropped; a
     pass over a large file would seem, and under a memory limit be, as large as the file.
     """
-    copy = np.array(array[rows])
+    # An array of numbers as index copies by itself, and slower than neighbours are copied.
+    copy = np.asarray(array[rows]) if _are_scattered(rows) else np.array(array[_span(rows)])
     if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         array.base.madvise(mmap.MADV_DONTNEED)
     return copy

@@ -7,6 +7,7 @@ import platform
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import keras
@@ -80,10 +81,11 @@ def pass_batches(
         read: From row numbers to inputs.
         batches: Row numbers of each batch.
     """
-    if not load_backend().list_accelerators():
-        for batch in batches:
-            yield run(read(batch))
-        return
+    batches = iter(batches)
+    # What is compiled at the first one is compiled once, on this thread.
+    alone = None if not load_backend().list_accelerators() else 1
+    for batch in islice(batches, alone):
+        yield run(read(batch))
     with ThreadPoolExecutor(_ON_THEIR_WAY, "passes") as pool:
         waiting: deque[Future[np.ndarray]] = deque()
         for batch in batches:
