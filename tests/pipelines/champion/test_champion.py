@@ -18,6 +18,7 @@ from graft.analysis.familiarity import unpack_familiarity
 from graft.analysis.metrics import METRICS
 from graft.datasets import AtomicDataset
 from graft.parameters.base import BackboneParameters
+from graft.parameters.forward import AUTO
 from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.candidates import draw_train
 from graft.pipelines.champion import create_pipeline
@@ -215,7 +216,7 @@ def test_the_stage_made_twice_is_the_same_and_reads_its_former_looks(
         "params:champion": PARAMETERS, "chosen_classifier": build_undecided((8, 8, 3), 2),
         **{f"params:{name}": {} for name in STAGES}, "params:familiarity": FAMILIARITY,
         "features": features, "images": np.zeros((len(splits), 8, 8, 3), np.uint8),
-        "fine_tuned_recipe": {"recipe": "all"},
+        "fine_tuned_recipe": {"recipe": "all"}, "params:forward": AUTO, "forward_exports": None,
     }  # fmt: skip
     made = []
     for _ in range(2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from graft.analysis.familiarity import fit_familiarity, unpack_familiarity
 from graft.classifier.champion import Champion
 from graft.datasets.features import FeatureTable
 from graft.images.colours import make_reader
+from graft.models.kept_exports import KeptExports
 from graft.parameters.base import BackboneParameters
 from graft.parameters.fine_tuning import FineTuningParameters
+from graft.parameters.forward import AUTO, ForwardParameters
 from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.candidates import draw_train
@@ -136,6 +139,8 @@ def measure_familiarity(
     images: np.ndarray,
     splits: pd.DataFrame,
     parameters: FamiliarityParameters,
+    forward: ForwardParameters = AUTO,
+    exports: KeptExports | None = None,
 ) -> dict[str, np.ndarray]:
     """Remember what some pictures of train look like to the classifier, and how near dev is.
 
@@ -148,6 +153,10 @@ def measure_familiarity(
         ``familiarity``: see :meth:`graft.analysis.familiarity.Familiarity.pack`; empty if it is
         turned off, the inside of the network is no graph of Keras, or dev has no picture.
     """
+    import keras
+
+    from graft.models.forward_passes import open_forward
+    from graft.models.inference import predict_rows
     from graft.models.led_out import lead_out_features
 
     if not parameters.pictures:
@@ -159,7 +168,18 @@ def measure_familiarity(
     if led_out is None or not len(dev):
         tell("Familiar", "is not known what is, of this network or without dev")
         return {}
-    read, is_stored = _make_feature_reader(led_out, features, images, splits, parameters.batch_size)
+    network = keras.Model(led_out.input, led_out.outputs[1], name="remembered")
+    pictures = make_reader(images, network.input_shape[-1])
+    is_stored = _gives_stored(network, pictures, features, splits)
+    if is_stored:
+        read = _read_stored(features, splits)
+    else:
+        rows, batch = np.concatenate([train, dev]), parameters.batch_size
+        passes = open_forward(network, pictures, rows, batch, forward.engine, exports)
+        read = partial(
+            predict_rows, network, pictures, batch_size=batch, task="remembering",
+            forward=passes.run,
+        )  # fmt: skip
     of_dev = read(dev)
     clusters = splits["cluster"].to_numpy()[train] if is_stored else None
     found = fit_familiarity(
@@ -174,33 +194,29 @@ def measure_familiarity(
     return found.pack()
 
 
-def _make_feature_reader(
-    led_out: KerasModel,
+def _gives_stored(
+    network: KerasModel,
+    read: Callable[[np.ndarray], np.ndarray],
     features: FeatureTable,
-    images: np.ndarray,
     splits: pd.DataFrame,
-    batch_size: int,
-) -> tuple[Callable[[np.ndarray], np.ndarray], bool]:
-    """Function from row numbers to the classifier's own features (n, D), float32.
+) -> bool:
+    """Whether the stored features are this network's: it was not trained on these pictures then.
 
-    And whether they are the stored ones, of a network that was not trained on these pictures.
+    A few pictures pass it layer by layer: to compile it would take longer.
     """
-    import keras
+    if features.dimension != network.output_shape[-1]:
+        return False
+    some = np.arange(min(_COMPARED, len(splits)))
+    pictures = read(some).astype(network.inputs[0].dtype, copy=False)
+    found = np.asarray(network(pictures, training=False))
+    stored = features.read(splits["image_id"].iloc[some])
+    return bool(np.allclose(stored, found, atol=1e-3, rtol=1e-2))
 
-    from graft.models.inference import predict_rows
 
-    network = keras.Model(led_out.input, led_out.outputs[1])
-    pictures = make_reader(images, network.input_shape[-1])
-    ids = splits["image_id"]
-
-    def compute(rows: np.ndarray) -> np.ndarray:
-        return predict_rows(network, pictures, rows, batch_size, "remembering")
-
-    if features.dimension == network.output_shape[-1]:
-        some = np.arange(min(_COMPARED, len(splits)))
-        if np.allclose(features.read(ids.iloc[some]), compute(some), atol=1e-3, rtol=1e-2):
-            return lambda rows: features.read(ids.iloc[rows]), True
-    return compute, False
+def _read_stored(
+    features: FeatureTable, splits: pd.DataFrame
+) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda rows: features.read(splits["image_id"].iloc[rows])
 
 
 def pack_champion(

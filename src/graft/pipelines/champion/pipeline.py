@@ -65,6 +65,8 @@ def create_pipeline(**_: object) -> Pipeline:
                     "images",
                     "splits",
                     "params:familiarity",
+                    "params:forward",
+                    "forward_exports",
                 ],
                 outputs="familiarity",
                 name="measure_familiarity",
