@@ -10,6 +10,7 @@ run: .venv/.installed ## Train and test a classifier of handwritten digits
 
 test: lint ## Check style and types, run all tests
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	@KERAS_BACKEND=jax $(BIN)/python -m pytest -q tests/on_jax
 
 test-slow: .venv/.installed-test ## Run the tests that take minutes or the network
 	@$(BIN)/python -m pytest -m slow

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,17 @@ class Checkpoints(keras.callbacks.Callback):
 
 @_callback("tensorboard")
 def make_tensorboard(watched: Watched, **arguments: Any) -> keras.callbacks.Callback:
-    """Keras' TensorBoard callback: losses, metrics and the graph; takes all its arguments."""
+    """Keras' TensorBoard callback: losses, metrics and the graph; takes all its arguments.
+
+    Raises:
+        GraftError: If TensorFlow, which writes for TensorBoard, is not installed.
+    """
+    if not find_spec("tensorflow"):
+        raise GraftError(
+            "the callback tensorboard writes with TensorFlow, also where JAX trains; install it "
+            "with `pip install -c constraints.txt -e '.[train]'`, or leave it out of callbacks; "
+            "got no module 'tensorflow'"
+        )
     return keras.callbacks.TensorBoard(log_dir=str(watched.folder), **arguments)
 
 
