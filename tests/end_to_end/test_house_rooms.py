@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from helpers.pages import Page
 
@@ -39,6 +40,7 @@ def lay_out_rooms(pictures: Path, folder: Path) -> pd.Series:
     return pd.Series(shown)
 
 
+@pytest.mark.slow
 def test_rooms_go_from_letters_through_the_unlabelled_rest_to_what_to_label_next(
     project: Path, shared: Path, tmp_path: Path, run_kedro: Callable
 ) -> None:

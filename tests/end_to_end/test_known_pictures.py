@@ -89,6 +89,7 @@ def run_again(
     return run
 
 
+@pytest.mark.slow
 def test_of_a_new_picture_alone_there_is_work_and_of_one_that_is_gone_no_trace(
     run_again: Callable, flowers: Path, project: Path, write_picture: Callable
 ) -> None:

@@ -18,6 +18,7 @@ from graft.text_values import TextKeepingConfigLoader
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_one_report_compares_transfer_with_a_network_from_scratch_on_grey_pictures(
     project: Path, run_kedro: Callable
 ) -> None:

@@ -24,6 +24,7 @@ def hash_outputs(project: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_workers_make_the_same_bytes_and_leave_nothing_behind(
     project: Path, finished_run, run_kedro
 ) -> None:

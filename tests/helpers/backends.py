@@ -1,6 +1,6 @@
 """One training on whichever backend, and its outcome as arrays: run it as a program.
 
-Usage: KERAS_BACKEND=NAME python backends.py OUTPUT.npz
+Usage, in the folder of the tests: KERAS_BACKEND=NAME python -m helpers.backends OUTPUT.npz
 """
 
 from __future__ import annotations

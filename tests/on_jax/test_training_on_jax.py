@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -30,8 +31,9 @@ def by_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndar
     """What TensorFlow makes of the trainings of :mod:`helpers.backends`."""
     file = tmp_path_factory.mktemp("tensorflow") / "found.npz"
     subprocess.run(
-        [sys.executable, backends.__file__, str(file)],
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=True, capture_output=True,
+        [sys.executable, "-m", "helpers.backends", str(file)],
+        cwd=Path(backends.__file__).parents[1], check=True, capture_output=True,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
     )  # fmt: skip
     return dict(np.load(file))
 

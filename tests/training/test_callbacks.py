@@ -11,6 +11,7 @@ from graft.errors import GraftError
 from graft.models.heads import build_head
 from graft.parameters.training import TrainingParameters
 from graft.training.callbacks import make_callbacks
+from graft.training.devices import seed_everything
 
 LOSSES = [0.5, 0.7, 0.3]
 
@@ -80,6 +81,7 @@ def test_the_best_one_may_be_named_too_and_replaces_the_one_before(tmp_path):
 
 
 def test_tensorboard_gets_losses_and_graph(tmp_path):
+    seed_everything(0)  # as every stage does: an earlier test may have asked for determinism
     model = build_head(4, 2, 0.1, 0.0, seed=0)
     [board] = make([{"class": "tensorboard", "histogram_freq": 1}], tmp_path, model)
     model.compile("sgd", "sparse_categorical_crossentropy")

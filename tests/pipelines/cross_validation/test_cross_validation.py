@@ -112,6 +112,7 @@ def test_every_fold_is_measured_by_every_metric_and_test_is_never_looked_at(
     pd.testing.assert_frame_equal(again, scores)
 
 
+@pytest.mark.slow
 def test_fine_tuned_folds_stand_beside_frozen_ones_and_come_out_the_same_twice(
     features384, images, with_folds, tmp_path
 ) -> None:

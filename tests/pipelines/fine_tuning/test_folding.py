@@ -108,6 +108,7 @@ def test_every_picture_of_train_and_dev_is_measured_where_it_was_not_trained_on(
     assert table["kept"].tolist() == [False, False, True]
 
 
+@pytest.mark.slow
 def test_the_deep_one_is_chosen_where_the_features_say_nothing(
     splits, tmp_path, monkeypatch
 ) -> None:

@@ -90,6 +90,7 @@ def catalog(features: FeatureTable, splits: pd.DataFrame, tmp_path: Path) -> Dat
         "split_summary": pd.DataFrame({"label": ["dark"], "split": ["train"], "deviation": [0.0]}),
         "applied_reviews": pd.DataFrame({"image_id": pd.Series([], dtype="str")}),
         "previous_test_evaluations": None,
+        "forward_exports": None,
         "recipe_race": RACE,
         "fine_tuned_recipe": {"recipe": "head", "chosen_among": 2, "dev_accuracy": 1.0},
     }  # fmt: skip

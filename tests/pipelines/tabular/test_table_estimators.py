@@ -77,6 +77,7 @@ def test_a_constant_target_is_learnt() -> None:
     np.testing.assert_allclose(model.predict(rows), 7, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_is_as_good_as_known_models_on_known_tables() -> None:
     rows, labels = load_breast_cancer(return_X_y=True)
     model = TableClassifier(epochs=20, learning_rate=3e-3, seed=1)
