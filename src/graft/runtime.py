@@ -73,8 +73,7 @@ class _QuietFinder(MetaPathFinder):
                 with _notes_held_back(), _left_by_the_collector():
                     execute(module)
 
-            # The loader was made for this one spec; mypy takes the assignment for a mistake.
-            # mypy: a method is replaced, for this loader alone.
+            # For the type checker: a method is replaced, for this loader alone.
             loader.exec_module = execute_quietly  # type: ignore[method-assign]
         return spec
 

@@ -109,7 +109,7 @@ class FineTuningParameters(TrainingParameters):
         if not isinstance(self.budget, str):
             return None
         # A text that is no time was refused by the validator.
-        # mypy: the validator has matched it before.
+        # For the type checker: the validator has matched it before.
         number, unit = _TIME.fullmatch(self.budget).groups()  # type: ignore[union-attr]
         return float(number) * _SECONDS[unit]
 

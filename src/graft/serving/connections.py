@@ -13,6 +13,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 MOST_HEAD_BYTES = 64 * 1024
 
 
+# Which of its protocols it is, uvicorn decides as it is imported: no type, to a type checker.
 class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     """uvicorn's connection, closed if it has brought no request for a while.
 
