@@ -3,6 +3,11 @@ PYTHON ?= python3
 BIN = .venv/bin
 TOOLS = .venv build .viz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+# What is asked of TensorFlow is asked of JAX too where it is quickly told.
+ON_BOTH = tests/search/test_head_trials.py tests/models/test_augmentation.py \
+	tests/models/test_inference.py tests/training/test_learning_rate_finder.py \
+	tests/training/test_repeated_training.py
+
 .PHONY: run test test-slow docs viz tensorboard lint benchmarks clean clean-all
 
 run: .venv/.installed ## Train and test a classifier of handwritten digits
@@ -10,7 +15,7 @@ run: .venv/.installed ## Train and test a classifier of handwritten digits
 
 test: lint ## Check style and types, run all tests
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
-	@KERAS_BACKEND=jax $(BIN)/python -m pytest -q tests/on_jax
+	@KERAS_BACKEND=jax $(BIN)/python -m pytest -q tests/on_jax $(ON_BOTH)
 
 test-slow: .venv/.installed-test ## Run the tests that take minutes or the network
 	@$(BIN)/python -m pytest -m slow

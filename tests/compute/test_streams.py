@@ -125,16 +125,21 @@ def mapped(tmp_path):
     return np.load(tmp_path / "rows.npy", mmap_mode="r")
 
 
-ROWS = [slice(0, 10), slice(4_990, 9_999), slice(7, 7), np.array([4_999, 0, 3, 3])]
+ROWS = {
+    "first": slice(0, 10), "last": slice(4_990, 9_999), "none": slice(7, 7),
+    "any order": np.array([4_999, 0, 3, 3]), "neighbours": np.arange(40, 60),
+    "one": np.array([7]), "no numbers": np.arange(0),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("rows", ROWS, ids=["first", "last", "none", "any order"])
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
 def test_copied_rows_equal_the_rows(mapped, rows):
     np.testing.assert_array_equal(copy_rows(mapped, rows), mapped[rows])
 
 
-def test_copied_rows_are_memory_of_their_own(mapped):
-    rows = copy_rows(mapped, slice(0, 5))
+@pytest.mark.parametrize("which", [slice(0, 5), np.arange(5), np.array([0, 2])])
+def test_copied_rows_are_memory_of_their_own(mapped, which):
+    rows = copy_rows(mapped, which)
     assert not np.shares_memory(rows, mapped)
     assert not isinstance(rows, np.memmap)
     rows[:] = -1

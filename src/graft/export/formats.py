@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graft.errors import GraftError
+from graft.fingerprints import get_backend
 
 if TYPE_CHECKING:
     import keras
@@ -36,13 +37,11 @@ def refuse_missing_libraries(formats: list[str]) -> None:
     Raises:
         GraftError: Names the first one.
     """
-    import keras
-
-    if keras.config.backend() != "tensorflow":
+    if get_backend() != "tensorflow":
         raise GraftError(
             "all formats are written with TensorFlow; the classifier is the same file, so export "
             "it with `KERAS_BACKEND=tensorflow kedro run --pipelines=export`; got "
-            f"KERAS_BACKEND={keras.config.backend()}"
+            f"KERAS_BACKEND={get_backend()}"
         )
     wanted = ("tf2onnx", "onnxruntime") if "onnx" in formats else ()
     for library in wanted:

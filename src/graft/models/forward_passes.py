@@ -18,7 +18,7 @@ import numpy as np
 
 from graft.backends.backend import load_backend
 from graft.errors import GraftError
-from graft.fingerprints import fingerprint_code, hash_parts
+from graft.fingerprints import fingerprint_code, get_backend, hash_parts
 from graft.models import inference
 from graft.models.kept_exports import KeptExports
 from graft.models.onnx_passes import Run, find_missing_library, open_passes
@@ -77,12 +77,12 @@ def open_forward(
             is not TensorFlow, which converts networks for it.
     """
     missing = find_missing_library()
-    is_convertible = missing is None and keras.config.backend() == "tensorflow"
-    if engine == "onnx" and keras.config.backend() != "tensorflow":
+    converts = get_backend() == "tensorflow"
+    if engine == "onnx" and not converts:
         raise GraftError(
             "forward.engine onnx converts networks with TensorFlow; set the variable KERAS_BACKEND "
             "to tensorflow, or forward.engine to auto or keras; got "
-            f"KERAS_BACKEND={keras.config.backend()}"
+            f"KERAS_BACKEND={get_backend()}"
         )
     if engine == "onnx" and missing:
         raise GraftError(
@@ -91,7 +91,7 @@ def open_forward(
             f"'{missing}'"
         )
     if engine == "auto":
-        engine = choose_engine(network, len(rows)) if is_convertible else "keras"
+        engine = choose_engine(network, len(rows)) if converts and missing is None else "keras"
     if engine == "onnx" and len(rows):
         chosen = np.linspace(0, len(rows) - 1, min(_CHECKED, len(rows))).astype(np.int64)
         try:

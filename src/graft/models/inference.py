@@ -15,7 +15,7 @@ import numpy as np
 
 from graft.backends.backend import load_backend
 from graft.errors import GraftError
-from graft.fingerprints import fingerprint_code, hash_parts
+from graft.fingerprints import fingerprint_code, get_backend, hash_parts
 from graft.progress import track
 
 _ON_THEIR_WAY = 2
@@ -141,7 +141,7 @@ def identify_forward(model: keras.Model, batch_size: int) -> str:
         SHA-256 in hexadecimal.
     """
     return hash_parts(
-        fingerprint_code(compile_forward), batch_size, keras.config.backend(),
+        fingerprint_code(compile_forward), batch_size, get_backend(),
         load_backend().describe_devices(), describe_processor(),
         os.environ.get("TF_ENABLE_ONEDNN_OPTS"), *describe_network(model),
     )  # fmt: skip

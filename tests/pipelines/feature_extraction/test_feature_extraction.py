@@ -11,9 +11,11 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from graft.backends.backend import Accelerator, load_backend
 from graft.compute.shards import ShardStore
 from graft.datasets import FeatureShardsDataset
 from graft.datasets.features import FeatureTable
+from graft.errors import GraftError
 from graft.models.kept_exports import KeptExports
 from graft.parameters.base import BackboneParameters
 from graft.parameters.compute import HERE
@@ -104,6 +106,30 @@ def test_features_are_what_the_model_predicts(
     )
     features = np.concatenate([block.features for block in blocks])
     np.testing.assert_allclose(features, backbone.predict(images, verbose=0), atol=1e-5)
+
+
+def test_bfloat16_is_for_devices_that_compute_faster_with_it(
+    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = build_backbone(BACKBONE)
+
+    def extract(precision: str) -> np.ndarray:
+        parameters = FeatureExtractionParameters(batch_size=5, precision=precision)
+        blocks = extract_features(
+            backbone, images, trace_images(images), splits, index, None, parameters
+        )
+        return np.concatenate([block.features for block in blocks])
+
+    plain = extract("float32")
+    assert extract("auto").tobytes() == plain.tobytes()
+    with pytest.raises(GraftError, match=r"^feature_extraction\.precision: this device \(CPU\)"):
+        extract("mixed_bfloat16")
+    gpu = Accelerator("a GPU", is_quick_in_bfloat16=True)
+    monkeypatch.setattr(load_backend(), "list_accelerators", lambda: [gpu])
+    rounded = extract("auto")
+    assert rounded.dtype == np.float32
+    assert 0 < np.abs(rounded - plain).max() < 0.05 * np.abs(plain).max()
+    assert {layer.compute_dtype for layer in backbone.layers} == {"float32"}
 
 
 def test_another_engine_takes_nothing_over(
