@@ -81,7 +81,8 @@ def make_loss(
         if takes_shares and has_shares(labels, class_count):
             shares = keras.ops.cast(labels, probabilities.dtype)
         else:
-            indices = keras.ops.reshape(labels, (-1,))
+            # Keras hands labels over as floats, which JAX is about to refuse here.
+            indices = keras.ops.cast(keras.ops.reshape(labels, (-1,)), "int32")
             shares = keras.ops.one_hot(indices, class_count, dtype=probabilities.dtype)
         return keras.losses.categorical_crossentropy(
             shares, probabilities, label_smoothing=label_smoothing
