@@ -15,6 +15,7 @@ from graft.caching.ledger import Ledger
 from graft.caching.plan import Plan
 from graft.caching.recipes import describe_code, describe_parameters
 from graft.datasets import AtomicDataset
+from graft.fingerprints import BACKENDS
 from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.parameters.pictures import DecodingParameters
 from graft.parameters.training import TrainingParameters
@@ -137,3 +138,15 @@ def test_a_node_that_only_copies_parameters_sees_them_as_their_stage_does(tmp_pa
         recipes_of.append(plan.verdicts["copy_parameters"].recipe["parameter"])
     assert recipes_of[0] == recipes_of[1]
     assert "decoding.workers" not in recipes_of[0]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_of_the_backends_the_one_at_work_counts_alone(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipes, "get_backend", lambda: backend)
+    _, versions = recipes._describe_module.__wrapped__("graft.training.fitting")
+    assert {"keras", backend} <= versions.keys()
+    assert not versions.keys() & (set(BACKENDS) - {backend})
+    _, versions = recipes._describe_module.__wrapped__("graft.images.duplicates")
+    assert not versions.keys() & {"keras", *BACKENDS}
