@@ -64,7 +64,6 @@ clean-all: ## Remove everything that was made, splits and records of runs includ
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train]"
 	@touch $@
 
-# Of 25,000 modules the tests import a quarter, which Python compiles then.
 .venv/.installed-test: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[test,viz,mlflow,docs]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,viz,mlflow,docs]"
 	@touch $@ .venv/.installed
