@@ -21,11 +21,15 @@ from types import ModuleType
 # user has set stays. A limit of memory cannot be set once a device is taken, and the first stage
 # that loads a network takes it: so a GPU's memory is taken as it is needed, from the beginning.
 # ONNX Runtime (from 1.32 on Linux too) would otherwise note an identifier of this machine in the
-# home folder and report to its makers.
+# home folder and report to its makers. On a processor TensorFlow gives the memory of every result
+# back to the system, which fills it with zeros when it is asked for again: where batches come from
+# Python, that took half of a training step (`python benchmarks/memory_reuse.py`). Its allocator for
+# GPUs keeps it.
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "ORT_DISABLE_TELEMETRY": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_CPU_ALLOCATOR_USE_BFC": "true",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.compute.streams import copy_rows, count_workers, map_threaded
+from graft.compute.streams import copy_rows, count_workers, lend_rows, map_threaded
 
 
 @given(items=st.lists(st.integers()), workers=st.integers(1, 4))
@@ -151,6 +151,19 @@ def test_rows_of_a_plain_array_are_copied_too():
     rows = copy_rows(array, slice(1, 3))
     rows[:] = -1
     np.testing.assert_array_equal(array, np.arange(12).reshape(4, 3))
+
+
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
+def test_lent_rows_equal_the_rows_and_are_plain_arrays(mapped, rows):
+    lent = lend_rows(mapped, rows)
+    np.testing.assert_array_equal(lent, mapped[rows])
+    assert not isinstance(lent, np.memmap)
+
+
+@pytest.mark.parametrize("which", [slice(3, 5), np.arange(3, 5)])
+def test_neighbours_are_lent_without_a_copy(mapped, which):
+    assert np.shares_memory(lend_rows(mapped, which), mapped)
+    assert not np.shares_memory(lend_rows(mapped, np.array([3, 5])), mapped)
 
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="the system cannot give pages back")

@@ -94,6 +94,22 @@ def copy_rows(array: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
     """
     # An array of numbers as index copies by itself, and slower than neighbours are copied.
     copy = np.asarray(array[rows]) if _are_scattered(rows) else np.array(array[_span(rows)])
+    _give_pages_back(array)
+    return copy
+
+
+def lend_rows(array: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
+    """Rows to be read once, and not written to: neighbours are the array's own memory, not copied.
+
+    A copy of a batch is as much traffic in memory as what sends it to a GPU. Pages of a
+    memory-mapped array are given back when the next rows are lent.
+    """
+    if _are_scattered(rows):
+        return copy_rows(array, rows)
+    _give_pages_back(array)
+    return np.asarray(array[_span(rows)])  # what JAX takes: not a kind of array of its own
+
+
+def _give_pages_back(array: np.ndarray) -> None:
     if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         array.base.madvise(mmap.MADV_DONTNEED)
-    return copy

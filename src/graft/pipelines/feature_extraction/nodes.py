@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from graft.compute.known_rows import find_known, trace_results
 from graft.compute.shards import Function, ShardStore
 from graft.compute.spreading import Spread, map_rows
 from graft.datasets.features import FeatureBlock, FeatureTable
-from graft.images.colours import copy_pictures
+from graft.images.colours import lend_pictures
 from graft.models.kept_exports import KeptExports
 from graft.parameters.base import BackboneParameters
 from graft.parameters.compute import HERE, ComputeParameters
@@ -109,7 +110,7 @@ def extract_features(
         }
     )
     passes = open_forward(
-        backbone, partial(copy_pictures, images), np.arange(len(splits)), parameters.batch_size,
+        backbone, partial(lend_pictures, images), np.arange(len(splits)), parameters.batch_size,
         forward.engine, exports,
     )  # fmt: skip
     origins = trace_results(image_origins["origin"], passes.identity)
@@ -139,7 +140,7 @@ def _pass_here(passes: Forward, images: np.ndarray, batch_size: int) -> Function
     def extract(rows: Sequence[int]) -> Iterator[np.ndarray]:
         starts = range(0, len(rows), batch_size)
         batches = (np.array(rows[start : start + batch_size]) for start in starts)
-        for found in pass_batches(passes.run, partial(copy_pictures, images), batches):
+        for found in pass_batches(passes.run, partial(lend_pictures, images), batches):
             yield from found
 
     return extract
@@ -158,6 +159,7 @@ def _fill_blocks(
         known = found[rows] >= 0
         if previous is not None and known.any():
             features[known] = previous.read_rows(found[rows][known])
-        for place in np.flatnonzero(~known):
-            features[place] = next(made)
+        new = np.flatnonzero(~known)
+        if len(new):
+            features[new] = list(islice(made, len(new)))
         yield rows, features

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_results
-from graft.compute.streams import RowStream, copy_rows
-from graft.images.colours import copy_pictures
+from graft.compute.streams import RowStream, lend_rows
+from graft.images.colours import lend_pictures
 from graft.models.kept_exports import KeptExports
 from graft.parameters.base import TrainSampleParameters
 from graft.parameters.forward import AUTO, ForwardParameters
@@ -51,7 +51,7 @@ def store_measured_activations(
     trunk, _ = divide_tuned(classifier)
     if trunk is None or not len(rows):
         return np.zeros((0, 1), np.float32)
-    read = partial(copy_pictures, images)
+    read = partial(lend_pictures, images)
     passes = open_forward(trunk, read, rows, _BATCH, forward.engine, exports)
     origins = trace_results(image_origins["origin"].iloc[rows], passes.identity)
     previous = previous_measured_activations or TracedRows(np.empty((0, 0)), [])
@@ -72,7 +72,7 @@ def _chain_rows(
     starts = range(0, len(new), _BATCH)
     for start in track(starts, len(new), "predicting", "pictures", step=_BATCH):
         some = new[start : start + _BATCH]
-        yield from zip(some.tolist(), passes.run(copy_pictures(images, rows[some])), strict=True)
+        yield from zip(some.tolist(), passes.run(lend_pictures(images, rows[some])), strict=True)
 
 
 def classify_measured(
@@ -99,10 +99,10 @@ def classify_measured(
 
     trunk, tail = divide_tuned(classifier)
     if trunk is None:
-        read = partial(copy_pictures, images)
+        read = partial(lend_pictures, images)
         passes = open_forward(tail, read, rows, _BATCH, forward.engine, exports)
         return predict_rows(tail, read, rows, _BATCH, forward=passes.run)
-    return predict_rows(tail, partial(copy_rows, activations), np.arange(len(rows)), _BATCH)
+    return predict_rows(tail, partial(lend_rows, activations), np.arange(len(rows)), _BATCH)
 
 
 def predict_from_pictures(
