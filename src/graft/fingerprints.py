@@ -37,12 +37,13 @@ def hash_parts(*parts: bytes | str | float | None) -> str:
         >>> hash_parts("a", "bc") == hash_parts("ab", "c")
         False
     """
-    digest = hashlib.sha256()
-    for part in parts:
-        content = part if isinstance(part, bytes) else repr(part).encode()
-        digest.update(f"{type(part).__name__} {len(content)} ".encode())
-        digest.update(content)
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(map(frame_part, parts))).hexdigest()
+
+
+def frame_part(part: bytes | str | float | None) -> bytes:
+    """A value as :func:`hash_parts` takes it in: with its type and length before it."""
+    content = part if isinstance(part, bytes) else repr(part).encode()
+    return f"{type(part).__name__} {len(content)} ".encode() + content
 
 
 def fingerprint_code(function: Callable[..., Any]) -> str:

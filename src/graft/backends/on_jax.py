@@ -62,17 +62,14 @@ def count_threads() -> int:
 
 def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
     """As of :class:`graft.backends.backend.Backend`."""
+    variables = model.variables  # to ask for them takes as long as to pass a few pictures
 
     @jax.jit
-    def forward(trainable: list, others: list, batch: jax.Array) -> jax.Array:
-        outputs, _ = model.stateless_call(trainable, others, batch, training=False)
-        return outputs
+    def forward(values: list, batch: jax.Array) -> jax.Array:
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return model(batch, training=False)
 
-    def run(batch: np.ndarray) -> np.ndarray:
-        trainable = list_values(model.trainable_variables)
-        return np.array(forward(trainable, list_values(model.non_trainable_variables), batch))
-
-    return run
+    return lambda batch: np.array(forward(list_values(variables), batch))
 
 
 def compile_function(

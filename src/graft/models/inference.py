@@ -18,7 +18,8 @@ from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, get_backend, hash_parts
 from graft.progress import track
 
-_ON_THEIR_WAY = 2
+# With two of 512 pictures an H200 waited for a fifth of the time, with four it does not.
+_ON_THEIR_WAY = 4
 
 
 def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -73,7 +74,7 @@ def pass_batches(
 ) -> Iterator[np.ndarray]:
     """Outputs of batches, in their order.
 
-    A GPU would wait while the next batch is read and sent to it, so two are on their way at a
+    A GPU would wait while the next batch is read and sent to it, so some are on their way at a
     time; a processor has no hands left for that.
 
     Args:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from graft.compute.known_rows import find_known, trace_results
-from graft.compute.shards import Function, ShardStore
+from graft.compute.shards import ShardStore
 from graft.compute.spreading import Spread, map_rows
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.images.colours import lend_pictures
@@ -24,9 +23,6 @@ from graft.pipelines.feature_extraction.elsewhere import spread_passes
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
 from graft.progress import track
 from graft.types import KerasModel
-
-if TYPE_CHECKING:
-    from graft.models.forward_passes import Forward
 
 _ROWS_A_BLOCK = 2048
 logger = logging.getLogger(__name__)
@@ -97,6 +93,7 @@ def extract_features(
         Blocks of ``features``, in the order of ``images``; view 0 is the picture itself.
     """
     from graft.models.forward_passes import open_forward
+    from graft.models.inference import pass_batches
     from graft.models.precision import choose_precision, clone_mixed
 
     if choose_precision(parameters.precision, "feature_extraction") != "float32":
@@ -121,29 +118,24 @@ def extract_features(
             f"{(found < 0).sum():,}", f"{(found >= 0).sum():,}",
         )  # fmt: skip
     size = parameters.batch_size
-    extract: Function = _pass_here(passes, images, size)
-    if compute.engine != "serial" and feature_shards is not None:
-        extract = spread_passes(backbone, passes, images, size, feature_shards)
     unknown = np.flatnonzero(found < 0)
-    made = map_rows(
-        extract, unknown.tolist(), [origins[row] for row in unknown],
-        Spread(**compute.model_dump()), feature_shards,
-    )  # fmt: skip
-    tracked = track(made, len(unknown), "extracting", "pictures")
+    if compute.engine == "serial" or feature_shards is None:
+        batches = (unknown[start : start + size] for start in range(0, len(unknown), size))
+        made = pass_batches(passes.run, partial(lend_pictures, images), batches)
+    else:
+        extract = spread_passes(backbone, passes, images, size, feature_shards)
+        spread = Spread(**compute.model_dump())
+        origins_of_unknown = [origins[row] for row in unknown]
+        rows = map_rows(extract, unknown.tolist(), origins_of_unknown, spread, feature_shards)
+        made = _gather(rows, size)
+    tracked = track(made, len(unknown), "extracting", "pictures", step=size)
     blocks = _fill_blocks(backbone.output_shape[-1], tracked, previous_features, found)
     return (FeatureBlock(keys[rows], features, origins[rows]) for rows, features in blocks)
 
 
-def _pass_here(passes: Forward, images: np.ndarray, batch_size: int) -> Function:
-    from graft.models.inference import pass_batches
-
-    def extract(rows: Sequence[int]) -> Iterator[np.ndarray]:
-        starts = range(0, len(rows), batch_size)
-        batches = (np.array(rows[start : start + batch_size]) for start in starts)
-        for found in pass_batches(passes.run, partial(lend_pictures, images), batches):
-            yield from found
-
-    return extract
+def _gather(rows: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    while some := list(islice(rows, size)):
+        yield np.stack(some)
 
 
 def _fill_blocks(
@@ -153,6 +145,7 @@ def _fill_blocks(
     found: np.ndarray,
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Blocks of rows and their features: taken over where they are known, else as they come."""
+    waiting = np.empty((0, dimension), np.float32)
     for start in range(0, len(found), _ROWS_A_BLOCK):
         rows = slice(start, min(start + _ROWS_A_BLOCK, len(found)))
         features = np.empty((rows.stop - rows.start, dimension), np.float32)
@@ -160,6 +153,9 @@ def _fill_blocks(
         if previous is not None and known.any():
             features[known] = previous.read_rows(found[rows][known])
         new = np.flatnonzero(~known)
-        if len(new):
-            features[new] = list(islice(made, len(new)))
+        while len(new):
+            waiting = waiting if len(waiting) else next(made)
+            count = min(len(new), len(waiting))
+            features[new[:count]] = waiting[:count]
+            new, waiting = new[count:], waiting[count:]
         yield rows, features
