@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +50,13 @@ def test_a_figure_has_a_text_in_its_place() -> None:
 
 def test_the_same_figure_is_the_same_bytes() -> None:
     assert encode_figure(draw()) == encode_figure(draw())
+
+
+def test_its_parts_stand_where_matplotlib_puts_them() -> None:
+    plain, metadata = io.BytesIO(), {"Date": None, "Creator": None}
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "graft"}):
+        draw().savefig(plain, format="svg", metadata=metadata)
+    assert encode_figure(draw()) == plain.getvalue()
 
 
 def test_no_id_of_a_drawing_is_one_of_another_on_the_page() -> None:

@@ -124,28 +124,36 @@ def save(backup, epoch):
     weights = np.full(100_000, epoch, np.float32)
     backup.save(Snapshot("a" * 64, {"epoch": epoch}, {"weights": weights}))
 
-backup = TrainingBackup(Path(sys.argv[1]))
-with backup.hold():
-    save(backup, 1)
-    save(backup, 2)
-    moment = sys.argv[2]
-    if moment == "in the middle of the file":
-        def write_half(file, array, **_):
-            file.write(b"half")
-            file.flush()
+def write(folder, moment):
+    backup = TrainingBackup(folder)
+    with backup.hold():
+        save(backup, 1)
+        save(backup, 2)
+        if moment == "in the middle of the file":
+            def write_half(file, array, **_):
+                file.write(b"half")
+                file.flush()
+                die()
+            np.lib.format.write_array = write_half
+        elif moment == "before the flush":
+            os.fsync = die
+        elif moment == "before the rename":
+            os.replace = die
+        elif moment == "after the rename":
+            training_backup._sync = die
+        elif moment == "before old ones are removed":
+            Path.unlink = die
+        elif moment == "while it is held":
             die()
-        np.lib.format.write_array = write_half
-    elif moment == "before the flush":
-        os.fsync = die
-    elif moment == "before the rename":
-        os.replace = die
-    elif moment == "after the rename":
-        training_backup._sync = die
-    elif moment == "before old ones are removed":
-        Path.unlink = die
-    elif moment == "while it is held":
-        die()
-    save(backup, 3)
+        save(backup, 3)
+
+# Imported once: every moment has a child of its own, before anything has threads.
+for moment in sys.argv[2:]:
+    child = os.fork()
+    if not child:
+        write(Path(sys.argv[1]) / moment, moment)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 MOMENTS = {
     "in the middle of the file": 2,
@@ -157,13 +165,22 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize(("moment", "epoch"), MOMENTS.items(), ids=list(MOMENTS))
-def test_a_kill_inside_a_write_leaves_the_old_or_the_new_one_and_no_lock(moment, epoch, tmp_path):
-    command = [sys.executable, "-c", RUN, str(tmp_path), moment]
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder a moment, in which a process was killed at that moment."""
+    folder = tmp_path_factory.mktemp("killed")
+    command = [sys.executable, "-c", RUN, str(folder), *MOMENTS]
     source = str(Path(graft.__file__).parents[1])
-    killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": source}, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    backup = TrainingBackup(tmp_path)
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": source}, stdout=subprocess.PIPE, text=True
+    )
+    assert ended.stdout.split() == [str(-signal.SIGKILL)] * len(MOMENTS)
+    return folder
+
+
+@pytest.mark.parametrize(("moment", "epoch"), MOMENTS.items(), ids=list(MOMENTS))
+def test_a_kill_inside_a_write_leaves_the_old_or_the_new_one_and_no_lock(moment, epoch, killed):
+    backup = TrainingBackup(killed / moment)
     with backup.hold():
         assert read_epoch(backup) == epoch
         backup.save(take(4))

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -31,11 +32,26 @@ def encode_figure(figure: Figure, kind: str = "svg") -> bytes:
         kind: ``svg``, in which text stays text, or another format of Matplotlib's, ``png`` say.
     """
     buffer = io.BytesIO()
-    metadata = {"Date": None, "Creator": None} if kind == "svg" else None
     # Text stays text, which a browser writes in its own fonts; ids are the same every time.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "graft"}):
-        figure.savefig(buffer, format=kind, metadata=metadata)
+        if kind == "svg":
+            _lay_out(figure)
+            figure.savefig(buffer, format=kind, metadata={"Date": None, "Creator": None})
+        else:
+            figure.savefig(buffer, format=kind)
     return buffer.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Settle where the parts of a drawing stand, as saving would.
+
+    Saving draws the whole figure once in vain to do so, which is a fifth of its time.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        FigureCanvasSVG(figure)  # whose letters are measured
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def embed_figure(content: bytes, alt: str, photographs: bool = False) -> Markup:
