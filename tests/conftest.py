@@ -8,6 +8,11 @@ import io
 import json
 import logging
 import os
+
+# Workers share the processors: small matrices wait for each other's threads many times longer
+# than they are computed. NumPy reads it when it is imported, which pytest has not done yet.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import shutil
 import struct
 import subprocess

@@ -56,10 +56,10 @@ def run(flowers: Path, run_kedro: Callable) -> Callable:
 @pytest.mark.parametrize(
     ("moment", "change"),
     [
-        (FIRST, add),
+        pytest.param(FIRST, add, marks=pytest.mark.slow),
         pytest.param(CHECKING, alter_the_last, marks=pytest.mark.slow),
         (CHECKING, alter_the_first),
-        (CHECKING, rename),
+        pytest.param(CHECKING, rename, marks=pytest.mark.slow),
         pytest.param(DECODING, alter_the_last, marks=pytest.mark.slow),
         pytest.param(CHECKING, alter_the_last_in_secret, marks=pytest.mark.slow),
         (DECODING, alter_the_last_in_secret),
@@ -75,6 +75,10 @@ def test_the_next_run_ends_like_an_undisturbed_one(
     run: Callable,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Whatever changes at whatever moment; `make test` asks two of the eight.
+
+    One is seen while pictures are checked, the other nowhere but in the bytes that are decoded.
+    """
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(project, undisturbed)
     read, count = FolderStore.read, 0

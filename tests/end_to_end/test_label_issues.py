@@ -36,9 +36,9 @@ def read_labels(project: Path, dataset: str) -> pd.Series:
 
 
 def test_the_next_run_follows_the_verdicts_and_no_run_after_it_forgets_them(
-    run_kedro: Callable, project: Path
+    run_kedro: Callable, finished_project: Path
 ) -> None:
-    arguments = ("--env=test", TO_THE_LIST, "--params", HEAD_ALONE)
+    project, arguments = finished_project, ("--env=test", TO_THE_LIST, "--params", HEAD_ALONE)
     assert run_kedro(*arguments).code == 0
     filled = read_list(project, "test")
     filled.loc[:2, "action"] = ["relabel", "drop", "keep"]
@@ -89,10 +89,16 @@ def test_verdicts_among_the_pictures_are_no_picture(
     assert "nothing to do" in run_kedro(*arguments).out
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_flipped_labels_of_real_pictures_are_found_and_mended(
     run_kedro: Callable, project: Path, shared: Path, tmp_path: Path
 ) -> None:
+    """What is found among real pictures.
+
+    `make test` asks it of made ones (tests/pipelines/label_issues, tests/analysis), and the way
+    from a list to the next run above.
+    """
     truth, flips = copy_with_flips(shared / "data/cats_vs_dogs", tmp_path / "pictures", 400)
     weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
     parameters = f"source={tmp_path / 'pictures'},weights={weights},image_size=96,{HEAD_ALONE}"

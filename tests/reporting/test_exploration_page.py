@@ -84,7 +84,7 @@ def read_page(*arguments, **changes):
     return Page(render_exploration(make_content(*arguments, **changes)))
 
 
-@pytest.fixture(params=[{}, NOTHING], ids=["much found", "nothing found"])
+@pytest.fixture(scope="module", params=[{}, NOTHING], ids=["much found", "nothing found"])
 def page(request):
     return read_page(**request.param)
 

@@ -147,7 +147,7 @@ VARIANTS = {
 }
 
 
-@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS)
+@pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS)
 def page(request):
     return read_page(**request.param)
 

@@ -181,12 +181,16 @@ class World:
 KNOWS, GUESSES = 6.0, 0.3
 
 
-@pytest.mark.parametrize("flips", [0.0, 0.02, 0.1, 0.25])
+@pytest.mark.parametrize(
+    "flips", [0.0, pytest.param(0.02, marks=pytest.mark.slow), 0.1,
+              pytest.param(0.25, marks=pytest.mark.slow)],
+)  # fmt: skip
 @pytest.mark.parametrize("champion", [KNOWS, 2.5, GUESSES])
 @pytest.mark.parametrize("features", [KNOWS, 2.5, GUESSES])
 def test_the_number_of_wrong_labels_is_near_the_truth_or_not_told(
     tmp_path, features, champion, flips
 ) -> None:
+    """In `make test` of no wrong label and of a tenth, whoever is good at what."""
     world = World(tmp_path, features, champion, flips, "fine_tuned")
     for name, part in world.judge()[1].items():
         if part["action"] == "about":
