@@ -6,10 +6,13 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -17,76 +20,63 @@ from graft.backends import on_tensorflow
 from graft.datasets import KerasModelDataset
 from graft.models.backbones import build_backbone
 from graft.training.devices import tell_devices
+from helpers.devices import WAYS
 
-SOURCE = Path(__file__).parents[2] / "src"
-# One process can be given two logical processors only before TensorFlow starts, hence a script.
-TWO_PROCESSORS = """
-import sys
-import graft.training.tails as fine_tuning
-import numpy as np, tensorflow as tf
-from graft.models.backbones import build_backbone
-from graft.backends import on_tensorflow
-from graft.models.freezing import cut_classifier
-from graft.models.heads import build_head
-from graft.training.devices import seed_everything
-from graft.training.views import FreshViews, StoredViews, ViewPools
-from graft.parameters.training import TrainingParameters
-
-processor = tf.config.list_physical_devices("CPU")[0]
-two = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(processor, two)
-random = np.random.default_rng(0)
-labels = np.tile([0, 1], 10)
-pictures = random.integers(0, 100, (20, 8, 8, 3)) + 100 * labels[:, None, None, None]
-pictures = pictures.astype("uint8")
-# The last batch of an epoch has 4 rows, the others 8.
-settings = TrainingParameters(
-    optimizer="adamw", weight_decay=0.1, learning_rate=1e-2, batch_size=8, epochs=4, patience=4,
-    seed=1,
-)
-
-copy_to_devices = on_tensorflow.copy_to_devices
-
-def train(devices, cached):
-    seed_everything(0)
-    on_tensorflow.copy_to_devices = lambda model: copy_to_devices(model, devices)
-    backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
-    cut = cut_classifier(backbone, build_head(384, 2, 0.0, 0.0, seed=0), "block3")
-    if cached:
-        stored = cut.trunk.predict(pictures, verbose=0)
-        views = StoredViews(stored.__getitem__, 0, 20, 0)
-    else:
-        views = FreshViews(pictures.__getitem__, np.arange(20), None)
-    pools = ViewPools(views, labels, np.ones(20, np.float32))
-    start = cut.whole.get_weights()
-    history, before, after = fine_tuning.tune(cut, pools, pools, settings, layer_decay=0.5)
-    assert after < before
-    moved = max(np.abs(a - b).max() for a, b in zip(start, cut.whole.get_weights()))
-    assert moved > 0.01, moved
-    return cut.whole.get_weights()
-
-cached = sys.argv[1] == "stored"
-one, several = train(None, cached), train(["CPU:0", "CPU:1"], cached)
-print("difference", max(np.abs(a - b).max() for a, b in zip(one, several)))
-"""
+TESTS = Path(__file__).parents[1]
+SOURCE = TESTS.parent / "src"
+KEYS = ("steps", "shares", "history", "probabilities", "norms", "moved")
+RUNS = ("one", "several0")
+# Of a history: what dev measured, and the learning rate.
+MEASURED = slice(3, None)
 
 
-@pytest.mark.parametrize("views", [pytest.param("stored", marks=pytest.mark.slow), "fresh"])
-def test_two_devices_end_with_the_weights_of_one(views: str) -> None:
-    """Of fresh pictures in `make test`, for these pass the whole network; of stored ones too."""
+def train_on_devices(folder: Path, count: int, times: int, ways: Sequence[str]) -> dict[str, Any]:
+    """What the program :mod:`helpers.devices` found, by way and run."""
+    file = folder / "found.npz"
     done = subprocess.run(
-        [sys.executable, "-c", TWO_PROCESSORS, views],
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
-        capture_output=True,
-        text=True,
+        [sys.executable, "-m", "helpers.devices", str(file), str(count), str(times), *ways],
+        cwd=TESTS, env={**os.environ, "PYTHONPATH": str(SOURCE)}, capture_output=True, text=True,
         check=False,
-    )
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    (difference,) = [
-        float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("difference")
-    ]
+    return dict(np.load(file))
+
+
+def check_way(found: dict[str, Any], way: str, devices: int) -> None:
+    """The same rows in the same order, in even shares, and what one device ends with."""
+    one, several = ({key: found[f"{way}.{run}.{key}"] for key in KEYS} for run in RUNS)
+    np.testing.assert_array_equal(several["steps"], one["steps"])
+    shares = several["shares"]
+    assert len(shares) == devices
+    assert (shares == shares[0]).all()
+    assert one["moved"] > 1e-3
+    # Statistics and scales of normalizations stay what they were.
+    assert several["norms"].tobytes() == one["norms"].tobytes()
+    if WAYS[way].dropout:
+        return
     # One device computes normalizations within convolutions, several do not: the last bits differ.
-    assert difference <= 1e-4
+    np.testing.assert_allclose(several["probabilities"], one["probabilities"], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        several["history"][:, MEASURED], one["history"][:, MEASURED], rtol=0, atol=1e-5
+    )
+
+
+def test_two_devices_end_as_one_does_for_one_depth_after_another(tmp_path: Path) -> None:
+    found = train_on_devices(tmp_path, 2, 1, ["head", "all"])
+    for way in ("head", "all"):
+        check_way(found, way, 2)
+
+
+@pytest.mark.slow
+def test_every_depth_ends_on_three_devices_as_on_one_and_twice_with_the_same_bytes(
+    tmp_path: Path,
+) -> None:
+    found = train_on_devices(tmp_path, 3, 2, list(WAYS))
+    for way in WAYS:
+        check_way(found, way, 3)
+        for key in KEYS:
+            first, second = (found[f"{way}.several{number}.{key}"] for number in (0, 1))
+            assert first.tobytes() == second.tobytes()
 
 
 def test_on_one_processor_there_is_nothing_to_say(caplog) -> None:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 import keras
@@ -131,13 +132,24 @@ def copy_to_devices(model: keras.Model, devices: Sequence[str] | None = None) ->
     if len(names) < 2:
         return model
     logger.info("Devices      %d, a share of every batch on each", len(names))
-    with tf.distribute.MirroredStrategy(list(names)).scope():
+    with _spread_over(tuple(names)).scope():
         copy = keras.models.clone_model(model)
         copy.set_weights(model.get_weights())
     for mine, other in zip(copy._flatten_layers(), model._flatten_layers(), strict=True):
         if not isinstance(mine, keras.Model):
             mine.trainable = other.trainable
     return copy
+
+
+@cache
+def _spread_over(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """One for all trainings of this process.
+
+    Each strategy numbers its exchanges between devices from 100 on, and TensorFlow remembers the
+    shapes of a number: the second training of a race, of another depth, would end with the first
+    one's.
+    """
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def run_epochs(
@@ -154,8 +166,9 @@ def run_epochs(
             "validation_data": batch_in_order(dev, epochs.dev_rows, epochs.planned),
             "validation_steps": math.ceil(dev.row_count / epochs.dev_rows),
         }
+    batches, replicas = shuffle_batches(train, epochs), count_replicas(model)
     model.fit(
-        shuffle_batches(train, epochs),
+        batches if replicas == 1 else _even_out(batches, replicas),
         epochs=epochs.last,
         initial_epoch=epochs.first,
         steps_per_epoch=math.ceil(train.row_count / epochs.batch_size),
@@ -174,6 +187,29 @@ def shuffle_batches(source: DrawnRows, epochs: Epochs) -> tf.data.Dataset:
     # A training that has ended draws nothing, but Keras asks for a data set.
     first = min(epochs.first, epochs.planned - 1)
     return _batch_passes(source, epochs.draw_order, epochs.batch_size, range(first, epochs.planned))
+
+
+def _even_out(batches: tf.data.Dataset, devices: int) -> tf.data.Dataset:
+    """The same batches in even shares: as many rows for every device.
+
+    The loss of a batch is the mean of the devices' means, in which a row of the smaller share
+    would count for more. So a batch that cannot be divided gets rows that weigh nothing.
+    """
+
+    def fill_up(
+        inputs: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        count = tf.shape(weights)[0]
+        filled = count + -count % devices
+        rows = tf.range(filled)
+        is_real = rows < count
+        # Their last row again, and no zeros: it is something that a network can be asked about.
+        rows = tf.minimum(rows, count - 1)
+        factor = tf.cast(filled / count, weights.dtype)
+        weights = tf.where(is_real, tf.gather(weights, rows) * factor, 0)
+        return tf.gather(inputs, rows), tf.gather(labels, rows), weights
+
+    return batches.map(fill_up)
 
 
 def batch_in_order(source: DrawnRows, batch_size: int, passes: int) -> tf.data.Dataset:
