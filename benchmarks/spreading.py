@@ -6,6 +6,7 @@ Usage: python benchmarks/spreading.py [--pictures N] [--kills N] [--only WHAT]
 again) in one process and on two workers, seconds of each stage with the start of the workers.
 `overhead`: seconds of the scheduler and of storage a shard that does nothing; `million`: a million
 rows of which each leaves 5 kB, as features do, and the memory of the process that takes them in.
+`memory`: the peak of the largest process, of 10,000 and of 100,000 small pictures (`--small`).
 `kills`: so often a worker, and so often the whole run, is ended by SIGKILL at a random moment of
 ingestion, decoding or extraction, and the run is given again; the outputs are compared with those
 of an undisturbed run. `poison`: one row of 10,000 ends every worker that it is given to.
@@ -30,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from PIL import Image
 
 from graft.compute.shards import ShardStore
 from graft.compute.spreading import Spread, end_workers, map_rows
@@ -38,6 +40,7 @@ from run import throw_away_project
 
 STAGES = ("ingestion", "splitting", "decoding", "feature_extraction")
 SPREAD = "compute.engine=dask,compute.workers=2"
+WHAT = ("rate", "overhead", "million", "memory", "kills", "poison")
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,37 @@ class Vectors:
             yield np.full(1280, row, np.float32)
 
 
+def measure_memory(counts: Sequence[int]) -> None:
+    """Print the peak of the largest process of each stage, and its seconds."""
+    random_ = np.random.default_rng(0)
+    stages = [stage for stage in STAGES if stage != "splitting"]
+    print(f"| pictures | {' | '.join(stages)} |\n|---|{'---|' * len(stages)}")
+    for count in counts:
+        with throw_away_project() as project:
+            for number in range(count):
+                place = project / "pictures" / f"class_{number % 2}" / f"{number}.png"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(random_.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(place)
+            params = (
+                f"source={project / 'pictures'},backbone.name=small_cnn,weights=random,"
+                f"image_size=16,ingestion.min_side=4,{SPREAD},compute.shard_rows=1024"
+            )
+            told = []
+            for stage in STAGES:
+                began = time.perf_counter()
+                process = start(project, [stage], params)
+                assert process.stderr is not None
+                err = process.stderr.read()
+                # The largest of the process and of those that it has waited for, its workers.
+                _, status, usage = os.wait4(process.pid, 0)
+                if status:
+                    raise SystemExit(err.decode()[-2000:])
+                if stage in stages:
+                    seconds = time.perf_counter() - began
+                    told.append(f"{usage.ru_maxrss / 1024:.0f} MB, {seconds:.0f} s")
+            print(f"| {count:,} | {' | '.join(told)} |", flush=True)
+
+
 def measure_poison() -> None:
     """Print what became of 10,000 rows of which one ends workers."""
     with tempfile.TemporaryDirectory() as folder:
@@ -235,7 +269,8 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared")
     parser.add_argument("--pictures", type=int, default=2400)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--only", choices=["rate", "overhead", "million", "kills", "poison"])
+    parser.add_argument("--only", choices=WHAT)
+    parser.add_argument("--small", type=int, nargs="+", default=[10_000, 100_000])
     options = parser.parse_args()
     shared = options.shared.resolve()
     weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
@@ -243,6 +278,8 @@ def main() -> None:
         measure_overhead()
     if options.only in (None, "million"):
         measure_million()
+    if options.only in (None, "memory"):
+        measure_memory(options.small)
     if options.only in (None, "poison"):
         measure_poison()
     if options.only in (None, "rate"):

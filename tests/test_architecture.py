@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "images": {"compute.streams"},
     "sources": {"compute", "images", "parameters"},
     "labelling": {"analysis", "datasets.features", "images", "sources"},
-    "models": {"backends", "compute.streams"},
+    "models": {"backends", "compute.shards", "compute.streams", "images.colours"},
     "training": {"analysis", "backends", "compute", "images", "models", "parameters"},
     "analysis": set(),
     "search": {"analysis", "backends", "compute", "images", "models", "parameters", "training"},

@@ -8,17 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from sklearn.datasets import load_digits
 
+from helpers.digits import write_digits
+
 RUN = ("--pipelines=prediction", "--env=test")
-
-
-def write_digits(folder: Path, numbers: range) -> None:
-    folder.mkdir()
-    for number in numbers:
-        pixels = load_digits().images[number]
-        Image.fromarray((pixels * 15.9375).astype(np.uint8)).save(folder / f"{number:03d}.png")
 
 
 def test_a_folder_is_predicted_and_a_layer_led_out(

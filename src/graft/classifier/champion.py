@@ -73,17 +73,12 @@ class Champion:
             ) from error
         return show_in_rgb(pixels) if self.model.input_shape[-1] == 3 else pixels
 
-    def compile_asking(
-        self,
-        batch_size: int = 32,
-        forward: Callable[[np.ndarray], np.ndarray] | None = None,
-    ) -> Callable[[np.ndarray], Findings]:
+    def compile_asking(self, batch_size: int = 32) -> Callable[[np.ndarray], Findings]:
         """Compile what asks the classifier, once, for a stream of batches.
 
         Args:
             batch_size: Pictures a pass. It is the same for every batch, so that a picture's
                 probabilities do not depend on what else is asked.
-            forward: What passes a batch through :meth:`find_asked`; None compiles it.
 
         Returns:
             Function from pixels (n, H, W, channels), n at most ``batch_size``, to findings.
@@ -93,17 +88,20 @@ class Champion:
         """
         from graft.models.inference import compile_forward
 
-        dtype, count = self.model.inputs[0].dtype, len(self.class_names)
-        familiarity = self.familiarity
-        asked = forward or compile_forward(self.find_asked(), batch_size)
+        dtype = self.model.inputs[0].dtype
+        asked = compile_forward(self.find_asked(), batch_size)
+        return lambda pixels: self.judge(asked(pixels.astype(dtype, copy=False)))
 
-        def ask(pixels: np.ndarray) -> Findings:
-            raw = asked(pixels.astype(dtype, copy=False))
-            calibrated = apply_temperature(raw[:, :count], self.facts["temperature"])
-            distances = familiarity.measure(raw[:, count:]) if familiarity else None
-            return Findings(calibrated.astype(np.float32), distances)
+    def judge(self, outputs: np.ndarray) -> Findings:
+        """What the outputs of :meth:`find_asked` for a batch of pictures say.
 
-        return ask
+        Args:
+            outputs: (n, C), or with features behind (n, C + D), float32.
+        """
+        count, familiarity = len(self.class_names), self.familiarity
+        calibrated = apply_temperature(outputs[:, :count], self.facts["temperature"])
+        distances = familiarity.measure(outputs[:, count:]) if familiarity else None
+        return Findings(calibrated.astype(np.float32), distances)
 
     def find_asked(self) -> keras.Model:
         """The network that answers: with its features, if pictures unlike train are told.

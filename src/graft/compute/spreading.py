@@ -8,12 +8,13 @@ the same bytes in the same order.
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from graft.compute.shards import Function, ShardStore
+from graft.compute.worker_process import Failure
 from graft.errors import GraftError
 from graft.fingerprints import hash_parts
 
@@ -104,3 +105,23 @@ def map_rows(
     ]
     for results in map_shards(function, shards, spread.workers, spread.address, store):
         yield from results
+
+
+def refuse_lost(results: Iterable[Any], names: Sequence[str]) -> Iterator[Any]:
+    """The results of :func:`map_rows` for a stage that can leave no row out.
+
+    Args:
+        results: Of every row.
+        names: Of every row.
+
+    Raises:
+        GraftError: At a row that ended the workers that it was given to.
+    """
+    for name, result in zip(names, results, strict=True):
+        if isinstance(result, Failure):
+            raise GraftError(
+                "compute.engine dask: a picture must pass the network, and the workers that had "
+                "this one died; give them more memory, or set compute.engine to serial; got "
+                f"'{name}', which {result.reason}"
+            )
+        yield result

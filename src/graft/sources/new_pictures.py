@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import compress
+from typing import Any, NamedTuple
 
 from graft.compute.workers import Failure, Item
 from graft.errors import PictureError
@@ -12,6 +14,13 @@ from graft.fingerprints import hash_parts
 from graft.images.crops import Box, parse_crop
 from graft.progress import track
 from graft.sources.source import ImageSource
+
+# Name of a picture, and the part of its file that it is, as text; None for all of it.
+File = tuple[str, str | None]
+# SHA-256 of files as they are read, in their order; None of those that cannot be.
+Hashes = deque[str | None]
+# From files and their origins to a result of each and its SHA-256, None if it cannot be read.
+Work = Callable[[Sequence[File], Sequence[str]], Iterator[tuple[Any, str | None]]]
 
 
 class NewPicture(NamedTuple):
@@ -26,6 +35,41 @@ class NewPicture(NamedTuple):
     image_id: str
     origin: str | None
     sha256: str | None
+
+
+def read_files(
+    read_hashed: Callable[[str], tuple[bytes, str]], files: Iterable[File], hashes: Hashes
+) -> Iterator[Item | Failure]:
+    """Files as decoders take them.
+
+    Args:
+        read_hashed: From a name to the bytes of a file and their SHA-256.
+        files: Names and crops.
+        hashes: Gets one a file.
+    """
+    for image_id, crop in files:
+        try:
+            data, sha256 = read_hashed(image_id)
+        except PictureError as error:
+            hashes.append(None)
+            yield Failure(str(error))
+        else:
+            hashes.append(sha256)
+            yield {"data": data, "crop": parse_crop(crop)}
+
+
+def trace_files(source: ImageSource, files: Sequence[File], recipe: str) -> list[str]:
+    """Origins of what is made of files that nobody here has read.
+
+    Args:
+        source: The files' source: where each lies, and what tells that it was not touched.
+        files: Names and crops.
+        recipe: Digest of all else that the results are made of.
+    """
+    return [
+        hash_parts(recipe, image_id, str(crop), str(source.identify(image_id)))
+        for image_id, crop in files
+    ]
 
 
 @dataclass
@@ -69,6 +113,31 @@ class NewPictures:
             if not self.take_known(sha256, box):
                 self.take_new(image_id, sha256, box)
                 yield item
+
+    def read_elsewhere(self, work: Work) -> Iterator[Any]:
+        """Let others read all files but those known to be as before; yield what came of them.
+
+        Of files of one content all are read, and what came of the first one counts.
+
+        Args:
+            work: Gets the files, and an origin of each, see :func:`trace_files`. Gives a result of
+                each, and its SHA-256.
+        """
+        records = list(
+            zip(self.source.records["image_id"], self.source.records["crop"], strict=True)
+        )
+        hashes = [self.source.find_hash(image_id) for image_id, _ in records]
+        boxes = [parse_crop(crop) for _, crop in records]
+        is_unread = [
+            not self.is_known(sha256, box) for sha256, box in zip(hashes, boxes, strict=True)
+        ]
+        wanted = list(compress(records, is_unread))
+        results = work(wanted, trace_files(self.source, wanted, self.recipe))
+        for place, (image_id, _) in enumerate(records):
+            result, sha256 = next(results) if is_unread[place] else (None, hashes[place])
+            if not self.take_known(sha256, boxes[place]):
+                self.take_new(image_id, sha256, boxes[place])
+                yield result
 
     def is_known(self, sha256: str | None, box: Box | None) -> bool:
         """Whether there is a result of this content."""

@@ -8,7 +8,7 @@ the same as training the tail within the whole network.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -18,14 +18,18 @@ import numpy as np
 import pandas as pd
 
 from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_results
+from graft.compute.shards import ShardStore
+from graft.compute.spreading import Spread, map_rows, refuse_lost
 from graft.compute.streams import RowStream
-from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, hash_parts
 from graft.images.colours import copy_pictures
 from graft.models.kept_exports import KeptExports
+from graft.models.passes_elsewhere import SpreadPasses, find_file, write_network
+from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.forward import AUTO, ForwardParameters
 from graft.progress import track
+from graft.training.view_passes import SpreadViews, ViewPasses
 from graft.types import KerasModel
 
 if TYPE_CHECKING:
@@ -89,9 +93,9 @@ class BoundaryRun:
     ) -> None:
         from graft.models.inference import compile_forward
 
-        self._forward = forward or compile_forward(trunk, batch_size)
-        self._read, self._names, self._augmenter = read, names, augmenter
-        self._batch_size, self._seed, self._dtype = batch_size, seed, dtype
+        forward = forward or compile_forward(trunk, batch_size)
+        self._passes = ViewPasses(forward, read, names, augmenter, seed, dtype)
+        self._batch_size = batch_size
 
     def measure_seconds(self, plan: BoundaryPlan, rows: np.ndarray) -> float | None:
         """Estimated duration of :meth:`compute`, from a batch that is timed after one that is not.
@@ -121,27 +125,7 @@ class BoundaryRun:
             yield from zip(some.tolist(), self._compute(pictures[some], numbers[some]), strict=True)
 
     def _compute(self, pictures: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        pixels = self._read(pictures)
-        changed = numbers > 0
-        if changed.any():
-            pixels[changed] = self._augmenter.make_views(
-                pixels[changed], numbers[changed].tolist(), self._seed
-            )
-        with np.errstate(over="ignore"):
-            activations = self._forward(pixels).astype(self._dtype)
-        if not np.isfinite(activations).all():
-            raise GraftError(
-                "an activation of the frozen blocks is not a finite number in "
-                f"{self._dtype}; set fine_tuning.activation_dtype to float32, or "
-                f"fine_tuning.activation_cache to false; got the picture "
-                f"'{self._names[pictures[_find_infinite(activations)]]}'"
-            )
-        return activations
-
-
-def _find_infinite(activations: np.ndarray) -> int:
-    finite = np.isfinite(activations.reshape(len(activations), -1)).all(axis=1)
-    return int(np.argmin(finite))
+        return self._passes(pictures, numbers)
 
 
 # Plan, shape and dtype of what is stored, rows to compute, and the seconds they may take.
@@ -159,6 +143,8 @@ def stream_activations(
     forward: ForwardParameters = AUTO,
     exports: KeptExports | None = None,
     tell: Tell | None = None,
+    compute: ComputeParameters = HERE,
+    store: ShardStore | None = None,
 ) -> RowStream:
     """Pass pictures and their views through the frozen blocks, as far as they are not known.
 
@@ -174,6 +160,8 @@ def stream_activations(
         forward: Which runtime passes them.
         exports: Where converted networks are kept.
         tell: Called with what is to be done before it is.
+        compute: Where they are passed.
+        store: Where workers leave activations, if there are any.
 
     Returns:
         A stream that holds a batch at a time; it raises ``GraftError`` while it is stored if an
@@ -185,10 +173,11 @@ def stream_activations(
     read, batch_size = partial(copy_pictures, images), parameters.activation_batch_size
     rows, _ = plan.list_rows()
     passes = open_forward(trunk, read, rows, batch_size, forward.engine, exports)
+    names, is_here = splits["image_id"].to_numpy(), compute.engine == "serial" or store is None
     run = BoundaryRun(
         trunk,
         read,
-        splits["image_id"].to_numpy(),
+        names,
         PictureAugmenter(parameters.augmentation, images.shape[1]),
         batch_size,
         parameters.seed,
@@ -201,11 +190,39 @@ def stream_activations(
     found = find_known(origins, known.origins)
     new = np.flatnonzero(found < 0)
     if tell is not None:
-        seconds = run.measure_seconds(plan, new)
+        # How long workers take is not known of one pass in this process.
+        seconds = run.measure_seconds(plan, new) if is_here else None
         tell(plan, shape, parameters.activation_dtype, len(new), seconds)
-    computed = track(run.compute(plan, new), len(new), "storing", "views")
+    if store is None or is_here:
+        made = run.compute(plan, new)
+    else:
+        passing = SpreadViews(
+            SpreadPasses(find_file(images), write_network(trunk, passes, batch_size, store)),
+            names, parameters.augmentation, images.shape[1], parameters.seed,
+            parameters.activation_dtype,
+        )  # fmt: skip
+        made = _compute_elsewhere(passing, plan, new, origins, compute, store)
+    computed = track(made, len(new), "storing", "views")
     activations = chain(copy_known(known, found), computed)
     return RowStream(shape, parameters.activation_dtype, activations, origins)
+
+
+def _compute_elsewhere(
+    passing: SpreadViews,
+    plan: BoundaryPlan,
+    rows: np.ndarray,
+    origins: Sequence[str],
+    compute: ComputeParameters,
+    store: ShardStore,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """What :meth:`BoundaryRun.compute` yields, by workers."""
+    pictures, numbers = (listed[rows] for listed in plan.list_rows())
+    views = list(zip(pictures.tolist(), numbers.tolist(), strict=True))
+    made = map_rows(
+        passing, views, [origins[row] for row in rows], Spread(**compute.model_dump()), store
+    )
+    whole = refuse_lost(made, passing.names[pictures].tolist())
+    yield from zip(rows.tolist(), whole, strict=True)
 
 
 def trace_views(

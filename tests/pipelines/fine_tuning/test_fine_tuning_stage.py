@@ -20,6 +20,7 @@ from graft.models.backbones import build_backbone
 from graft.models.freezing import divide_tuned
 from graft.models.heads import build_head
 from graft.parameters.base import TrainSampleParameters
+from graft.parameters.compute import HERE
 from graft.parameters.fine_tuning import OF_CUSTOM, AugmentationParameters, FineTuningParameters
 from graft.parameters.forward import AUTO
 from graft.parameters.training import HeadTrainingParameters
@@ -113,7 +114,8 @@ def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_pa
         "previous_boundary_activations": None, "previous_measured_activations": None,
         "image_origins": trace_images(images),
         "params:train_sample": TrainSampleParameters(pictures=3, seed=0),
-        "params:forward": AUTO, "forward_exports": None,
+        "params:forward": AUTO, "forward_exports": None, "params:compute": HERE,
+        "boundary_shards": None, "measured_shards": None,
     }  # fmt: skip
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}

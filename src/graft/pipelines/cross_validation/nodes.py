@@ -16,9 +16,11 @@ from graft.analysis.intervals import mean_interval
 from graft.analysis.metrics import METRICS
 from graft.analysis.predictions import check_probabilities
 from graft.compute.known_rows import TracedRows
+from graft.compute.shards import ShardStore
 from graft.compute.streams import RowStream
 from graft.datasets.features import FeatureTable
 from graft.models.kept_exports import KeptExports
+from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.fine_tuning import FineTuningParameters, find_settings
 from graft.parameters.forward import AUTO, ForwardParameters
 from graft.parameters.training import HeadTrainingParameters
@@ -55,6 +57,8 @@ def store_fold_activations(
     parameters: CrossValidationParameters,
     forward: ForwardParameters = AUTO,
     exports: KeptExports | None = None,
+    compute: ComputeParameters = HERE,
+    fold_shards: ShardStore | None = None,
 ) -> RowStream | np.ndarray:
     """Compute what the frozen blocks give for every picture but those of test, and its views.
 
@@ -85,8 +89,9 @@ def store_fold_activations(
     plan = BoundaryPlan(find_used(splits), np.arange(0), fine_tuning.views)
     previous = previous_boundary_activations
     return stream_activations(
-        cut.trunk, plan, images, image_origins, splits, previous, fine_tuning, forward, exports
-    )
+        cut.trunk, plan, images, image_origins, splits, previous, fine_tuning, forward, exports,
+        compute=compute, store=fold_shards,
+    )  # fmt: skip
 
 
 def cross_validate(

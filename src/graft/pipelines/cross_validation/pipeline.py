@@ -29,6 +29,8 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:cross_validation",
                     "params:forward",
                     "forward_exports",
+                    "params:compute",
+                    "fold_shards",
                 ],
                 outputs="fold_activations",
                 name="store_fold_activations",

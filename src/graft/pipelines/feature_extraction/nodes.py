@@ -12,14 +12,14 @@ import pandas as pd
 
 from graft.compute.known_rows import find_known, trace_results
 from graft.compute.shards import ShardStore
-from graft.compute.spreading import Spread, map_rows
+from graft.compute.spreading import Spread, map_rows, refuse_lost
 from graft.datasets.features import FeatureBlock, FeatureTable
 from graft.images.colours import lend_pictures
 from graft.models.kept_exports import KeptExports
+from graft.models.passes_elsewhere import SpreadPasses, find_file, write_network
 from graft.parameters.base import BackboneParameters
 from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.forward import AUTO, ForwardParameters
-from graft.pipelines.feature_extraction.elsewhere import spread_passes
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
 from graft.progress import track
 from graft.types import KerasModel
@@ -123,11 +123,12 @@ def extract_features(
         batches = (unknown[start : start + size] for start in range(0, len(unknown), size))
         made = pass_batches(passes.run, partial(lend_pictures, images), batches)
     else:
-        extract = spread_passes(backbone, passes, images, size, feature_shards)
+        file = find_file(images)
+        extract = SpreadPasses(file, write_network(backbone, passes, size, feature_shards))
         spread = Spread(**compute.model_dump())
         origins_of_unknown = [origins[row] for row in unknown]
         rows = map_rows(extract, unknown.tolist(), origins_of_unknown, spread, feature_shards)
-        made = _gather(rows, size)
+        made = _gather(refuse_lost(rows, splits["image_id"].iloc[unknown].tolist()), size)
     tracked = track(made, len(unknown), "extracting", "pictures", step=size)
     blocks = _fill_blocks(backbone.output_shape[-1], tracked, previous_features, found)
     return (FeatureBlock(keys[rows], features, origins[rows]) for rows, features in blocks)

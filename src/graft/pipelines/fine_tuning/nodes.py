@@ -13,10 +13,12 @@ from matplotlib.figure import Figure
 
 from graft.analysis.choosing import find_kept
 from graft.compute.known_rows import TracedRows
+from graft.compute.shards import ShardStore
 from graft.compute.streams import RowStream
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
 from graft.models.kept_exports import KeptExports
+from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.fine_tuning import FineTuningParameters
 from graft.parameters.forward import AUTO, ForwardParameters
 from graft.pipelines.candidates import is_warm
@@ -71,6 +73,8 @@ def store_boundary_activations(
     parameters: FineTuningParameters,
     forward: ForwardParameters = AUTO,
     exports: KeptExports | None = None,
+    compute: ComputeParameters = HERE,
+    boundary_shards: ShardStore | None = None,
 ) -> RowStream | np.ndarray:
     """Compute once what the frozen blocks give for every picture of train and dev.
 
@@ -104,7 +108,7 @@ def store_boundary_activations(
     previous = previous_boundary_activations
     return stream_activations(
         cut.trunk, plan, images, image_origins, splits, previous, parameters, forward, exports,
-        tell_preview,
+        tell_preview, compute, boundary_shards,
     )  # fmt: skip
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_results
+from graft.compute.shards import ShardStore
+from graft.compute.spreading import Spread, map_rows, refuse_lost
 from graft.compute.streams import RowStream, lend_rows
 from graft.images.colours import lend_pictures
 from graft.models.kept_exports import KeptExports
+from graft.models.passes_elsewhere import SpreadPasses, find_file, write_network
 from graft.parameters.base import TrainSampleParameters
+from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.forward import AUTO, ForwardParameters
 from graft.pipelines.candidates import list_measured, tabulate_predictions
 from graft.progress import track
@@ -34,6 +39,8 @@ def store_measured_activations(
     parameters: TrainSampleParameters,
     forward: ForwardParameters = AUTO,
     exports: KeptExports | None = None,
+    compute: ComputeParameters = HERE,
+    measured_shards: ShardStore | None = None,
 ) -> RowStream | np.ndarray:
     """Pass the measured pictures through the blocks that fine-tuning has left as they were.
 
@@ -56,23 +63,29 @@ def store_measured_activations(
     origins = trace_results(image_origins["origin"].iloc[rows], passes.identity)
     previous = previous_measured_activations or TracedRows(np.empty((0, 0)), [])
     found = find_known(origins, previous.origins)
+    new = np.flatnonzero(found < 0)
+    made: Iterable[np.ndarray]
+    if compute.engine == "serial" or measured_shards is None:
+        made = _pass_here(passes, images, rows[new])
+    else:
+        network = write_network(trunk, passes, _BATCH, measured_shards)
+        results = map_rows(
+            SpreadPasses(find_file(images), network), rows[new].tolist(),
+            [origins[row] for row in new], Spread(**compute.model_dump()), measured_shards,
+        )  # fmt: skip
+        made = refuse_lost(results, splits["image_id"].iloc[rows[new]].tolist())
+    tracked = track(made, len(new), "predicting", "pictures")
     return RowStream(
         shape=(len(rows), *trunk.output_shape[1:]),
         dtype="float32",
-        rows=_chain_rows(passes, images, rows, previous, found),
+        rows=chain(copy_known(previous, found), zip(new.tolist(), tracked, strict=True)),
         origins=origins,
     )
 
 
-def _chain_rows(
-    passes: Forward, images: np.ndarray, rows: np.ndarray, previous: TracedRows, found: np.ndarray
-) -> Iterator[tuple[int, np.ndarray]]:
-    yield from copy_known(previous, found)
-    new = np.flatnonzero(found < 0)
-    starts = range(0, len(new), _BATCH)
-    for start in track(starts, len(new), "predicting", "pictures", step=_BATCH):
-        some = new[start : start + _BATCH]
-        yield from zip(some.tolist(), passes.run(lend_pictures(images, rows[some])), strict=True)
+def _pass_here(passes: Forward, images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), _BATCH):
+        yield from passes.run(lend_pictures(images, rows[start : start + _BATCH]))
 
 
 def classify_measured(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
@@ -13,16 +12,13 @@ import pandas as pd
 from graft.compute.shards import ShardStore
 from graft.compute.spreading import Spread, map_rows
 from graft.compute.streams import count_workers
-from graft.compute.workers import Failure, Item, Limits, map_isolated
-from graft.errors import PictureError
-from graft.fingerprints import hash_parts
+from graft.compute.workers import Failure, Limits, map_isolated
 from graft.images.checking import PictureFacts, describe_unusable
-from graft.images.crops import parse_crop
 from graft.images.decoding import list_formats
 from graft.parameters.compute import HERE, ComputeParameters
 from graft.pipelines.ingestion.parameters import IngestionParameters
 from graft.progress import track
-from graft.sources.new_pictures import NewPicture, NewPictures
+from graft.sources.new_pictures import File, Hashes, NewPicture, NewPictures, read_files
 from graft.sources.source import ImageSource
 
 FACTS = [column.name for column in fields(PictureFacts)]
@@ -110,61 +106,31 @@ class CheckRows:
     check: Callable[..., PictureFacts]
     limits: Limits
 
-    def __call__(
-        self, rows: Sequence[tuple[str, str | None]]
-    ) -> Iterator[tuple[PictureFacts, bool]]:
+    def __call__(self, rows: Sequence[File]) -> Iterator[tuple[PictureFacts, bool]]:
         """Facts of every picture; and whether they are of its content, and no limit's."""
-        hashes: deque[str | None] = deque()
-        results = map_isolated(
-            self.check, self._read(rows, hashes), 1, self.limits, prepare=list_formats
-        )
+        hashes = Hashes()
+        items = read_files(self.read_hashed, rows, hashes)
+        results = map_isolated(self.check, items, 1, self.limits, prepare=list_formats)
         with closing(results):
             for result in results:
                 content = NewPicture("", "", hashes.popleft())
                 facts, origin = _describe(result, content)
                 yield facts, origin is not None
 
-    def _read(
-        self, rows: Sequence[tuple[str, str | None]], hashes: deque[str | None]
-    ) -> Iterator[Item | Failure]:
-        for image_id, crop in rows:
-            try:
-                data, sha256 = self.read_hashed(image_id)
-            except PictureError as error:
-                hashes.append(None)
-                yield Failure(str(error))
-            else:
-                hashes.append(sha256)
-                yield {"data": data, "crop": parse_crop(crop)}
-
 
 def _check_elsewhere(
     reading: NewPictures, checker: CheckRows, spread: Spread, store: ShardStore
 ) -> Iterator[tuple[PictureFacts, str | None]]:
-    """What workers find; of files of one content all are checked, and the first one counts."""
-    source = reading.source
-    records = list(zip(source.records["image_id"], source.records["crop"], strict=True))
-    hashes = [source.find_hash(image_id) for image_id, _ in records]
-    wanted = [
-        record
-        for record, sha256 in zip(records, hashes, strict=True)
-        if not reading.is_known(sha256, parse_crop(record[1]))
-    ]
-    origins = [
-        hash_parts(reading.recipe, image_id, str(crop), str(source.identify(image_id)))
-        for image_id, crop in wanted
-    ]
-    results = map_rows(checker, wanted, origins, spread, store)
-    with closing(results):
-        made = track(results, len(wanted), "checking", "pictures")
-        for (image_id, crop), sha256 in zip(records, hashes, strict=True):
-            box = parse_crop(crop)
-            if reading.take_known(sha256, box):
-                continue
-            result = next(made)
-            if isinstance(result, Failure):
-                result = describe_unusable(result.reason, None, 0), False
-            facts, is_sure = result
-            if not is_sure or not reading.take_known(facts.sha256, box):
-                reading.take_new(image_id, facts.sha256, box)
-                yield facts, reading.new[-1].origin if is_sure else None
+    """What workers find."""
+
+    def work(
+        files: Sequence[File], origins: Sequence[str]
+    ) -> Iterator[tuple[tuple[PictureFacts, bool], str | None]]:
+        with closing(map_rows(checker, files, origins, spread, store)) as results:
+            for result in track(results, len(files), "checking", "pictures"):
+                if isinstance(result, Failure):
+                    result = describe_unusable(result.reason, None, 0), False
+                yield result, result[0].sha256
+
+    for facts, is_sure in reading.read_elsewhere(work):
+        yield facts, reading.new[-1].origin if is_sure else None

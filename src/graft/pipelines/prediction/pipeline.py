@@ -36,7 +36,10 @@ def create_pipeline(**_: object) -> Pipeline:
     """
     from_index = "source" in _asked and _asked["source"] is None
     pictures = ["raw_images", "unlabelled_images"] if from_index else ["prediction_source"]
-    settings = ["params:prediction", "params:forward", "forward_exports"]
+    settings = [
+        "params:prediction", "params:forward", "forward_exports", "params:compute",
+        "prediction_shards",
+    ]  # fmt: skip
     predict = predict_unlabelled if from_index else predict_pictures
     extract = extract_layer_of_unlabelled if from_index else extract_layer
     if _asked.get("layer") is None:
