@@ -220,8 +220,8 @@ def measure_poison() -> None:
     end_workers()
 
 
-def measure_kills(shared: Path, count: int, kills: int) -> None:
-    """Print how many runs ended with the bytes of an undisturbed one."""
+def measure_kills(shared: Path, count: int, kills: int, victims: Sequence[str]) -> None:
+    """Print after every kill how many runs ended with the bytes of an undisturbed one."""
     with throw_away_project() as project:
         pictures = project / "pictures"
         repeat_pictures(shared, pictures, count)
@@ -232,19 +232,20 @@ def measure_kills(shared: Path, count: int, kills: int) -> None:
         seconds = run(project, STAGES, params)
         expected = hash_outputs(project)
         draw = random.Random(0)
-        for victim in ("worker", "run"):
+        for victim in victims:
             equal = died = 0
-            for _ in range(kills):
+            for number in range(1, kills + 1):
                 shutil.rmtree(project / "data")
                 process = start(project, STAGES, params)
                 time.sleep(draw.uniform(0.2, 0.95) * seconds)
-                died += kill(process.pid, victim, draw)
+                # Between two stages of some seconds there may be no worker: the next one counts.
+                while not (is_dead := kill(process.pid, victim, draw)) and process.poll() is None:
+                    time.sleep(0.1)
+                died += is_dead
                 process.communicate()
                 run(project, STAGES, params)
                 equal += hash_outputs(project) == expected
-            print(
-                f"kills of a {victim}: {died} of {kills}, same bytes {equal} of {kills}", flush=True
-            )
+                print(f"kills of a {victim}: {died} of {number}, same bytes {equal}", flush=True)
 
 
 def kill(pid: int, victim: str, draw: random.Random) -> bool:
@@ -269,6 +270,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared")
     parser.add_argument("--pictures", type=int, default=2400)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--victims", nargs="+", default=["run", "worker"])
     parser.add_argument("--only", choices=WHAT)
     parser.add_argument("--small", type=int, nargs="+", default=[10_000, 100_000])
     options = parser.parse_args()
@@ -285,7 +287,7 @@ def main() -> None:
     if options.only in (None, "rate"):
         measure_rate(shared, options.pictures, weights)
     if options.only in (None, "kills"):
-        measure_kills(shared, 300, options.kills)
+        measure_kills(shared, 300, options.kills, options.victims)
 
 
 if __name__ == "__main__":
