@@ -24,6 +24,7 @@ from graft.parameters.base import TrainSampleParameters
 from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParameters
 from graft.parameters.forward import ForwardParameters
+from graft.pipelines.fine_tuning import predicting
 from graft.pipelines.fine_tuning.nodes import store_boundary_activations
 from graft.pipelines.fine_tuning.predicting import store_measured_activations
 from graft.pipelines.ingestion.nodes import check_images
@@ -38,7 +39,7 @@ from helpers.spread_functions import WorkersHere
 pytestmark = pytest.mark.skipif(not find_spec("distributed"), reason="needs the extra dask")
 
 RANDOM = np.random.default_rng(0)
-SPREAD = ComputeParameters(engine="dask", shard_rows=5)
+SPREAD = ComputeParameters(engine="dask", shard_rows=4)
 COUNT = 18
 IMAGES = RANDOM.integers(0, 256, (COUNT, 8, 8, 3), dtype=np.uint8)
 TUNING = FineTuningParameters(
@@ -114,10 +115,13 @@ def test_boundary_activations(engine, workers, store, images, splits, tmp_path) 
     expected = make(HERE)
     assert not workers.made
     # Ten pictures of train in three views each, and four of dev.
-    assert check_killed(workers, make, shards=7) == expected
+    assert check_killed(workers, make, shards=9) == expected
 
 
-def test_measured_activations(workers, store, images, splits, tmp_path) -> None:
+def test_measured_activations(
+    workers, store, images, splits, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting, "_BATCH", 4)
     classifier = cut_classifier(*make_models(), 1).whole
     some = TrainSampleParameters(pictures=4, seed=0)
 

@@ -218,9 +218,8 @@ def _compute_elsewhere(
     """What :meth:`BoundaryRun.compute` yields, by workers."""
     pictures, numbers = (listed[rows] for listed in plan.list_rows())
     views = list(zip(pictures.tolist(), numbers.tolist(), strict=True))
-    made = map_rows(
-        passing, views, [origins[row] for row in rows], Spread(**compute.model_dump()), store
-    )
+    spread = Spread(**compute.model_dump()).align(passing.passes.network.batch_size)
+    made = map_rows(passing, views, [origins[row] for row in rows], spread, store)
     whole = refuse_lost(made, passing.names[pictures].tolist())
     yield from zip(rows.tolist(), whole, strict=True)
 

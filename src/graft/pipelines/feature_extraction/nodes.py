@@ -125,7 +125,7 @@ def extract_features(
     else:
         file = find_file(images)
         extract = SpreadPasses(file, write_network(backbone, passes, size, feature_shards))
-        spread = Spread(**compute.model_dump())
+        spread = Spread(**compute.model_dump()).align(size)
         origins_of_unknown = [origins[row] for row in unknown]
         rows = map_rows(extract, unknown.tolist(), origins_of_unknown, spread, feature_shards)
         made = _gather(refuse_lost(rows, splits["image_id"].iloc[unknown].tolist()), size)

@@ -71,7 +71,8 @@ def store_measured_activations(
         network = write_network(trunk, passes, _BATCH, measured_shards)
         results = map_rows(
             SpreadPasses(find_file(images), network), rows[new].tolist(),
-            [origins[row] for row in new], Spread(**compute.model_dump()), measured_shards,
+            [origins[row] for row in new], Spread(**compute.model_dump()).align(_BATCH),
+            measured_shards,
         )  # fmt: skip
         made = refuse_lost(results, splits["image_id"].iloc[rows[new]].tolist())
     tracked = track(made, len(new), "predicting", "pictures")

@@ -285,7 +285,8 @@ def _spread(
         source.read_hashed, make_decoder(classifier), limits,
         write_network(network, passes, parameters.batch_size, store), find_fitting(network),
     )  # fmt: skip
-    return Elsewhere(passing, Spread(**compute.model_dump()), store, activity)
+    spread = Spread(**compute.model_dump()).align(parameters.batch_size)
+    return Elsewhere(passing, spread, store, activity)
 
 
 def _extract(
