@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 
 from graft.backends.backend import load_backend
+from graft.datasets.features import FeatureBlock
 from graft.images.decoding import decode_picture
 from graft.models.augmentation import PictureAugmenter
 from graft.models.backbones import build_backbone
@@ -84,19 +85,17 @@ def weigh(file: Path, size: int) -> int:
     return decode(file, size).nbytes
 
 
-def measure_further(bench: Bench, run: Callable[[int], Any]) -> tuple[float, float]:
-    """Further pictures a second, and seconds before the first one; of the best of two runs."""
-    count = len(bench.pictures)
-    seconds = {}
-    for some in (count // 4, count):
-        found = []
-        for _ in range(3):
-            started = time.perf_counter()
-            run(some)
-            found.append(time.perf_counter() - started)
-        seconds[some] = min(found[1:])
-    rate = (count - count // 4) / (seconds[count] - seconds[count // 4])
-    return rate, seconds[count] - count / rate
+def measure_stage(blocks: Iterator[FeatureBlock]) -> tuple[float, float]:
+    """Seconds before the first block of features, and further pictures a second.
+
+    Batches that were on their way when the first block came are not counted.
+    """
+    started = time.perf_counter()
+    next(blocks)
+    begun = time.perf_counter()
+    further = [len(block.features) for block in blocks]
+    seconds = time.perf_counter() - begun
+    return begun - started, sum(further[:-1]) / seconds
 
 
 def features(bench: Bench) -> Iterator[str]:
@@ -108,15 +107,15 @@ def features(bench: Bench) -> Iterator[str]:
     origins = pd.DataFrame({"origin": names})
     parameters = FeatureExtractionParameters(batch_size=batch, precision=bench.options.precision)
 
-    def run_stage(count: int) -> None:
+    def run_stage() -> tuple[float, float]:
         blocks = extract_features(
-            bench.backbone, bench.pictures[:count], origins[:count], splits[:count],
-            index[:count], None, parameters,
-        )  # fmt: skip
-        assert sum(len(block.features) for block in blocks) == count
+            bench.backbone, bench.pictures, origins, splits, index, None, parameters
+        )
+        return measure_stage(blocks)
 
     network = clone_mixed(bench.backbone)
-    stage, fixed = measure_further(bench, run_stage)
+    runs = [run_stage() for _ in range(4)]
+    stage, fixed = max(rate for _, rate in runs), min(seconds for seconds, _ in runs)
     predict = bench.rate(lambda: network.predict(bench.pictures, batch_size=batch, verbose=0))
     # Not fork: JAX's threads would not survive it.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as workers:

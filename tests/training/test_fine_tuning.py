@@ -155,8 +155,9 @@ def test_the_log_loss_is_that_of_the_metrics_for_a_sure_mistake_too() -> None:
 def test_stored_views_follow_their_picture() -> None:
     classifier = cut()
     plain, shaken = store(classifier, 0), store(classifier, 2, settings=Shaken)
-    np.testing.assert_array_equal(shaken[: 3 * 24 : 3], plain[:24])
-    np.testing.assert_array_equal(shaken[3 * 24 :], plain[24:])
+    # They stand elsewhere in a batch, on which last bits depend on some processors.
+    np.testing.assert_allclose(shaken[: 3 * 24 : 3], plain[:24], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(shaken[3 * 24 :], plain[24:], rtol=1e-5, atol=1e-6)
     assert not np.allclose(shaken[1 : 3 * 24 : 3], shaken[2 : 3 * 24 : 3])
 
 

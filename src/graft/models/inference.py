@@ -27,7 +27,8 @@ def compile_forward(model: keras.Model, batch_size: int) -> Callable[[np.ndarray
 
     A batch of another size would be a graph of its own, with other kernels and other last
     bits. Short batches are filled up with zeros and the answer cut, so a picture's output does
-    not depend on what else is in the run.
+    not depend on what else is in the run. On some processors its last bits depend on its place in
+    the batch.
 
     Args:
         model: Any model of one input and one output.
