@@ -94,7 +94,6 @@ def end_with_the_reader() -> None:
     the error that is raised now, without a word.
     """
     for handler in logging.getLogger().handlers:
-        # mypy takes any assignment to a method for a mistake; here it is meant.
         # For the type checker: a method is replaced, for this handler alone.
         handler.handleError = _raise_broken_pipe(handler)  # type: ignore[assignment,method-assign]
 
@@ -194,8 +193,7 @@ def run_what_is_stale(force: bool, plan: bool, wait: bool, track: bool, **option
         configure_logging(open_configuration(source))
     end_with_the_reader()
     waits, tracks = WAITS.set(wait), TRACKS.set(track and not plan)
-    # A click command may have no callback; this one has.
-    # For the type checker: a command has a callback, or None.
+    # For the type checker: a click command may have no callback; this one has.
     kedros_run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
     try:
         return kedros_run(**options)

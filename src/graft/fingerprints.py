@@ -143,8 +143,7 @@ def hash_module(name: str) -> str:
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_text(body[0]):
             # A body may not be empty, and one that is nothing but a docstring does nothing.
-            # Not every node has a body; that this one has was just seen.
-            # For the type checker: what has a docstring has a body.
+            # For the type checker: not every node has a body; that this one has was just seen.
             node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
     return hash_parts(ast.dump(tree))
 

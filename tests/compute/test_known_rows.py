@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from graft.compute import known_rows as origins
 from graft.compute.known_rows import TracedRows, copy_known, find_known, trace_results
+from graft.fingerprints import hash_parts
 
 NAMES = st.lists(st.sampled_from("abcdef"), max_size=8)
 
@@ -50,5 +51,6 @@ def test_rows_that_are_taken_over_are_no_views_of_the_former_file(tmp_path):
 
 def test_an_origin_of_a_result_follows_that_of_the_row_and_the_recipe():
     first, second, again = trace_results(["a", "b", "a"], "recipe")
+    assert first == hash_parts("a", "recipe")
     assert first == again != second
     assert not set(trace_results(["a", "b"], "other")) & {first, second}

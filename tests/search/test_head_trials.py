@@ -34,7 +34,10 @@ def data() -> FoldData:
     )
 
 
-@pytest.mark.parametrize(("hidden_units", "fold"), [(0, 0), (6, 2)])
+@pytest.mark.parametrize(
+    ("hidden_units", "fold"),
+    [(0, 0), (6, 2), *(pytest.param(*case, marks=pytest.mark.slow) for case in [(0, 2), (6, 0)])],
+)
 def test_they_are_those_of_fit(data: FoldData, hidden_units: int, fold: int) -> None:
     parameters = PARAMETERS.model_copy(update={"hidden_units": hidden_units})
     outcome = FoldHeads(data).train(parameters)

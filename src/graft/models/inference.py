@@ -18,7 +18,7 @@ from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code, get_backend, hash_parts
 from graft.progress import track
 
-# With two of 512 pictures an H200 waited for a fifth of the time, with four it does not.
+# An H200 passed 36,600 pictures a second with two of 512 pictures, 43,000 with four.
 _ON_THEIR_WAY = 4
 
 

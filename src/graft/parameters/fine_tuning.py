@@ -108,8 +108,7 @@ class FineTuningParameters(TrainingParameters):
         """The budget in seconds; None if it is one in passes."""
         if not isinstance(self.budget, str):
             return None
-        # A text that is no time was refused by the validator.
-        # For the type checker: the validator has matched it before.
+        # For the type checker: a text that is no time was refused by the validator.
         number, unit = _TIME.fullmatch(self.budget).groups()  # type: ignore[union-attr]
         return float(number) * _SECONDS[unit]
 

@@ -107,7 +107,6 @@ def _build(backbone: BackboneParameters) -> KerasModel:
 
 
 def _describe_shape(layer: object) -> str:
-    # Keras keeps a layer's place in a graph to itself and has no type for it.
-    # For the type checker: Keras' node has no public name.
+    # For the type checker: Keras keeps a layer's place in a graph to itself, without a type.
     shape = layer._inbound_nodes[0].output_tensors[0].shape  # type: ignore[attr-defined]
     return "×".join(str(side) for side in shape[1:])
