@@ -23,8 +23,8 @@ from types import ModuleType
 # ONNX Runtime (from 1.32 on Linux too) would otherwise note an identifier of this machine in the
 # home folder and report to its makers. On a processor TensorFlow gives the memory of every result
 # back to the system, which fills it with zeros when it is asked for again: where batches come from
-# Python, that took half of a training step (`python benchmarks/training_step.py`). Its allocator for
-# GPUs keeps it.
+# Python, that took half of a training step (`python benchmarks/training_step.py`). Its allocator
+# for GPUs keeps it.
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "ORT_DISABLE_TELEMETRY": "1",
