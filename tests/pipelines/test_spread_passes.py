@@ -30,10 +30,10 @@ from graft.pipelines.fine_tuning.predicting import store_measured_activations
 from graft.pipelines.ingestion.nodes import check_images
 from graft.pipelines.ingestion.parameters import IngestionParameters
 from graft.pipelines.prediction.nodes import extract_layer, predict_pictures
-from graft.pipelines.prediction.parameters import PredictionParameters
 from helpers.backends import AUGMENTATION
 from helpers.fine_tuning import make_models
 from helpers.pictures import encode
+from helpers.prediction import PARAMETERS as PREDICTION
 from helpers.spread_functions import WorkersHere
 
 pytestmark = pytest.mark.skipif(not find_spec("distributed"), reason="needs the extra dask")
@@ -48,15 +48,6 @@ TUNING = FineTuningParameters(
     layer_decay=1, learning_rate=1e-3, batch_size=8, epochs=1, patience=1, seed=0,
 )  # fmt: skip
 
-PREDICTION = PredictionParameters.model_validate(
-    {
-        "source": None, "classifier": "champion", "layer": None, "top": 2, "batch_size": 4,
-        "max_pixels": 10_000, "seconds_per_picture": 20, "memory_mb": 500, "workers": 1,
-        "imagenet": {
-            "network": "MobileNetV2", "weights": "imagenet", "class_index": None, "image_size": 224
-        },
-    }
-)  # fmt: skip
 INGESTION = IngestionParameters(
     min_side=4, max_pixels=1000, seconds_per_picture=20, memory_mb=500, workers=1,
     near_duplicate_radius=None, label_conflicts="drop",

@@ -33,17 +33,9 @@ from graft.pipelines.prediction.pipeline import choose_prediction, create_pipeli
 from graft.sources.plain_files import read_plain_files
 from graft.sources.source import ImageSource, Record, make_records
 from helpers.pictures import encode
+from helpers.prediction import PARAMETERS
 
 RANDOM = np.random.default_rng(0)
-PARAMETERS = PredictionParameters.model_validate(
-    {
-        "source": None, "classifier": "champion", "layer": None, "top": 2, "batch_size": 4,
-        "max_pixels": 10_000, "seconds_per_picture": 20, "memory_mb": 500, "workers": 1,
-        "imagenet": {
-            "network": "MobileNetV2", "weights": "imagenet", "class_index": None, "image_size": 224
-        },
-    }
-)  # fmt: skip
 NAMES = ["cat", "Käse", "犬"]
 
 
