@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN = .venv/bin
 TOOLS = .venv build .viz .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+# What is installed is compiled when it is first imported, and that is kept, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
+
 # What is asked of TensorFlow is asked of JAX too where it is quickly told.
 ON_BOTH = tests/search/test_head_trials.py tests/models/test_augmentation.py \
 	tests/models/test_inference.py tests/training/test_learning_rate_finder.py \
@@ -63,11 +66,22 @@ clean-all: ## Remove everything that was made, splits and records of runs includ
 		{ echo "Graft needs Python 3.11 or newer; name one with make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-# The stamps make a second call quick; a change of the dependencies installs again.
+# uv installs in seconds what takes pip minutes, from where pip would. Where it cannot (an index
+# that only pip's settings tell how to reach), pip does. The stamps make a second call quick; a
+# change of the dependencies installs again.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INDEX = $${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}}
+UV = UV_DEFAULT_INDEX="$(INDEX)" UV_NATIVE_TLS=true $(BIN)/uv pip install --quiet \
+	--python $(BIN)/python -c constraints.txt
+TEST_EXTRAS = test,viz,mlflow,docs
+define install
+	@$(PIP) uv && $(UV) -e ".[$(1)]" || { echo "uv could not install: pip does, in minutes"; $(PIP) -e ".[$(1)]"; }
+endef
+
 .venv/.installed: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train]"
+	$(call install,train)
 	@touch $@
 
 .venv/.installed-test: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,viz,mlflow,docs]"
+	$(call install,$(TEST_EXTRAS))
 	@touch $@ .venv/.installed

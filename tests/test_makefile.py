@@ -1,4 +1,7 @@
-"""``make clean`` keeps what no run could make anew: who was in test, and who has looked at it."""
+"""``make clean`` keeps what no run could make anew: who was in test, and who has looked at it.
+
+And what ``make`` installs with.
+"""
 
 from __future__ import annotations
 
@@ -88,6 +91,43 @@ def test_a_clean_leaves_no_empty_folder(tmp_path, outputs):
     make("clean", tmp_path)
     assert not [p for p in (tmp_path / "data").rglob("*") if p.is_dir() and not any(p.iterdir())]
     assert "Kept" not in make("clean-all", tmp_path) + make("clean", tmp_path)
+
+
+# Notes what it was asked for; of pip's settings it names an index.
+PYTHON = """#!/bin/sh
+case "$*" in
+  *"config get"*) echo http://mirror.example/simple;;
+  *) echo "pip $*" >> told;;
+esac
+"""
+UV = """#!/bin/sh
+echo "uv $UV_DEFAULT_INDEX $*" >> told
+exit {code}
+"""
+
+
+@pytest.mark.parametrize(("code", "by_pip"), [(0, ["uv"]), (1, ["uv", "-e .[train]"])])
+def test_uv_installs_from_where_pip_would_and_where_it_cannot_pip_does(
+    code: int, by_pip: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("UV_DEFAULT_INDEX", "PIP_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in (("python", PYTHON), ("uv", UV.format(code=code))):
+        program = tmp_path / ".venv/bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(text)
+        program.chmod(0o755)
+    for name in ("pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    told = make(".venv/.installed", tmp_path)
+    assert ("uv could not install" in told) == bool(code)
+    lines = (tmp_path / "told").read_text().splitlines()
+    (by_uv,) = (line for line in lines if line.startswith("uv "))
+    assert by_uv.startswith("uv http://mirror.example/simple pip install ")
+    assert by_uv.endswith("-c constraints.txt -e .[train]")
+    asked = [line.partition("constraints.txt ")[2] for line in lines if line.startswith("pip ")]
+    assert asked == by_pip
+    assert (tmp_path / ".venv/.installed").exists()
 
 
 def test_clean_all_removes_everything_but_what_was_brought(tmp_path, outputs):
