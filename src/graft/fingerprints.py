@@ -15,8 +15,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec, resolve_name
@@ -27,6 +28,10 @@ PACKAGE = __name__.partition(".")[0]
 LIBRARY_FOLDERS = {"site-packages", "dist-packages"}
 # Libraries that Keras works through, one at a time.
 BACKENDS = ("tensorflow", "jax")
+# What of a statement holds other statements.
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+# Without one of these names in its text a module calls nothing that imports.
+_CALLED = re.compile("import_module|__import__")
 _OTHER_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
 
 
@@ -135,17 +140,29 @@ def find_libraries(package: str) -> tuple[tuple[str, str], ...]:
         return tuple((owner, version(owner)) for owner in sorted(set(owners)))
 
 
-@cache
 def hash_module(name: str) -> str:
     """SHA-256 of a module's syntax tree without docstrings."""
-    tree = _read_tree(name)
-    for node in ast.walk(tree):
+    return _read_module(name)[0]
+
+
+@cache
+def _read_module(name: str) -> tuple[str, tuple[str, ...]]:
+    """Digest of a module, and the names that it imports."""
+    path = find_file(name)
+    if path is None:
+        raise ValueError(f"no file of the module '{name}'")
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    # Most modules import by statements alone: their expressions, nine nodes of ten, are left.
+    nodes = ast.walk(tree) if _CALLED.search(text) else _walk_statements(tree)
+    imports = tuple(sorted(set(_find_imports(tree, nodes, name))))
+    for node in _walk_statements(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_text(body[0]):
+        if body and _is_text(body[0]):
             # A body may not be empty, and one that is nothing but a docstring does nothing.
             # For the type checker: not every node has a body; that this one has was just seen.
             node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
-    return hash_parts(ast.dump(tree))
+    return hash_parts(ast.dump(tree)), imports
 
 
 @cache
@@ -153,16 +170,14 @@ def _list_owners() -> dict[str, list[str]]:
     return dict(packages_distributions())
 
 
-@cache
 def _list_imports(name: str) -> tuple[str, ...]:
-    return tuple(sorted(set(_walk_imports(name))))
+    return _read_module(name)[1]
 
 
-def _walk_imports(name: str) -> Iterator[str]:
+def _find_imports(tree: ast.Module, nodes: Iterable[ast.AST], name: str) -> Iterator[str]:
     """Names that a module imports; of ``from a import b`` both, for ``a.b`` may be a module."""
-    tree = _read_tree(name)
     importers = _find_importers(tree)
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -179,7 +194,7 @@ def _walk_imports(name: str) -> Iterator[str]:
 def _find_importers(tree: ast.Module) -> set[str]:
     """How a module calls what imports by name: ``importlib.import_module`` and its aliases."""
     importers = {"__import__"}
-    for node in ast.walk(tree):
+    for node in _walk_statements(tree):
         if isinstance(node, ast.Import):
             # `import importlib.util` binds importlib.
             importers |= {
@@ -267,11 +282,16 @@ def find_file(name: str) -> Path | None:
     return None
 
 
-def _read_tree(name: str) -> ast.Module:
-    path = find_file(name)
-    if path is None:
-        raise ValueError(f"no file of the module '{name}'")
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _walk_statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """A module and all statements in it, with the handlers and cases that hold some of them."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in _BLOCKS:
+            inner = getattr(node, block, ())
+            # The body of a lambda or of a condition within an expression is no list.
+            waiting += inner if isinstance(inner, list) else ()
 
 
 def _is_text(node: ast.stmt) -> bool:
