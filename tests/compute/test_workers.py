@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graft.compute import workers
 from graft.compute.workers import Failure, Limits, map_isolated
 from graft.errors import GraftError
 
@@ -204,6 +206,48 @@ def test_an_iterator_closed_early_leaves_no_worker_and_does_not_wait():
 def test_no_worker_is_left_at_the_end():
     run(b"1", b"crash", b"2", workers=2)
     assert active_children() == []
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in a process that is given shard after shard."""
+    monkeypatch.setattr(workers, "_waiting", [])
+    monkeypatch.setattr(workers, "_keeps", False)
+    workers.keep()
+    yield
+    for _, crew in workers._waiting:
+        workers._end(crew)
+
+
+def test_kept_workers_answer_the_next_call_too(kept):
+    assert run(b"remember", b"remember") == [1, 2]
+    assert run(b"remember", b"remember") == [3, 4]
+    assert len(active_children()) == 1
+
+
+def test_kept_workers_make_room_for_those_of_another_kind(kept):
+    (first,) = run(b"tell_process")
+    (other,) = run(b"tell_process", limits=Limits(0.6, 100))
+    assert [child.pid for child in active_children()] == [other] != [first]
+
+
+def test_a_worker_that_owes_answers_is_not_kept(kept):
+    from misbehaving import decode
+
+    items = ({"data": data} for data in [b"x" * 600_000] + [b"sleep"] * 50)
+    results = map_isolated(decode, items, 1, Limits(HANG, 100))
+    next(results)
+    results.close()
+    assert active_children() == []
+    assert run(b"1") == [b"1"]
+
+
+def test_after_a_crash_and_after_an_error_the_next_call_is_answered(kept):
+    assert isinstance(run(b"1", b"crash")[1], Failure)
+    assert run(b"2") == [b"2"]
+    with pytest.raises(LookupError, match="a defect of ours"):
+        run(b"fail", b"3")
+    assert run(b"4") == [b"4"]
 
 
 def test_decoders_write_nothing_to_the_terminal(capfd):

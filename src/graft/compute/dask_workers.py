@@ -25,6 +25,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster
 from graft.compute.shards import Function, ShardStore, make_shard
 from graft.compute.streams import count_workers
 from graft.compute.worker_process import Failure
+from graft.compute.workers import keep
 from graft.errors import GraftError
 from graft.fingerprints import hash_parts
 from graft.progress import tell
@@ -161,6 +162,7 @@ class _Crew:
 
 def _work(function: str, rows: Sequence[Any], folder: str, name: str) -> None:
     """Make a shard; what a worker does."""
+    keep()
     make_shard(_load(function), rows, folder, name)
 
 

@@ -7,6 +7,7 @@ is a process with a pipe of its own, and what it takes with it is the one item i
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import signal
 import sys
 import threading
@@ -44,7 +45,7 @@ class Worker:
     ) -> None:
         self._function, self._limits, self._prepare = function, limits, prepare
         self._process: Any = None
-        self._is_dismissed = False
+        self.is_dismissed = False
 
     def solve(self, batch: list[Item | Failure]) -> list[Any]:
         """Results of a batch; exceptions that the function raised are among them."""
@@ -59,7 +60,7 @@ class Worker:
     def dismiss(self) -> None:
         """Kill the process, from any thread; there will not be another."""
         with _process_lock:
-            self._is_dismissed = True
+            self.is_dismissed = True
             if self._process:
                 self._process.kill()
 
@@ -101,7 +102,7 @@ class Worker:
         process = _CONTEXT.Process(target=serve, args=arguments, daemon=True)
         try:
             with _process_lock, _without_main(), _without_interrupts(), pipe:
-                if self._is_dismissed:
+                if self.is_dismissed:
                     raise _DismissedError
                 process.start()
                 self._process = process
@@ -157,10 +158,45 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-__all__ = ["Failure", "Item", "Limits", "map_isolated"]
+__all__ = ["Failure", "Item", "Limits", "keep", "map_isolated"]
 
 # Small items travel together: a worker that waits for the next one does nothing.
 _ITEMS_A_BATCH, _BYTES_A_BATCH = 32, 512 * 1024
+
+# Workers that wait for the next call, by what they do; where calls follow each other, see `keep`.
+_Crew = list[Worker]
+_waiting: list[tuple[bytes, _Crew]] = []
+_keeps = False
+
+
+def keep() -> None:
+    """Let workers wait for the next call, from now on, and not end with the last result.
+
+    For a process that is given shard after shard: to start a worker for each took as long as its
+    pictures. The workers end with the process.
+    """
+    global _keeps
+    _keeps = True
+
+
+def _hire(kind: bytes, make: Callable[[], _Crew]) -> _Crew:
+    """Workers of a kind, who waited or are new; those of other kinds are wanted no more."""
+    with _process_lock:
+        waiting, _waiting[:] = _waiting[:], []
+    found: _Crew | None = None
+    for own, crew in waiting:
+        if own != kind:
+            _end(crew)
+        elif found is None:
+            found = crew
+        else:  # of a thread beside this one, which will ask for it
+            _waiting.append((own, crew))
+    return found or make()
+
+
+def _end(crew: _Crew) -> None:
+    for worker in crew:
+        worker.end()
 
 
 def map_isolated(
@@ -174,9 +210,9 @@ def map_isolated(
 
     An item that breaks a limit or its worker is tried once more, first thing in a fresh worker:
     an earlier item may have spoilt the memory of the old one, or the machine have slept.
-    Workers start with the first result that is asked for. They end with the last one, with an
-    exception, and when the iterator is closed; if this process is killed, they end by
-    themselves within the time limit. They write nothing to the terminal.
+    Workers start with the first result that is asked for. They end with the last one (unless
+    :func:`keep` was called), with an exception, and when the iterator is closed; if this process
+    is killed, they end by themselves within the time limit. They write nothing to the terminal.
 
     Args:
         function: Called with an item's entries as keyword arguments. It and its results are
@@ -204,7 +240,8 @@ def map_isolated(
         >>> next(map_isolated(decode, [{"data": b""}], workers=1, limits=Limits(10.0, 500)))
         Failure(reason='empty file (0 bytes)')
     """
-    crew = [Worker(function, limits, prepare) for _ in range(workers)]
+    kind = pickle.dumps((function, limits, prepare, workers)) if _keeps else b""
+    crew = _hire(kind, lambda: [Worker(function, limits, prepare) for _ in range(workers)])
     idle: SimpleQueue[Worker] = SimpleQueue()
     for worker in crew:
         idle.put(worker)
@@ -217,8 +254,10 @@ def map_isolated(
             idle.put(worker)
 
     def dismiss() -> None:
-        for worker in crew:
-            worker.dismiss()
+        # Who is idle owes no answer, and may wait for other questions.
+        if not (_keeps and idle.qsize() == len(crew)):
+            for worker in crew:
+                worker.dismiss()
 
     batches = map_threaded(solve, _batch(items), workers, ahead=2, before_exit=dismiss)
     try:
@@ -228,8 +267,10 @@ def map_isolated(
                     raise result
                 yield result
     finally:
-        for worker in crew:
-            worker.end()
+        if _keeps and not any(worker.is_dismissed for worker in crew):
+            _waiting.append((kind, crew))
+        else:
+            _end(crew)
 
 
 def _batch(items: Iterable[Item | Failure]) -> Iterator[list[Item | Failure]]:
