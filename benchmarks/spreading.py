@@ -4,6 +4,8 @@ Usage: python benchmarks/spreading.py [--pictures N] [--kills N] [--only WHAT]
 
 `rate`: ingestion, decoding and features of so many pictures (the shared cats and dogs, again and
 again) in one process and on two workers, seconds of each stage with the start of the workers.
+`warm`: pictures a second of checking and of decoding alone, here by two decoders and on two workers
+that have worked before, in turn in one process, median of three rounds.
 `overhead`: seconds of the scheduler and of storage a shard that does nothing; `million`: a million
 rows of which each leaves 5 kB, as features do, and the memory of the process that takes them in.
 `memory`: the peak of the largest process, of 10,000 and of 100,000 small pictures (`--small`).
@@ -25,22 +27,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 from PIL import Image
 
-from graft.compute.shards import ShardStore
+from graft.compute.shards import Function, ShardStore
 from graft.compute.spreading import Spread, end_workers, map_rows
-from graft.compute.worker_process import Failure
+from graft.compute.workers import Failure, Limits, map_isolated
+from graft.images.checking import check_picture
+from graft.parameters.pictures import DecodingParameters
+from graft.pipelines.decoding.nodes import DecodeRows, Wanted
+from graft.pipelines.ingestion.reading import CheckRows
 from run import throw_away_project
 
 STAGES = ("ingestion", "splitting", "decoding", "feature_extraction")
 SPREAD = "compute.engine=dask,compute.workers=2"
-WHAT = ("rate", "overhead", "million", "memory", "kills", "poison")
+WHAT = ("rate", "warm", "overhead", "million", "memory", "kills", "poison")
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,60 @@ def measure_rate(shared: Path, count: int, weights: Path) -> None:
                         shutil.copytree(kept, project / "data")
             ratio = seconds[0] / seconds[1]
             print(f"| {stage} | {seconds[0]:.1f} | {seconds[1]:.1f} | {ratio:.2f} |", flush=True)
+
+
+def read_hashed(name: str) -> tuple[bytes, str]:
+    """Bytes of a file and their SHA-256."""
+    data = Path(name).read_bytes()
+    return data, hashlib.sha256(data).hexdigest()
+
+
+def check_here(files: Sequence[str], check: Callable[..., Any], limits: Limits) -> Iterator[Any]:
+    """Facts of pictures, as ingestion finds them in one process."""
+    items = ({"data": read_hashed(name)[0], "crop": None} for name in files)
+    yield from map_isolated(check, items, 2, limits)
+
+
+def measure_warm_rate(shared: Path, count: int) -> None:
+    """Print pictures a second of both; of all starts only that of the decoders here counts."""
+    found = sorted((shared / "data/cats_vs_dogs").rglob("*.jpg"))
+    files = [str(found[number % len(found)]) for number in range(count)]
+    limits = Limits(60, 2000)
+    settings = DecodingParameters(
+        image_size=224, max_pixels=80_000_000, seconds_per_picture=60, memory_mb=2000, workers=2
+    )
+    check = partial(check_picture, min_side=4, max_pixels=80_000_000)
+    wanted = [Wanted(name, None, read_hashed(name)[1], None) for name in files]
+    work = {
+        "checking": (
+            lambda: check_here(files, check, limits),
+            CheckRows(read_hashed, check, limits), [(name, None) for name in files],
+        ),
+        "decoding": (
+            lambda: DecodeRows(read_hashed, settings, 2)(wanted),
+            DecodeRows(read_hashed, settings, 1), wanted,
+        ),
+    }  # fmt: skip
+    print("| work | one process, pictures/s | two workers | ratio |\n|---|---|---|---|")
+    for name, (begin, function, rows) in work.items():
+        rates = np.array([list(race_once(begin, function, rows)) for _ in range(4)])[1:]
+        one, two = np.median(rates, axis=0)
+        ratio = np.median(rates[:, 1] / rates[:, 0])
+        print(f"| {name} | {one:.0f} | {two:.0f} | {ratio:.2f} |", flush=True)
+    end_workers()
+
+
+def race_once(
+    begin: Callable[[], Iterable[Any]], function: Function, rows: Sequence[Any]
+) -> Iterator[float]:
+    """Rows a second in one process, then on two workers."""
+    with tempfile.TemporaryDirectory() as folder:
+        origins = [str(row) for row in range(len(rows))]
+        spread, store = Spread("dask", 2), ShardStore(Path(folder))
+        for work in (begin, lambda: map_rows(function, rows, origins, spread, store)):
+            began = time.perf_counter()
+            assert sum(not isinstance(result, Failure) for result in work()) == len(rows)
+            yield len(rows) / (time.perf_counter() - began)
 
 
 def measure_overhead() -> None:
@@ -286,6 +348,8 @@ def main() -> None:
         measure_poison()
     if options.only in (None, "rate"):
         measure_rate(shared, options.pictures, weights)
+    if options.only in (None, "warm"):
+        measure_warm_rate(shared, options.pictures)
     if options.only in (None, "kills"):
         measure_kills(shared, 300, options.kills, options.victims)
 
