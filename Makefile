@@ -71,7 +71,7 @@ clean-all: ## Remove everything that was made, splits and records of runs includ
 # change of the dependencies installs again.
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 INDEX = $${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}}
-UV = UV_DEFAULT_INDEX="$(INDEX)" UV_NATIVE_TLS=true $(BIN)/uv pip install --quiet \
+UV = UV_DEFAULT_INDEX="$(INDEX)" UV_SYSTEM_CERTS=true $(BIN)/uv pip install --quiet \
 	--python $(BIN)/python -c constraints.txt
 TEST_EXTRAS = test,viz,mlflow,docs
 define install
