@@ -163,17 +163,17 @@ __all__ = ["Failure", "Item", "Limits", "keep", "map_isolated"]
 # Small items travel together: a worker that waits for the next one does nothing.
 _ITEMS_A_BATCH, _BYTES_A_BATCH = 32, 512 * 1024
 
-# Workers that wait for the next call, by what they do; where calls follow each other, see `keep`.
 _Crew = list[Worker]
-_waiting: list[tuple[bytes, _Crew]] = []
+# Whether workers wait for the next call, see `keep`; and those who do, by what they do.
 _keeps = False
+_waiting: list[tuple[bytes, _Crew]] = []
 
 
 def keep() -> None:
     """Let workers wait for the next call, from now on, and not end with the last result.
 
-    For a process that is given shard after shard: to start a worker for each took as long as its
-    pictures. The workers end with the process.
+    For a process that is given shard after shard: to start a worker for each took a quarter of the
+    time (`python benchmarks/spreading.py --only warm`). The workers end with the process.
     """
     global _keeps
     _keeps = True
