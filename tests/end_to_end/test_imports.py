@@ -1,4 +1,4 @@
-"""TensorFlow takes seconds to import: commands that do not need it must not."""
+"""TensorFlow takes seconds to import, scikit-learn one: commands that need none must not."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ for command in sys.argv[1:]:
     except SystemExit as end:
         print("ended with:", end.code or 0)
     print("heavy:", sorted({"tensorflow", "keras"} & set(sys.modules)))
+    print("statistics:", sorted({"sklearn", "scipy.stats"} & set(sys.modules)))
 """
 COMMANDS = (
     "catalog describe-datasets",
@@ -34,6 +35,9 @@ def test_tensorflow_is_not_imported(project: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("ended with: 0") == len(COMMANDS), done.stderr
     assert done.stdout.count("heavy: []") == len(COMMANDS)
+    # What splits the pictures is of scikit-learn.
+    assert done.stdout.count("statistics: []") == 1
+    assert done.stdout.index("statistics: []") < done.stdout.index("statistics: ['")
 
 
 def test_windows_is_refused_in_one_line() -> None:

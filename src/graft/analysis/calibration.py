@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
+import scipy
 from scipy.special import logsumexp
-from scipy.stats import chi2
 
 from graft.analysis.intervals import wilson_interval
 from graft.analysis.predictions import measure_log_loss
@@ -70,7 +69,9 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray, coverage: flo
         return float(logsumexp(logarithms * inverse, axis=1).mean() - of_label * inverse)
 
     # The loss is convex in the inverse, so it has one minimum on the log scale too.
-    found = minimize_scalar(measure, bounds=_BOUNDS, method="bounded", options={"xatol": 1e-6})
+    found = scipy.optimize.minimize_scalar(
+        measure, bounds=_BOUNDS, method="bounded", options={"xatol": 1e-6}
+    )
     value = float(np.exp(found.x))
     if not _measure_loss(labels, probabilities, value) < _measure_loss(labels, probabilities, 1.0):
         return Temperature(1.0, "no_gain")
@@ -83,13 +84,13 @@ def _find_interval(
     measure: Callable[[float], float], best: float, count: int, coverage: float
 ) -> tuple[float, float]:
     """Temperatures whose log loss is so near to the lowest that they are as good."""
-    still_likely = measure(best) + float(chi2.ppf(coverage, 1)) / (2 * count)
+    still_likely = measure(best) + float(scipy.stats.chi2.ppf(coverage, 1)) / (2 * count)
 
     def exceed(log_temperature: float) -> float:
         return measure(log_temperature) - still_likely
 
     low, high = (
-        end if exceed(end) <= 0 else brentq(exceed, *sorted([best, end]), xtol=1e-6)
+        end if exceed(end) <= 0 else scipy.optimize.brentq(exceed, *sorted([best, end]), xtol=1e-6)
         for end in _BOUNDS
     )
     return float(np.exp(low)), float(np.exp(high))
@@ -107,7 +108,7 @@ def _raise_confidence(probabilities: np.ndarray) -> float:
         return 1.0
     if miss(_BOUNDS[0]) <= 0:
         return LOWEST
-    return float(np.exp(brentq(miss, _BOUNDS[0], 0.0, xtol=1e-6)))
+    return float(np.exp(scipy.optimize.brentq(miss, _BOUNDS[0], 0.0, xtol=1e-6)))
 
 
 def _measure_loss(labels: np.ndarray, probabilities: np.ndarray, temperature: float) -> float:

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 # Weights of all draws at once would grow with draws × pictures; a chunk stays at 32 MB.
 _CHUNK_NUMBERS = 4_000_000
@@ -121,6 +120,8 @@ def deal_folds(labels: np.ndarray, clusters: np.ndarray, folds: int, seed: int) 
         >>> deal_folds(np.array([0, 0, 1, 1]), np.arange(4), folds=2, seed=0).tolist()
         [1, 0, 0, 1]
     """
+    from sklearn.model_selection import StratifiedGroupKFold
+
     found = np.zeros(len(labels), np.int64)
     most = min(folds, len(np.unique(clusters)), int(np.bincount(labels).max(initial=0)))
     if most < 2:

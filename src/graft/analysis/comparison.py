@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import binom, binomtest, norm
-from scipy.stats import t as student_t
+import scipy
 
 from graft.analysis.clusters import count_effective, number_clusters
 from graft.analysis.intervals import bootstrap_t_interval, resample_mean, take_quantiles
@@ -51,7 +49,7 @@ def find_smallest_difference(
 
     if miss(1.0) < 0:
         return None
-    return float(brentq(miss, 0.0, 1.0, xtol=1e-6))
+    return float(scipy.optimize.brentq(miss, 0.0, 1.0, xtol=1e-6))
 
 
 def measure_power(count: int, discordant: float, difference: float, confidence: float) -> float:
@@ -65,15 +63,15 @@ def measure_power(count: int, discordant: float, difference: float, confidence: 
     """
     if discordant <= 0:
         return 0.0
-    least, most = binom.ppf([_NEGLIGIBLE, 1 - _NEGLIGIBLE], count, discordant)
+    least, most = scipy.stats.binom.ppf([_NEGLIGIBLE, 1 - _NEGLIGIBLE], count, discordant)
     apart = np.arange(int(least), int(most) + 1)
     tail = (1 - confidence) / 2
     # The most pictures of the worse one that still count as evidence; -1 if none do.
-    critical = binom.ppf(tail, apart, 0.5)
-    critical -= binom.cdf(critical, apart, 0.5) > tail
+    critical = scipy.stats.binom.ppf(tail, apart, 0.5)
+    critical -= scipy.stats.binom.cdf(critical, apart, 0.5) > tail
     worse = (1 - difference / discordant) / 2
-    shown = np.where(critical >= 0, binom.cdf(critical, apart, worse), 0.0)
-    return float(np.sum(binom.pmf(apart, count, discordant) * shown))
+    shown = np.where(critical >= 0, scipy.stats.binom.cdf(critical, apart, worse), 0.0)
+    return float(np.sum(scipy.stats.binom.pmf(apart, count, discordant) * shown))
 
 
 BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence of a difference"
@@ -109,13 +107,13 @@ def compare_paired(
     only_first = int(np.sum(first_right & ~second_right))
     only_second = int(np.sum(second_right & ~first_right))
     apart = only_first + only_second
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = float(scipy.stats.norm.ppf((1 + confidence) / 2))
     low, high = _find_interval(only_first, only_second, count, z)
     return {
         "n": count,
         "only_first": only_first,
         "only_second": only_second,
-        "p_value": float(binomtest(only_first, apart).pvalue) if apart else 1.0,
+        "p_value": float(scipy.stats.binomtest(only_first, apart).pvalue) if apart else 1.0,
         "difference": (only_second - only_first) / count,
         "low": low,
         "high": high,
@@ -207,7 +205,7 @@ def find_p_value(changes: np.ndarray, codes: np.ndarray) -> float:
     single = int(np.sum(sums == 1))
     # Probability of every sum of the clusters, from the least to the largest in steps of one.
     chances = np.zeros(2 * single + 1)
-    chances[::2] = binom.pmf(np.arange(single + 1), single, 0.5)
+    chances[::2] = scipy.stats.binom.pmf(np.arange(single + 1), single, 0.5)
     for size in sums[sums > 1]:
         grown = np.zeros(len(chances) + 2 * size)
         grown[: len(chances)] += chances / 2
@@ -249,10 +247,10 @@ def _find_change_interval(
     count, groups = len(changes), int(codes.max()) + 1
     tail = (1 + confidence) / 2
     if groups == count:
-        size, reach = float(count), float(norm.ppf(tail))
+        size, reach = float(count), float(scipy.stats.norm.ppf(tail))
     else:
         size = count_effective(changes, codes)
-        reach = float(student_t.ppf(tail, df=groups - 1)) if groups > 1 else float("inf")
+        reach = float(scipy.stats.t.ppf(tail, df=groups - 1)) if groups > 1 else float("inf")
     only_first, only_second = (float(np.mean(changes == sign)) * size for sign in (-1, 1))
     return _find_interval(only_first, only_second, size, reach)
 

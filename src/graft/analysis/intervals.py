@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from scipy.special import expit, logit
-from scipy.stats import norm
-from scipy.stats import t as student_t
 
 from graft.analysis.clusters import (
     count_effective,
@@ -182,7 +181,7 @@ def wilson_interval(
         (0.96, 0.991)
     """
     tail = (1 + confidence) / 2
-    z = norm.ppf(tail) if clusters is None else student_t.ppf(tail, df=clusters - 1)
+    z = scipy.stats.norm.ppf(tail) if clusters is None else scipy.stats.t.ppf(tail, df=clusters - 1)
     share = hits / count
     middle = share + z**2 / (2 * count)
     reach = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
@@ -239,7 +238,7 @@ def logit_interval(
     if not 0 < value < 1 or spread < 1e-12:
         return wilson_interval(value * size, size, confidence)
     error = spread * np.sqrt(groups / (groups - 1)) / (value * (1 - value))
-    reach = error * student_t.ppf((1 + confidence) / 2, df=groups - 1)
+    reach = error * scipy.stats.t.ppf((1 + confidence) / 2, df=groups - 1)
     return float(expit(logit(value) - reach)), float(expit(logit(value) + reach))
 
 
@@ -266,7 +265,7 @@ def widen_if_perfect(
 def mean_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
     """Student's t interval of the mean of a few repeats, float (n,) with n ≥ 2."""
     error = float(values.std(ddof=1)) / np.sqrt(len(values))
-    reach = float(student_t.ppf((1 + confidence) / 2, df=len(values) - 1)) * error
+    reach = float(scipy.stats.t.ppf((1 + confidence) / 2, df=len(values) - 1)) * error
     mean = float(values.mean())
     return mean - reach, mean + reach
 

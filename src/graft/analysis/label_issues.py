@@ -6,9 +6,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from graft.analysis.clusters import deal_folds
 
@@ -50,6 +47,8 @@ def predict_out_of_fold(
         folds: At most so many.
         seed: Of the folds and of the axes.
     """
+    from sklearn.linear_model import LogisticRegression
+
     found = OutOfFold(np.zeros((len(labels), class_count)), np.zeros(len(labels), bool))
     number = deal_folds(labels, clusters, folds, seed)
     axes = _find_axes(features, seed)
@@ -94,6 +93,9 @@ def _find_axes(features: np.ndarray, seed: int) -> np.ndarray:
 
     Their mean squared length is 1, so that a penalty means the same whatever the network.
     """
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
     random = np.random.default_rng(seed)
     count = min(len(features), _SAMPLE)
     sample = features[np.sort(random.choice(len(features), count, replace=False))]

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from graft.analysis.predictions import measure_losses
 
@@ -146,6 +145,8 @@ def tabulate_classes(
         Columns ``class``, ``precision``, ``recall``, ``f1``, ``support``, in the order of
         ``class_names``. A class that is never predicted has precision 0.
     """
+    from sklearn.metrics import precision_recall_fscore_support
+
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predicted, labels=class_names, zero_division=0
     )
@@ -164,6 +165,8 @@ def count_confusions(
     labels: pd.Series, predicted: pd.Series, class_names: list[str]
 ) -> pd.DataFrame:
     """Confusion matrix: a row a true class, a column a predicted one, pictures counted."""
+    from sklearn.metrics import confusion_matrix
+
     counts = confusion_matrix(labels, predicted, labels=class_names)
     return pd.DataFrame(counts, index=class_names, columns=class_names)
 

@@ -12,8 +12,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.linear_model import LogisticRegression
 
 from graft.analysis.familiarity import scale_to_unit
 
@@ -84,6 +82,8 @@ def foretell(
 
     A class without a label has probability 0.
     """
+    from sklearn.linear_model import LogisticRegression
+
     with warnings.catch_warnings():
         # Of few labels scikit-learn suspects that they are numbers and no classes.
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
@@ -162,6 +162,8 @@ def choose_doubtful(
 
 
 def _cluster(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
     kind = KMeans if len(vectors) <= _MANY_ROWS else MiniBatchKMeans
     return kind(count, n_init=1, random_state=seed).fit_predict(vectors).astype(np.int64)
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
+import scipy
 from scipy.special import betainc
-from scipy.stats import t as student_t
 
 from graft.analysis.clusters import number_clusters
 from graft.analysis.thresholds import list_cuts
@@ -133,7 +132,7 @@ def _count_accepted(
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = groups / (groups - 1) * squares / counts**2
         designs = counts * errors / (shares * (1 - shares))
-        tails = student_t.ppf(1 - level, counts - 1) / student_t.ppf(1 - level, groups - 1)
+        tails = scipy.stats.t.ppf(1 - level, counts - 1) / scipy.stats.t.ppf(1 - level, groups - 1)
     whole = counts**2 / sizes_squared
     # A few mistakes tell little of how alike the pictures of a cluster are; all of dev tell more.
     designs = np.fmax(np.fmax(designs, designs[-1]), 1)
@@ -197,7 +196,11 @@ def _estimate_needed(
             number = math.exp(log_count)
             return float(betainc(share * number, (1 - share) * number + 1, wanted)) - level
 
-        return math.exp(brentq(miss, 0.0, 40.0)) if miss(40.0) < 0 < miss(0.0) else math.inf
+        return (
+            math.exp(scipy.optimize.brentq(miss, 0.0, 40.0))
+            if miss(40.0) < 0 < miss(0.0)
+            else math.inf
+        )
 
     needed = [count(float(likely[i])) * total / sizes[i] for i in places]
     fewest = min(needed, default=math.inf)

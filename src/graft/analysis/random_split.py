@@ -5,10 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from graft.analysis.intervals import mean_interval
 
@@ -45,6 +41,8 @@ def measure_optimism(
         over the clusters of test, and by Student's t over the draws. ``difference`` of the two,
         ``draws``, and ``train`` and ``test``: numbers of pictures.
     """
+    from sklearn.model_selection import train_test_split
+
     hits = _classify(features, labels, ~is_test, is_test)
     together = {"value": float(hits.mean())}
     low, high = _bootstrap_over_clusters(hits, clusters[is_test], confidence, seed)
@@ -74,6 +72,10 @@ def _classify(
     features: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> np.ndarray:
     """Whether each picture of test is classified rightly, float (m,)."""
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     # As strong as the number of features: they are as many as the pictures, or more.
     classifier = make_pipeline(StandardScaler(), RidgeClassifier(alpha=features.shape[1]))
     classifier.fit(features[train], labels[train])

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import RidgeClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 # A size that is hardly larger than the one before tells nothing new.
 _LEAST_STEP = 1.3
@@ -128,6 +125,10 @@ def draw_counts(random: np.random.Generator, count: int, draws: int) -> np.ndarr
 
 def classify_parts(train: Pictures, dev: Pictures, places: np.ndarray, share: float) -> np.ndarray:
     """Whether each picture of dev is classified rightly, bool (R, m), for each row of places."""
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     rows = []
     for part in places <= share:
         # As strong as the number of features: they are as many as the pictures, or more.

@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from graft.analysis.choosing import Outcome
 from graft.analysis.clusters import deal_folds
@@ -192,6 +190,9 @@ def _fit(
         weights: Of every picture, float (n,).
         penalty: C of scikit-learn; the smaller, the stronger.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     rows, classes = np.nonzero(targets > _LEAST_SHARE)
     model = LogisticRegression(C=penalty, max_iter=300, tol=1e-3)
     with warnings.catch_warnings():

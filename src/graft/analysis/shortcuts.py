@@ -10,9 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, rankdata
-from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.tree import DecisionTreeClassifier
+import scipy
 
 from graft.analysis.intervals import widen_if_perfect
 
@@ -52,7 +50,7 @@ def _rank(values: pd.DataFrame) -> np.ndarray:
             found = pd.Categorical(values[name]).codes
             columns += [(found == code).astype(np.float64) for code in np.unique(found)]
         else:
-            ranks = rankdata(values[name].to_numpy(), nan_policy="omit")
+            ranks = scipy.stats.rankdata(values[name].to_numpy(), nan_policy="omit")
             columns.append(np.nan_to_num(ranks, nan=(np.isfinite(ranks).sum() + 1) / 2))
     return np.stack(columns, axis=1)
 
@@ -169,6 +167,8 @@ def measure_shortcuts(
         ``classes`` it was measured on, and ``warning``: whether it is above chance and large
         enough to matter. No row if fewer than two classes are large enough.
     """
+    from sklearn.model_selection import StratifiedGroupKFold
+
     rows = _select_testable(labels, clusters, settings.folds)
     names, codes = np.unique(labels.to_numpy(dtype=object)[rows].astype(str), return_inverse=True)
     if len(names) < 2:
@@ -221,7 +221,9 @@ def measure_balanced_interval(
     weights = np.sqrt(clusters / (clusters - 1)) / (sizes * len(sizes))
     influence = np.bincount(groups, (right - recalls[codes]) * weights[codes])
     value = float(recalls.mean())
-    reach = float(norm.ppf((1 + confidence) / 2) * np.sqrt(inflation * np.sum(influence**2)))
+    reach = float(
+        scipy.stats.norm.ppf((1 + confidence) / 2) * np.sqrt(inflation * np.sum(influence**2))
+    )
     low, high = max(value - reach, 0.0), min(value + reach, 1.0)
     low, high = widen_if_perfect(low, high, pairs[1], confidence)
     return value, low, high
@@ -238,6 +240,8 @@ def _predict(
     features: np.ndarray, codes: np.ndarray, splits: list[tuple[np.ndarray, np.ndarray]], seed: int
 ) -> np.ndarray:
     """The class that a tree names for every picture, grown without the picture's fold."""
+    from sklearn.tree import DecisionTreeClassifier
+
     predicted = np.empty_like(codes)
     for train, held_out in splits:
         tree = DecisionTreeClassifier(

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn import config_context
-from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 from graft.analysis.intervals import wilson_interval
 
@@ -202,6 +200,9 @@ def trace_class_curves(labels: np.ndarray, probabilities: np.ndarray) -> list[Cl
         labels: Class index of every picture, int (n,).
         probabilities: Float (n, C).
     """
+    from sklearn import config_context
+    from sklearn.metrics import auc, precision_recall_curve, roc_curve
+
     counts = np.bincount(labels, minlength=probabilities.shape[1])
     curves = []
     # Checking every argument again would double the time of 1,000 classes.

@@ -20,8 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from scipy.special import expit, logsumexp, softmax
-from scipy.stats import chi2
 
 from graft.analysis.clusters import number_clusters
 from graft.analysis.temperature import take_logarithms
@@ -121,7 +121,7 @@ def _fit(
         logits[best], max(shares[place], 0.5 / len(labels)), class_count, clusters
     )
     profile = likelihoods.max(axis=0)
-    likely = shares[profile.max() - profile <= effect * chi2.ppf(coverage, 1) / 2]
+    likely = shares[profile.max() - profile <= effect * scipy.stats.chi2.ppf(coverage, 1) / 2]
     return _Fit(
         float(shares[place]),
         float(likely.min()),

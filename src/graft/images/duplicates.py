@@ -9,9 +9,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
-from scipy.spatial import cKDTree
+import scipy
 
 HASH_BITS = 64
 # A sort costs about as much a row as comparing twenty pairs.
@@ -185,11 +183,11 @@ class _KeptPairs:
             # Pairs that come twice would be added up.
             codes, first = np.unique(left * self._count + right, return_index=True)
             shape = (self._count, self._count)
-            graph = coo_array((distances[first].astype(np.float64), np.divmod(codes, self._count)),
-                              shape=shape)  # fmt: skip
-            tree = minimum_spanning_tree(graph.tocsr()).tocoo()
+            lengths = distances[first].astype(np.float64)
+            graph = scipy.sparse.coo_array((lengths, np.divmod(codes, self._count)), shape=shape)
+            tree = scipy.sparse.csgraph.minimum_spanning_tree(graph.tocsr()).tocoo()
             self._tree = np.stack([tree.row, tree.col, tree.data]).astype(np.int64)
-            self._parts = connected_components(tree, directed=False)[1]
+            self._parts = scipy.sparse.csgraph.connected_components(tree, directed=False)[1]
         return self._parts
 
     def collect(self) -> np.ndarray:
@@ -308,7 +306,8 @@ def _link_thumbnails(index: pd.DataFrame, radius: int) -> pd.DataFrame:
         return links
     order = np.argsort(first)
     unique, first = unique[order].astype(np.float32), rows[first[order]]
-    pairs = cKDTree(unique).query_pairs(limit_levels(radius), p=np.inf, output_type="ndarray").T
+    tree = scipy.spatial.cKDTree(unique)
+    pairs = tree.query_pairs(limit_levels(radius), p=np.inf, output_type="ndarray").T
     kept = _KeptPairs(len(unique), pd.factorize(index["label"].iloc[first])[0])
     distances = _measure_colours(unique, *pairs)
     kept.add(pairs[0], pairs[1], distances)
@@ -395,8 +394,9 @@ def find_clusters(index: pd.DataFrame, links: pd.DataFrame) -> np.ndarray:
     groups = link_groups(index)
     left = np.concatenate([groups["left"], links["left"]])
     right = np.concatenate([groups["right"], links["right"]])
-    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(len(index),) * 2)
-    return pd.factorize(connected_components(graph, directed=False)[1])[0]
+    linked = np.ones(len(left), np.int8)
+    graph = scipy.sparse.coo_array((linked, (left, right)), shape=(len(index),) * 2)
+    return pd.factorize(scipy.sparse.csgraph.connected_components(graph, directed=False)[1])[0]
 
 
 def list_duplicates(index: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
+import scipy
 
 from graft.images.duplicates import (
     find_clusters,
@@ -99,7 +99,7 @@ def _recall_colours(
     found = pd.Series(np.nan, index=pictures.index, dtype="object")
     if not len(rows) or not len(known_rows):
         return found
-    tree = cKDTree(known_colours.astype(np.float32))
+    tree = scipy.spatial.cKDTree(known_colours.astype(np.float32))
     limit = limit_levels(radius)
     distances, closest = tree.query(colours.astype(np.float32), p=np.inf)
     near = distances <= limit

@@ -13,8 +13,14 @@ from typing import Any, Self
 import keras
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from graft.pipelines.tabular.parameters import LINEAR, NETWORK, TRIVIAL, TabularParameters
 from graft.training.devices import seed_everything
 
 _PREDICTED_ROWS = 4096
@@ -126,3 +132,21 @@ class TableRegressor(RegressorMixin, _TableNetwork):
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803 - as above
         """The expected target of every row, (n,)."""
         return self._predict(X)[:, 0].astype(np.float64) * self.scale_ + self.mean_
+
+
+def make_models(parameters: TabularParameters) -> dict[str, Pipeline]:
+    """The network and what it is measured against, each behind the same preparation."""
+    settings = parameters.model_dump(exclude={"task", "target", "folds"})
+    models: dict[str, BaseEstimator]
+    if parameters.task == "classification":
+        models = {
+            NETWORK: TableClassifier(**settings),
+            LINEAR: LogisticRegression(max_iter=1000),
+            TRIVIAL: DummyClassifier(),
+        }
+    else:
+        models = {NETWORK: TableRegressor(**settings), LINEAR: Ridge(), TRIVIAL: DummyRegressor()}
+    return {
+        name: make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), model)
+        for name, model in models.items()
+    }

@@ -8,16 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from sklearn.base import BaseEstimator
-from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from graft.errors import GraftError
-from graft.pipelines.tabular.parameters import TabularParameters
+from graft.pipelines.tabular.parameters import LINEAR, NETWORK, TabularParameters
 from graft.progress import track
 from graft.reporting.error_figures import draw_folds
 from graft.reporting.report import render_page
@@ -87,7 +80,6 @@ SCORES = {
     "classification": {"accuracy": ("accuracy", 1), "roc_auc": ("roc_auc_ovr", 1)},
     "regression": {"r2": ("r2", 1), "rmse": ("neg_root_mean_squared_error", -1)},
 }
-NETWORK, LINEAR, TRIVIAL = "network", "linear", "trivial"
 
 
 def cross_validate_table(raw_table: pd.DataFrame, parameters: TabularParameters) -> pd.DataFrame:
@@ -104,6 +96,10 @@ def cross_validate_table(raw_table: pd.DataFrame, parameters: TabularParameters)
         GraftError: If there is no such column, it does not fit the task, or a class is too small
             for so many folds.
     """
+    from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
+
+    from graft.pipelines.tabular.estimators import make_models
+
     rows, targets = separate_target(raw_table, parameters)
     kind = StratifiedKFold if parameters.task == "classification" else KFold
     folds = kind(parameters.folds, shuffle=True, random_state=parameters.seed)
@@ -125,26 +121,6 @@ def cross_validate_table(raw_table: pd.DataFrame, parameters: TabularParameters)
         table.insert(2, "rows", [len(held_out) for _, held_out in places])
         tables.append(table)
     return pd.concat(tables, ignore_index=True).astype({"model": "str"})
-
-
-def make_models(parameters: TabularParameters) -> dict[str, Pipeline]:
-    """The network and what it is measured against, each behind the same preparation."""
-    from graft.pipelines.tabular.estimators import TableClassifier, TableRegressor
-
-    settings = parameters.model_dump(exclude={"task", "target", "folds"})
-    models: dict[str, BaseEstimator]
-    if parameters.task == "classification":
-        models = {
-            NETWORK: TableClassifier(**settings),
-            LINEAR: LogisticRegression(max_iter=1000),
-            TRIVIAL: DummyClassifier(),
-        }
-    else:
-        models = {NETWORK: TableRegressor(**settings), LINEAR: Ridge(), TRIVIAL: DummyRegressor()}
-    return {
-        name: make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), model)
-        for name, model in models.items()
-    }
 
 
 def summarise_folds(tabular_scores: pd.DataFrame, parameters: TabularParameters) -> dict[str, Any]:

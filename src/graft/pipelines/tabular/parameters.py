@@ -8,6 +8,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from graft.parameters.base import StageParameters
 
+# What is measured side by side.
+NETWORK, LINEAR, TRIVIAL = "network", "linear", "trivial"
+
 
 class TabularParameters(StageParameters):
     """What is learnt from a table, by which network, and how it is measured.
