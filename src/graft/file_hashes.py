@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,8 @@ Stamp = tuple[int, int, int, int, int]
 # A file written in the tick of the clock in which its time was read could be written once more
 # in the same tick: it is remembered only when it is older than this, in seconds.
 _SETTLED = 0.1
+# The five numbers of a stamp and a hash.
+_ENTRY = re.compile(r"(-?\d+ ){5}\w+")
 
 
 class Identity(NamedTuple):
@@ -58,7 +62,8 @@ def identify(path: Path) -> Identity:
 class FileHashes:
     """Hashes of files by name and stamp, kept in one JSON file between runs.
 
-    A missing or damaged file of hashes only costs time: everything is read again.
+    A missing or damaged file of hashes only costs time: everything is read again. Of a million
+    pictures there are a million entries: each is one text, its stamp before its hash.
 
     Args:
         place: The JSON file; None keeps nothing.
@@ -70,22 +75,19 @@ class FileHashes:
     def reopen(self, place: Path | None = None) -> None:
         """Forget all, and know what another JSON file says: a run begins."""
         self._place = place
-        self._known: dict[str, tuple[Stamp, str]] = {}
-        self._seen: dict[str, tuple[Stamp, str]] = {}
+        self._entries: dict[str, str] = {}
         try:
             table = json.loads(place.read_text()) if place else {}
-            self._known = {path: (tuple(row[:5]), row[5]) for path, row in table.items()}
-        except (OSError, ValueError, AttributeError, IndexError, TypeError):
-            self._known = {}
+            if all(map(_ENTRY.fullmatch, table.values())):
+                self._entries = table
+        except (OSError, ValueError, AttributeError, TypeError):
+            pass
+        self._is_changed, self._kept = False, len(self._entries)
 
     def find(self, state: Identity) -> str | None:
         """The hash of a file or member in this state; None if it must be read."""
-        for table in (self._seen, self._known):
-            entry = table.get(state.name)
-            if entry is not None and entry[0] == state.stamp:
-                self._seen[state.name] = entry
-                return entry[1]
-        return None
+        entry, wanted = self._entries.get(state.name), _write_stamp(state.stamp)
+        return entry[len(wanted) :] if entry is not None and entry.startswith(wanted) else None
 
     def add(self, state: Identity, sha256: str) -> None:
         """Remember the hash of what was read and was in this state before and after.
@@ -93,7 +95,7 @@ class FileHashes:
         What was written a moment ago is not remembered: it may be written again unnoticed.
         """
         if time.time_ns() - max(state.stamp[3:]) > _SETTLED * 1e9:
-            self._seen[state.name] = (state.stamp, sha256)
+            self._remember(state, sha256)
 
     def hash(self, path: Path, is_ours: bool = False) -> str:
         """SHA-256 of a file, in hexadecimal.
@@ -112,35 +114,43 @@ class FileHashes:
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if is_ours:
-                self._seen[before.name] = (before.stamp, found)
+                self._remember(before, found)
             elif identify(path) == before:
                 self.add(before, found)
         return found
 
     def follow(self, old: Path, new: Path) -> None:
         """Know a file of ours under its new name: to rename it changes its ctime alone."""
-        name, now = os.path.abspath(old), identify(new)
-        known = self._seen.pop(name, None)
-        if known is not None and known[0][:4] == now.stamp[:4]:
-            self._seen[now.name] = (now.stamp, known[1])
+        now, entry = identify(new), self._entries.pop(os.path.abspath(old), None)
+        if entry is not None and entry.startswith(_write_stamp(now.stamp[:4])):
+            self._remember(now, entry.rpartition(" ")[2])
 
     def save(self) -> None:
-        """Write what was asked for in this run, in one step; a full disk only costs time."""
+        """Write what is known of files that are there, in one step; a full disk only costs time."""
         now = time.time_ns()
         rows = {
-            path: [*stamp_, sha256]
-            for path, (stamp_, sha256) in {**self._known, **self._seen}.items()
-            if now - max(stamp_[3:]) > _SETTLED * 1e9 and os.path.lexists(path)
+            path: entry
+            for path, entry in self._entries.items()
+            if now - max(map(int, entry.split()[3:5])) > _SETTLED * 1e9 and os.path.lexists(path)
         }
-        if self._place is None or rows == {p: [*s, h] for p, (s, h) in self._known.items()}:
+        if self._place is None or (not self._is_changed and len(rows) == self._kept):
             return
         draft = self._place.with_name(f"{self._place.name}.draft-{os.getpid()}")
         try:
             self._place.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(rows, indent=0))
+            # Without an indent: with one, the encoder is written in Python.
+            draft.write_text(json.dumps(rows))
             os.replace(draft, self._place)
         except OSError:
             draft.unlink(missing_ok=True)
+
+    def _remember(self, state: Identity, sha256: str) -> None:
+        self._entries[state.name] = _write_stamp(state.stamp) + sha256
+        self._is_changed = True
+
+
+def _write_stamp(stamp: Iterable[int]) -> str:
+    return "".join(f"{number} " for number in stamp)
 
 
 # What this process has read. A run reopens it where hashes of the last run are kept.

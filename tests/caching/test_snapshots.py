@@ -80,7 +80,7 @@ def test_content_changed_with_size_and_time_restored_is_another_snapshot(tmp_pat
 
 def test_a_damaged_file_of_hashes_costs_only_time(tmp_path, source):
     first = keep(tmp_path, source)
-    for damage in ("", "{", "[1]", '{"x": 3}', '{"x": []}'):
+    for damage in ("", "{", "[1]", '{"x": 3}', '{"x": []}', '{"x": "1 2"}'):
         (tmp_path / "hashes.json").write_text(damage)
         assert keep(tmp_path, source) == first
 
