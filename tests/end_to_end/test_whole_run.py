@@ -46,7 +46,7 @@ def test_a_run_tells_what_a_newcomer_wants_to_know_in_this_order(finished_run: F
     expected = ["Found ", "Quarantined ", "Split ", "Head ", "Tuned ", "Report ", "Next"]
     assert sorted(expected, key=out.index) == expected
     assert out.index("Tuned ") < out.index("accuracy ", out.index("On ")) < out.index("Report ")
-    assert max(map(len, out.splitlines())) <= 100
+    assert max(map(len, out.splitlines())) <= 80
     table = [line for line in out.splitlines() if " – " in line]
     assert len(table) == 6  # five of the chosen model, the accuracy of one class always
     assert max(map(len, table)) <= 80

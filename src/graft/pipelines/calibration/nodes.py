@@ -226,7 +226,7 @@ def _summarise(
 def _log_outcome(temperature: Temperature, found: dict[str, Any]) -> None:
     dev = found["dev"]
     logger.info(
-        "Calibration  temperature %.2f; on dev log loss %.3f → %.3f, error %.3f → %.3f",
+        "Calibration  temperature %.2f; dev log loss %.3f → %.3f, error %.3f → %.3f",
         temperature.value,
         dev["before"]["log_loss"],
         dev["after"]["log_loss"],

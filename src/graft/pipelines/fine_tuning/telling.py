@@ -72,13 +72,12 @@ def tell_outcome(history: pd.DataFrame, kept: int, before: float, after: float) 
     """Say what became of the loss on dev, and whether the new weights are kept."""
     best = history.iloc[kept]
     logger.info(
-        "Tuned        %s; best on dev is epoch %d: accuracy %.3f, log loss %.3f → %.3f",
+        "Tuned        %s; best on dev is epoch %d: accuracy %.3f",
         f"{len(history)} epoch{'s' if len(history) > 1 else ''}",
         int(best["epoch"]),
         best["dev_accuracy"],
-        before,
-        after,
     )
+    logger.info("             log loss %.3f → %.3f", before, after)
     if after >= before:
         logger.info("             no better than before on dev: the frozen weights are kept")
 
