@@ -43,7 +43,8 @@ class _Waiting:
 
     def __init__(self, pictures: np.ndarray) -> None:
         self.pictures, self.is_taken = pictures, False
-        self.is_done, self.result = threading.Event(), None
+        self.is_done = threading.Event()
+        self.result: tuple[Findings, list[Answer]] | None = None
 
 
 class Batched:

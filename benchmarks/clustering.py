@@ -39,7 +39,7 @@ def make_index(count: int) -> pd.DataFrame:
         {
             "image_id": [f"{n}.jpg" for n in numbers],
             "label": (numbers // 10 % 100).astype(str),
-            "group": np.where(numbers // 10 % 3 == 0, (numbers // 10).astype(str), None),
+            "group": pd.Series((numbers // 10).astype(str)).where(numbers // 10 % 3 == 0),
             "source": None,
             "weight": None,
             "sha256": contents,

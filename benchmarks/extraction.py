@@ -18,17 +18,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnxruntime
 import pandas as pd
 
+from graft.backends.onnx_conversion import convert_to_onnx
 from graft.compute.streams import count_workers
 from graft.datasets import AtomicDataset
 from graft.images.decoding import decode_picture
 from graft.models.backbones import build_backbone
 from graft.models.kept_exports import KeptExports
-from graft.models.onnx_passes import convert_to_onnx
 from graft.parameters.forward import ForwardParameters
 from graft.pipelines.feature_extraction.nodes import extract_features
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
@@ -78,7 +79,7 @@ def main() -> None:
         parameters = FeatureExtractionParameters(batch_size=BATCH)
         kept = KeptExports(Path(folder, "exports"))
 
-        def extract(engine: str, exports: KeptExports | None = None) -> None:
+        def extract(engine: Literal["onnx", "keras"], exports: KeptExports | None = None) -> None:
             features.save(
                 extract_features(
                     backbone,

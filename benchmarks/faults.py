@@ -296,10 +296,14 @@ def do_in_child(work: Callable[[Callable[[], None]], None], seconds: float | Non
         Seconds from there to its end; infinite if it fails by itself.
     """
     ready, write = os.pipe()
+
+    def begin() -> None:
+        os.write(write, b".")
+
     if not (child := os.fork()):
         code = 1
         try:
-            work(lambda: os.write(write, b".") and None)
+            work(begin)
             code = 0
         finally:
             os._exit(code)

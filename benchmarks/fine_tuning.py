@@ -79,11 +79,11 @@ class Cats:
 
     def make_pools(self, views: dict[str, ViewReader]) -> tuple[ViewPools, ViewPools]:
         """Batches of train and dev."""
-        parts = {"train": self.train, "dev": self.dev}
-        return tuple(
+        train, dev = (
             ViewPools(views[name], self.labels[rows], np.ones(len(rows), np.float32))
-            for name, rows in parts.items()
+            for name, rows in (("train", self.train), ("dev", self.dev))
         )
+        return train, dev
 
 
 def make_classifier(cats: Cats, weights: str, unfreeze: str) -> CutClassifier:

@@ -17,9 +17,9 @@ import keras
 import numpy as np
 import onnxruntime
 
+from graft.backends.onnx_conversion import convert_to_onnx
 from graft.models.backbones import build_backbone
 from graft.models.inference import compile_forward
-from graft.models.onnx_passes import convert_to_onnx
 
 NETWORKS = ["MobileNetV2", "EfficientNetB0", "ResNet50", "DenseNet121"]
 COUNT, ROUNDS = 16, 3

@@ -76,7 +76,8 @@ def main() -> None:
         def index_all() -> None:
             check_images(source, None, PARAMETERS)
 
-        decode_all(), index_all()
+        decode_all()
+        index_all()
         rates = [
             (measure(index_all, len(paths)), measure(decode_all, len(paths))) for _ in range(ROUNDS)
         ]

@@ -106,7 +106,7 @@ def judge(make: Callable[[np.random.Generator], Made], seed: int) -> dict[str, f
     labels, probabilities, clusters, wrong = make(np.random.default_rng(seed))
     found = estimate_wrong_labels(labels, probabilities, clusters, 0.95)
     return {
-        "action": found.action,
+        "verdict": found.verdict,
         "share": found.share,
         "high": found.high,
         "true": float(wrong.mean()),
@@ -118,22 +118,22 @@ def summarise(rows: pd.DataFrame) -> dict[str, float]:
     """How the promises are kept."""
     flipped, clean = rows[rows["true"] > 0], rows[rows["true"] == 0]
     many = rows[rows["true"] >= 0.05]
-    told = flipped[flipped["action"] == "about"]
-    bounded = rows[rows["action"] == "at_most"]
-    said = clean["share"].where(clean["action"] == "about", clean["high"])
-    said = said[clean["action"] != "withheld"]
+    told = flipped[flipped["verdict"] == "about"]
+    bounded = rows[rows["verdict"] == "at_most"]
+    said = clean["share"].where(clean["verdict"] == "about", clean["high"])
+    said = said[clean["verdict"] != "withheld"]
     return {
         "sets_with_wrong_labels": len(flipped),
         "told": len(told),
         "told_within_a_factor_of_two": int(is_near(told["share"], told["true"]).sum()),
-        "told_of_those_with_5_percent": float((many["action"] == "about").mean()),
+        "told_of_those_with_5_percent": float((many["verdict"] == "about").mean()),
         "confident_learning_within_a_factor_of_two": float(
             is_near(flipped["confident"], flipped["true"]).mean()
         ),
         "bounds": len(bounded),
         "bounds_that_hold": int((bounded["true"] <= bounded["high"]).sum()),
         "clean_sets": len(clean),
-        "clean_withheld": float((clean["action"] == "withheld").mean()),
+        "clean_withheld": float((clean["verdict"] == "withheld").mean()),
         "clean_that_say_more_than_2_percent": int((said > 0.02).sum()),
         "clean_confident_learning_more_than_2_percent": float((clean["confident"] > 0.02).mean()),
     }

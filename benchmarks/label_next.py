@@ -146,11 +146,12 @@ def main() -> None:
             for seed in range(options.draws)
         ])  # fmt: skip
         labels = np.array(STEPS, float) * (classes.max() + 1)
-        share = compare(*curves.mean(axis=0), labels)
+        chosen, drawn = curves.mean(axis=0)
+        share = compare(chosen, drawn, labels)
         random = np.random.default_rng(0)
         again = [
-            compare(*curves[random.integers(0, len(curves), len(curves))].mean(axis=0), labels)
-            for _ in range(400)
+            compare(some[:, 0].mean(axis=0), some[:, 1].mean(axis=0), labels)
+            for some in (curves[random.integers(0, len(curves), len(curves))] for _ in range(400))
         ]
         low, high = np.nanquantile(again, [0.025, 0.975])
         means = curves.mean(axis=0)

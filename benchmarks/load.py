@@ -446,7 +446,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=["hostile", *PROOFS])
     options = parser.parse_args()
     export, files = find_export(options.export), read_pictures(options.pictures, 200)
-    proofs = {"hostile": lambda *given: press(*given, options.requests), **PROOFS}
+    proofs = {"hostile": lambda export, files: press(export, files, options.requests), **PROOFS}
     print("| what | found | bar | reached |")
     print("|---|---|---|---|")
     all_reached = True

@@ -32,6 +32,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,7 @@ class Project:
         if name == "two_animals":
             pair = folder / "pictures_of_two"
             for label in TWO:
-                shutil.copytree(shared / source / label, pair / label)
+                shutil.copytree(shared / CALTECH / label, pair / label)
             self.source = pair
 
     def run(self, *stages: str, **parameters: object) -> float:
@@ -102,6 +103,7 @@ class Project:
         of their own, which the next run takes, and knows again by their bytes.
         """
         self.run("ingestion", "splitting")
+        assert self.source is not None
         splits = self.read_splits()
         by_track = splits["group"].notna().any()
         counts = (FEW_TRACKS if by_track else FEW)[few]
@@ -250,9 +252,9 @@ def open_project(name: str, shared: Path, seed: int, few: str | None) -> Iterato
         yield project
 
 
-def measure(name: str, shared: Path, seed: int, options: argparse.Namespace) -> dict[str, object]:
+def measure(name: str, shared: Path, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """A row of the table."""
-    found: dict[str, object] = {"set": name, "seed": seed, "few": options.few}
+    found: dict[str, Any] = {"set": name, "seed": seed, "few": options.few}
     with open_project(name, shared, seed, options.few) as project:
         if not options.skip_auto:
             found |= measure_auto(project)
@@ -275,7 +277,7 @@ HEADINGS = (
 )
 
 
-def format_row(row: dict[str, object]) -> str:
+def format_row(row: dict[str, Any]) -> str:
     """A row of the table of benchmarks/README.md."""
     few = f", few ({row['few']})" if row["few"] else ""
     name = f"{row['set']}{few}, {row['seed']}"

@@ -98,14 +98,14 @@ def _train(
     inputs[..., 0] += labels.reshape(-1, *[1] * (len(shape) - 1))
     rows = np.arange(len(labels))
     reader, weights = ArrayReader(inputs.__getitem__), np.ones(len(labels), np.float32)
-    sources = [
+    train, dev = (
         RowPools(reader, part, labels[part], weights[part], 16 << 10)
         for part in (rows[:160], rows[160:])
-    ]
+    )
     backup = TrainingBackup(folder / "backup", seconds=0)
     (folder / "started").touch()
     history = fit(
-        model, *sources, settings, backup=backup, logs=folder / "logs", rate_factors=rate_factors
+        model, train, dev, settings, backup=backup, logs=folder / "logs", rate_factors=rate_factors
     )
     _save(folder, model, history)
 
@@ -128,7 +128,7 @@ def note_epochs(folder: Path) -> None:
         with (folder / "epochs").open("a") as file:
             file.write(f"{epoch}\n")
 
-    Recorder.on_epoch_end = note
+    setattr(Recorder, "on_epoch_end", note)  # noqa: B010 - for the type checker
 
 
 def count_trained(folder: Path) -> int:

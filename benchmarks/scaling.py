@@ -9,7 +9,6 @@ Usage: python benchmarks/scaling.py [--before CHECKOUT] [NAME …]
 from __future__ import annotations
 
 import argparse
-import inspect
 import io
 import json
 import os
@@ -73,8 +72,7 @@ def look_alikes(count: int) -> dict[str, float]:
     # They are one cluster, which cannot be divided: to splitting go thirty of them and others.
     few = pd.concat([index.head(30), make_index(3_000).tail(2_000)], ignore_index=True)
     apart = cluster_pictures(few, radius=4)
-    links = [apart.links] if "image_links" in inspect.signature(split_images).parameters else []
-    split_images(apart.index, *links, None, read_parameters())
+    split_images(apart.index, apart.links, None, read_parameters())
     return {
         "seconds": time.process_time() - started,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

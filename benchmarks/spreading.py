@@ -90,7 +90,7 @@ def repeat_pictures(shared: Path, folder: Path, count: int) -> None:
 def start(project: Path, stages: Sequence[str], params: str) -> subprocess.Popen[bytes]:
     """A run in a process of its own."""
     command = [
-        Path(sys.executable).with_name("kedro"), "run", "--env=own_pictures",
+        str(Path(sys.executable).with_name("kedro")), "run", "--env=own_pictures",
         f"--pipelines={','.join(stages)}", "--params", params,
     ]  # fmt: skip
     return subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -161,7 +161,7 @@ def measure_warm_rate(shared: Path, count: int, weights: Path) -> None:
     )
     check = partial(check_picture, min_side=4, max_pixels=80_000_000)
     wanted = [Wanted(name, None, read_hashed(name)[1], None) for name in files]
-    work = {
+    work: dict[str, tuple[Callable[[], Iterable[Any]], Function, Sequence[Any]]] = {
         "checking": (
             lambda: check_here(files, check, limits),
             CheckRows(read_hashed, check, limits), [(name, None) for name in files],
