@@ -196,11 +196,9 @@ def _estimate_needed(
             number = math.exp(log_count)
             return float(betainc(share * number, (1 - share) * number + 1, wanted)) - level
 
-        return (
-            math.exp(scipy.optimize.brentq(miss, 0.0, 40.0))
-            if miss(40.0) < 0 < miss(0.0)
-            else math.inf
-        )
+        if not miss(40.0) < 0 < miss(0.0):
+            return math.inf
+        return math.exp(scipy.optimize.brentq(miss, 0.0, 40.0))
 
     needed = [count(float(likely[i])) * total / sizes[i] for i in places]
     fewest = min(needed, default=math.inf)

@@ -197,7 +197,7 @@ def _log_outcome(found: dict[str, Any]) -> None:
     elif found["forecasts"]:
         last = found["forecasts"][-1]
         logger.info(
-            "More data    four times the pictures: error on dev %.3f → %.3f (%.3f to %.3f)",
+            "More data    four times the pictures: dev error %.3f → %.3f (%.3f to %.3f)",
             found["now"]["error"],
             last["error"],
             last["low"],

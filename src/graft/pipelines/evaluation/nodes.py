@@ -196,7 +196,7 @@ def compare_with_random_split(
         parameters.seed,
     )
     logger.info(
-        "Optimism     a random split would show %.3f, this one shows %.3f (same features)",
+        "Optimism     a random split would show %.3f, this one %.3f (same features)",
         measured["random"]["value"],
         measured["together"]["value"],
     )
