@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import inspect
 import io
 import json
 import logging
@@ -22,7 +23,10 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,6 +52,30 @@ SHARED_ABSENT = "the shared pictures are not beside this checkout"
 def pytest_collection_finish() -> None:
     """Thousands of collected tests live to the end: garbage is not looked for among them."""
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _left_by_the_collector() -> None:
+    """Nor among what the files before this one left: modules, functions of TensorFlow, reports.
+
+    Every `clear_session` looks for garbage, half a second each among a million objects.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_searches() -> Iterator[None]:
+    """Two libraries look for what is not there, thousands of times, among all that tests import."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Dynaconf reads the source around each frame of pytest's deep stack for a file's name.
+        stack = partial(inspect.stack, context=0)
+        patch.setattr("dynaconf.utils.files.inspect", SimpleNamespace(stack=stack))
+        patch.setattr("dynaconf.loaders.py_loader.inspect", SimpleNamespace(stack=stack))
+        # Kedro imports it whenever it keeps a value in memory.
+        if find_spec("ibis") is None:
+            patch.setitem(sys.modules, "ibis", None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

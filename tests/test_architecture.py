@@ -46,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     # The doors: what Kedro and the command line call.
     "pipeline_registry": {"pipelines"},
     "settings": {
-        "caching", "datasets.keras_model", "datasets.row_shards", "hooks", "pipeline_registry",
+        "caching", "datasets.row_shards", "datasets.shared_models", "hooks", "pipeline_registry",
         "shared_values", "sources.stores", "text_values", "tracking",
     },
     "hooks": {

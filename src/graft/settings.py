@@ -4,8 +4,8 @@ import warnings
 from importlib.util import find_spec
 
 from graft.caching import CachingHook, FreshCatalog, ManifestHook
-from graft.datasets.keras_model import SharedModelsHook
 from graft.datasets.row_shards import WorkersHook
+from graft.datasets.shared_models import SharedModelsHook
 from graft.hooks import CommandCheckHook, RunSummaryHook
 from graft.pipeline_registry import add_upstream
 from graft.shared_values import SharedValuesHook

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from kedro.framework.hooks import hook_impl
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 
 from graft import settings
-from graft.datasets import KerasModelDataset, keras_model
-from graft.datasets.keras_model import SharedModelsHook
+from graft.datasets import KerasModelDataset, keras_model, shared_models
+from graft.datasets.shared_models import SharedModelsHook
 from graft.models.backbones import build_backbone
 from graft.models.freezing import cut_classifier
 from graft.models.heads import build_head
@@ -206,6 +207,121 @@ def test_a_network_joined_to_another_is_saved_as_if_it_were_new(dataset, tmp_pat
     first, second = run_nodes(dataset, join_and_save, join_and_save)
     assert first is second
     assert saved[0] == saved[1]
+
+
+class Passing:
+    """A node that makes a network of ``model``, and one after it that is given both.
+
+    Attributes:
+        made: What the first returned.
+        given: What the second was given.
+        read: Names of the files that were read.
+        written: Names of the files that were written and not copied.
+    """
+
+    def __init__(self, dataset: KerasModelDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.dataset = dataset
+        self.saved = KerasModelDataset(filepath=str(dataset._filepath.with_name("made.keras")))
+        self.read, self.written = [], []
+        read, write = keras_model.read_model, shared_models.write_model
+        monkeypatch.setattr(
+            keras_model, "read_model", lambda file, *_: self.read.append(file.name) or read(file)
+        )
+        monkeypatch.setattr(
+            shared_models,
+            "write_model",
+            lambda model, file: self.written.append(file.name) or write(model, file),
+        )
+
+    def run(self, make: Work, use: Callable = lambda model, made: None, *hooks: object) -> None:
+        def make_and_note(model: keras.Model) -> keras.Model:
+            self.made = make(model)
+            return self.made
+
+        def note_and_use(model: keras.Model, made: keras.Model) -> int:
+            self.given = [model, made]
+            use(model, made)
+            return 1
+
+        nodes = [
+            Node(make_and_note, "model", "made", name="make"),
+            Node(note_and_use, ["model", "made"], "end", name="use"),
+        ]
+        manager = _create_hook_manager()
+        for hook in (SharedModelsHook(), *hooks):
+            manager.register(hook)
+        catalog = DataCatalog({"model": self.dataset, "made": self.saved})
+        SequentialRunner().run(Pipeline(nodes), catalog, hook_manager=manager)
+
+
+@pytest.fixture
+def passing(dataset, monkeypatch) -> Iterator[Passing]:
+    yield Passing(dataset, monkeypatch)
+    SharedModelsHook().after_pipeline_run()
+
+
+def make_head(_: keras.Model) -> keras.Model:
+    return build_head(4, 2, dropout=0.5, weight_decay=0.0, seed=0)
+
+
+def test_the_next_node_is_given_what_was_made_and_saved_and_no_file_is_read(passing) -> None:
+    passing.run(make_head)
+    assert passing.given[1] is passing.made
+    assert passing.read == ["model.keras"]
+
+
+@CHANGES
+def test_what_was_changed_after_it_was_saved_is_read_from_its_file(passing, change) -> None:
+    class ChangeHook:
+        @hook_impl
+        def after_dataset_saved(self, dataset_name: str) -> None:
+            if dataset_name == "made":
+                change(passing.made)
+
+    hook = ChangeHook()
+    passing.run(lambda _: build_backbone("small_cnn", 8, "random", seed=1), lambda *_: None, hook)
+    assert passing.given[1] is not passing.made
+    assert passing.read == ["model.keras", "made.keras"]
+
+
+def test_two_networks_of_a_node_have_no_weight_in_common(passing) -> None:
+    def join(model: keras.Model) -> keras.Model:
+        head = build_head(model.output_shape[-1], 2, dropout=0.2, weight_decay=0.0, seed=0)
+        return keras.Model(model.input, head(model.output))
+
+    def change_one(model: keras.Model, made: keras.Model) -> None:
+        before = [np.array(weight) for weight in model.weights]
+        for weight in made.weights:
+            weight.assign(weight + 1)
+        for weight, old in zip(model.weights, before, strict=True):
+            np.testing.assert_array_equal(weight, old)
+
+    passing.run(join, change_one)
+    assert len(passing.read) == 2
+
+
+def test_what_goes_on_as_it_came_is_copied(passing) -> None:
+    passing.run(lambda model: model)
+    assert passing.written == []
+    assert passing.saved._filepath.read_bytes() == passing.dataset._filepath.read_bytes()
+
+
+def test_what_was_changed_is_written_and_not_copied(passing) -> None:
+    passing.run(lambda model: change_a_weight(model) or model)
+    assert passing.written == ["made.keras"]
+    np.testing.assert_array_equal(passing.saved.load().weights[-1], passing.made.weights[-1])
+
+
+def test_what_came_from_a_file_that_is_another_now_is_written(passing) -> None:
+    def lose_its_file(model: keras.Model) -> keras.Model:
+        passing.saved.save(build_backbone("small_cnn", 8, "random", seed=1))
+        passing.saved._filepath.replace(passing.dataset._filepath)
+        passing.written.clear()
+        return model
+
+    passing.run(lose_its_file)
+    assert passing.written == ["made.keras"]
+    np.testing.assert_array_equal(passing.given[1].weights[-1], passing.made.weights[-1])
 
 
 def test_threads_share_nothing(dataset) -> None:

@@ -213,16 +213,22 @@ def load_champion(folder: str | Path, imports: Sequence[str] = ()) -> Champion:
     return Champion(model, class_names, facts, metrics, card, read_familiarity(place))
 
 
-def save_champion(champion: Champion, folder: Path, imports: Sequence[str] = ()) -> None:
+def save_champion(
+    champion: Champion,
+    folder: Path,
+    imports: Sequence[str] = (),
+    write: Callable[[keras.Model, Path], None] = write_model,
+) -> None:
     """Write a champion into a new folder.
 
     Args:
         champion: What to write.
         folder: Must not be there yet.
         imports: Modules that register classes of the model that are not of Keras itself.
+        write: Writes the network into a file.
     """
     folder.mkdir(parents=True)
-    write_model(champion.model, folder / CLASSIFIER)
+    write(champion.model, folder / CLASSIFIER)
     contents = {
         "classifier.json": {**champion.facts, "imports": list(imports)},
         "class_names.json": champion.class_names,

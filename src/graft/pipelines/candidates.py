@@ -23,7 +23,7 @@ from kedro.pipeline import Node, Pipeline
 from matplotlib.figure import Figure
 
 from graft.datasets.features import FeatureTable
-from graft.datasets.keras_model import KerasModelDataset
+from graft.datasets.shared_models import write_shared
 from graft.dotted_paths import load_by_path
 from graft.errors import GraftError
 from graft.images.colours import make_reader
@@ -346,7 +346,7 @@ def measure_cost(classifier: KerasModel) -> dict[str, Any]:
         work = None
     with TemporaryDirectory() as folder:
         place = Path(folder) / "model.keras"
-        KerasModelDataset(filepath=str(place)).save(classifier)
+        write_shared(classifier, place)
         size = place.stat().st_size
     return {
         "megabytes": round(size / 1e6, 3),
