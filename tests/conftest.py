@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import gc
-import inspect
 import io
 import json
 import logging
@@ -23,7 +22,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,14 +62,23 @@ def _left_by_the_collector() -> None:
     gc.freeze()
 
 
+def _list_frames() -> list[SimpleNamespace]:
+    """As ``inspect.stack``, of every frame the file alone."""
+    frame, found = sys._getframe(1), []
+    while frame:
+        found.append(SimpleNamespace(filename=frame.f_code.co_filename))
+        frame = frame.f_back
+    return found
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _short_searches() -> Iterator[None]:
     """Two libraries look for what is not there, thousands of times, among all that tests import."""
     with pytest.MonkeyPatch.context() as patch:
-        # Dynaconf reads the source around each frame of pytest's deep stack for a file's name.
-        stack = partial(inspect.stack, context=0)
-        patch.setattr("dynaconf.utils.files.inspect", SimpleNamespace(stack=stack))
-        patch.setattr("dynaconf.loaders.py_loader.inspect", SimpleNamespace(stack=stack))
+        # Dynaconf asks of each frame of pytest's deep stack which module it is of, for its file.
+        own = SimpleNamespace(stack=_list_frames)
+        patch.setattr("dynaconf.utils.files.inspect", own)
+        patch.setattr("dynaconf.loaders.py_loader.inspect", own)
         # Kedro imports it whenever it keeps a value in memory.
         if find_spec("ibis") is None:
             patch.setitem(sys.modules, "ibis", None)
