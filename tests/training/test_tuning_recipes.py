@@ -69,7 +69,7 @@ def test_a_recipe_says_how_and_the_parameters_say_the_rest() -> None:
     given = parameters(batch_size=16, label_smoothing=0.1, budget=7)
     deep = follow(get_recipe("all"), given, pictures=160, blocks=18)
     assert (deep.unfreeze, deep.learning_rate, deep.keep) == ("all", 1e-3, "accuracy")
-    # 544 rows make the 34 steps an epoch that 1000 in 30 epochs are; 160 pictures thrice are nearest.
+    # 544 rows make the 34 steps an epoch of 1000 in 30 epochs; 160 pictures thrice are nearest.
     assert (deep.epochs, deep.patience, deep.repeats) == (34, 34, 3)
     assert deep.augmentation == given.augmentation
     assert not deep.activation_cache
