@@ -24,6 +24,7 @@ from PIL import Image
 from graft.pipelines.ingestion.nodes import check_images
 from graft.pipelines.ingestion.parameters import IngestionParameters
 from graft.sources.labelled_file_names import read_labelled_file_names
+from run import end_decoders
 
 WORKERS, ROUNDS = 2, 5
 PARAMETERS = IngestionParameters(
@@ -51,6 +52,7 @@ def measure(work: Callable[[], object], count: int) -> float:
 
 def count_seconds() -> float:
     """Of the processors, spent by this process and by those that it started and that have ended."""
+    end_decoders()
     used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 

@@ -14,6 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from graft.datasets import AtomicDataset, ClassFoldersDataset
+from run import end_decoders
 
 SIZE = 224
 
@@ -88,6 +89,7 @@ def main() -> None:
     stage, count = sys.argv[1], int(sys.argv[2])
     with tempfile.TemporaryDirectory() as folder:
         {"decoding": decode, "extraction": extract}[stage](Path(folder), count)
+    end_decoders()
     # The process itself, and the largest of those that decode for it.
     peak = sum(
         resource.getrusage(who).ru_maxrss

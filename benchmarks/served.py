@@ -41,10 +41,10 @@ class Served:
 
     def list_decoders(self) -> list[int]:
         """Numbers of the processes that decode for it."""
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        children = [one for task in tasks for one in (task / "children").read_text().split()]
-        # Python starts one beside them that cleans up.
-        return [int(one) for one in children if b"spawn_main" in _read(one, "cmdline")]
+        # They are copies of a server; Python starts another one beside it that cleans up.
+        children = _list_children(self.process.pid)
+        servers = [child for child in children if b"forkserver" in _read(child, "cmdline")]
+        return [child for server in servers for child in _list_children(server)]
 
     def read_memory(self) -> float:
         """Resident memory of the process itself, in MB; its decoders are apart."""
@@ -65,6 +65,11 @@ def _read(number: int | str, name: str) -> bytes:
         return Path(f"/proc/{number}/{name}").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return b""
+
+
+def _list_children(number: int) -> list[int]:
+    tasks = Path(f"/proc/{number}/task").iterdir()
+    return [int(one) for task in tasks for one in (task / "children").read_text().split()]
 
 
 def _weigh(number: int) -> float:

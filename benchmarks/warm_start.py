@@ -5,9 +5,9 @@ Usage: python benchmarks/warm_start.py [--shared FOLDER] [--draws N] [--recipe N
 Whole `kedro run`s on 1,200 cats and dogs, start of Python included, in a throw-away project. In
 each draw ten pictures are taken away at random and all is made of the other 1,190. Then the ten
 come back: once in a full run, once in one with `warm_start=true`, both from the same state.
-Seconds of the clock and of the processors, log loss and accuracy of the champion on dev, and which
-weights dev has chosen. `--recipe last_block` makes champions that are fine-tuned; by `auto`, the
-default, the head alone is good enough here. The last line is JSON.
+Seconds of the clock and of the processors (those of decoders left out), log loss and accuracy of
+the champion on dev, and which weights dev has chosen. `--recipe last_block` makes champions that
+are fine-tuned; by `auto`, the default, the head alone is good enough here. The last line is JSON.
 """
 
 from __future__ import annotations
