@@ -67,6 +67,17 @@ def test_two_runs_give_the_same_bytes(
     assert [name for name in first if first[name] != second[name]] == []
 
 
+def test_a_run_that_reads_what_another_has_made_gives_the_same_bytes(
+    finished_project: Path, finished_run: FinishedRun, run_kedro: Callable
+) -> None:
+    # After a kill networks come from their files; undisturbed, nodes hand them on in memory.
+    for name in ("frozen/classifier", "fine_tuned/classifier", "chosen_classifier"):
+        (finished_project / f"data/06_models/test/{name}.keras").unlink()
+        assert run_kedro("--env=test").code == 0
+    first, second = hash_outputs(finished_run.project), hash_outputs(finished_project)
+    assert [name for name in first if first[name] != second.get(name)] == []
+
+
 def test_a_finished_project_needs_nothing_wherever_it_lies(
     finished_project: Path, run_kedro: Callable
 ) -> None:

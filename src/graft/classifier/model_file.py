@@ -15,6 +15,9 @@ from graft.errors import GraftError
 if TYPE_CHECKING:
     import keras
 
+# Of Keras' classes, those of number types.
+_POLICIES = {"DTypePolicy", "FloatDTypePolicy"}
+
 
 def read_model(file: Path, imports: Sequence[str] = ()) -> keras.Model:
     """The network of a ``.keras`` file; no code in the file is executed (``safe_mode``).
@@ -54,7 +57,9 @@ def _remove_traces(path: Path) -> None:
     """Write an archive of Keras once more, without what differs from process to process.
 
     These are the times of saving, and the numbers by which layers share an object: Keras takes
-    its address. They are counted from 1 instead, in the order in which they come.
+    its address. They are counted from 1 instead, in the order in which they come. That layers share
+    a policy of number types, which Keras forgets when it reads the file, is not written at all: a
+    network is the same file whether it was made just now or read.
     """
     draft = path.with_name(f"{path.name}.plain")
     with zipfile.ZipFile(path) as archive, zipfile.ZipFile(draft, "w") as plain:
@@ -74,6 +79,8 @@ def _number_objects(config: Any, numbers: dict[int, int]) -> Any:
         return [_number_objects(part, numbers) for part in config]
     if not isinstance(config, dict):
         return config
+    if config.get("class_name") in _POLICIES:
+        config = {key: part for key, part in config.items() if key != "shared_object_id"}
     return {
         key: numbers.setdefault(part, len(numbers) + 1)
         if key == "shared_object_id"
