@@ -125,7 +125,7 @@ def test_another_recipe_is_refused(made_by, parameters, message: str) -> None:
 
 @pytest.mark.parametrize("name", ["last_block", "all", "half"])
 def test_a_recipe_goes_on_for_a_fifth_of_its_length_at_a_lower_rate(name: str) -> None:
-    whole, short = settle_tail(name, AUTO, pictures=774, blocks=18)
+    whole, short = settle_tail(name, AUTO, pictures=2000, blocks=18)
     assert (whole.epochs, short.epochs) == (30, 6)
     assert short.learning_rate == whole.learning_rate * RATE
     assert (short.unfreeze, short.batch_size) == (whole.unfreeze, whole.batch_size)
