@@ -56,7 +56,7 @@ def pytest_collection_finish() -> None:
 def _left_by_the_collector() -> None:
     """Nor among what the files before this one left: modules, functions of TensorFlow, reports.
 
-    Every `clear_session` looks for garbage, half a second each among a million objects.
+    Every `clear_session` looks for garbage, which took a tenth of the suite.
     """
     gc.collect()
     gc.freeze()

@@ -22,10 +22,9 @@ from graft.compute.streams import map_threaded
 from graft.compute.worker_process import OUT_OF_MEMORY, OUT_OF_TIME, Failure, Item, Limits, serve
 from graft.errors import GraftError
 
-# Not fork: it would copy a process in which TensorFlow's threads may run. Where there is one, a
-# server that has imported what decoders need and nothing else is copied, in a few milliseconds.
-_HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
-_CONTEXT: Any = multiprocessing.get_context("forkserver" if _HAS_SERVER else "spawn")
+# Not fork: it would copy a process in which TensorFlow's threads may run. Copied is a server that
+# has imported what decoders need and nothing else.
+_CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["graft.compute.worker_process", "graft.images.decoding"])
 _SECONDS_TO_START, _SECONDS_TO_DIE = 120.0, 10.0
 # One start or end at a time: a start changes __main__ for a moment, and the end of one process
