@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import gc
 import io
 import json
@@ -30,6 +31,7 @@ import pytest
 
 # Kedro sets up logging when it is imported, and that closes the handlers of a running test.
 from kedro.framework.cli.cli import KedroCLI
+from omegaconf.base import parse
 from PIL import Image
 
 # Sets what TensorFlow and JAX read, for this process and those that it starts, before a test
@@ -73,12 +75,14 @@ def _list_frames() -> list[SimpleNamespace]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _short_searches() -> Iterator[None]:
-    """Two libraries look for what is not there, thousands of times, among all that tests import."""
+    """Libraries that search, thousands of times, what no test changes."""
     with pytest.MonkeyPatch.context() as patch:
         # Dynaconf asks of each frame of pytest's deep stack which module it is of, for its file.
         own = SimpleNamespace(stack=_list_frames)
         patch.setattr("dynaconf.utils.files.inspect", own)
         patch.setattr("dynaconf.loaders.py_loader.inspect", own)
+        # OmegaConf reads the same texts of the same files anew in every test, a hundred a second.
+        patch.setattr("omegaconf.base.parse", functools.lru_cache(maxsize=None)(parse))
         # Kedro imports it whenever it keeps a value in memory.
         if find_spec("ibis") is None:
             patch.setitem(sys.modules, "ibis", None)

@@ -62,7 +62,7 @@ def test_by_keys_alone_pictures_get_classes_old_and_new(page: Page, tmp_path: Pa
         assert page.evaluate("document.title") == "What is in the pictures? – Graft"
         keys = "[...document.querySelectorAll('#classes li')].map(one => one.textContent)"
         assert page.evaluate(keys) == ["1cat", "2犬", f"3{ODD}"]
-    assert page.faults == []
+        assert page.faults == []
 
 
 def test_keys_can_be_turned_off_and_buttons_do_the_same(page: Page, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_is_seen_is_said_too_and_fits_a_phone(page: Page, tmp_path: Path) -
                 page.photograph(tmp_path / f"{view}_{width}.png", width, 800, "dark")
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert hint in page.evaluate("document.body.innerText")
-    assert page.faults == []
+        assert page.faults == []
 
 
 def test_a_grid_is_accepted_at_once_without_those_that_were_taken_out(page, tmp_path) -> None:
@@ -174,7 +174,7 @@ def test_a_doubtful_label_is_judged_beside_its_neighbours_and_heat_map(page, tmp
         page.press("d")
         page.wait_for("document.getElementById('count').textContent == '3 of 3'")
         assert read(path) == ["Ada 2.png keep", "Ada 0.png 犬", "Ada 1.png drop"]
-    assert page.faults == []
+        assert page.faults == []
 
 
 def test_a_server_that_is_gone_is_told_and_the_picture_stays(page: Page, tmp_path: Path) -> None:

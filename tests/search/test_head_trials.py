@@ -35,11 +35,19 @@ def data() -> FoldData:
 
 
 @pytest.mark.parametrize(
-    ("hidden_units", "fold"),
-    [(0, 0), (6, 2), *(pytest.param(*case, marks=pytest.mark.slow) for case in [(0, 2), (6, 0)])],
+    ("hidden_units", "fold", "label_smoothing"),
+    [
+        (0, 0, 0.1),
+        (6, 2, 0.0),
+        pytest.param(0, 2, 0.0, marks=pytest.mark.slow),
+        pytest.param(6, 0, 0.1, marks=pytest.mark.slow),
+    ],
 )
-def test_they_are_those_of_fit(data: FoldData, hidden_units: int, fold: int) -> None:
-    parameters = PARAMETERS.model_copy(update={"hidden_units": hidden_units})
+def test_they_are_those_of_fit(
+    data: FoldData, hidden_units: int, fold: int, label_smoothing: float
+) -> None:
+    changes = {"hidden_units": hidden_units, "label_smoothing": label_smoothing}
+    parameters = PARAMETERS.model_copy(update=changes)
     outcome = FoldHeads(data).train(parameters)
     seed_everything(parameters.seed)
     head = build_head(12, 3, 0.0, 0.0, parameters.seed, hidden_units=hidden_units)

@@ -130,6 +130,21 @@ def test_two_runs_with_the_same_seed_are_bit_identical():
     assert get_bytes(first) != get_bytes(other)
 
 
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "binary_crossentropy"])
+def test_beside_smoothed_labels_losses_are_told_of_the_labels_as_they_are(loss):
+    smoothed = {"label_smoothing": 0.3, "loss": loss, "outputs": 1 + (loss[0] == "s")}
+    head, history, (features, labels) = train(epochs=3, weight_decay=0.1, **smoothed)
+    probabilities = np.asarray(head(features))
+    measured = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
+    assert measured == pytest.approx(history["dev_loss"].min(), rel=1e-3)
+    # On labels of 0.85 and 0.15 no prediction comes below their entropy.
+    least = -0.85 * np.log(0.85) - 0.15 * np.log(0.15)
+    assert history[["loss", "dev_loss"]].iloc[-1].max() < least
+    # Smoothed labels are learnt nonetheless: nothing is as sure as where they are not.
+    sure, _, _ = train(epochs=3, weight_decay=0.1, **smoothed | {"label_smoothing": 0})
+    assert probabilities.max(axis=1).mean() < np.asarray(sure(features)).max(axis=1).mean()
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_rows_that_lie_class_by_class_in_many_pools_teach_what_they_teach_in_one(seed):
     features, labels = draw_task(40, 1.0, seed=1)

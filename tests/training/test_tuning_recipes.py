@@ -66,19 +66,19 @@ def test_what_a_recipe_decides_is_refused_beside_one(name: str) -> None:
 
 
 def test_a_recipe_says_how_and_the_parameters_say_the_rest() -> None:
-    given = parameters(batch_size=16, label_smoothing=0.1, budget=7)
+    given = parameters(batch_size=16, clip_norm=2.0, budget=7)
     deep = follow(get_recipe("all"), given, pictures=160, blocks=18)
     assert (deep.unfreeze, deep.learning_rate, deep.keep) == ("all", 1e-3, "accuracy")
     # 544 rows make the 34 steps an epoch of 1000 in 30 epochs; 160 pictures thrice are nearest.
     assert (deep.epochs, deep.patience, deep.repeats) == (34, 34, 3)
     assert deep.augmentation == given.augmentation
     assert not deep.activation_cache
-    assert (deep.batch_size, deep.label_smoothing) == (16, 0.1)
+    assert (deep.batch_size, deep.clip_norm, deep.label_smoothing) == (16, 2.0, 0.1)
     shallow = follow(get_recipe("last_block"), given, pictures=160, blocks=18)
-    assert (shallow.unfreeze, shallow.activation_cache) == (1, True)
+    assert (shallow.unfreeze, shallow.activation_cache, shallow.label_smoothing) == (1, True, 0)
     assert shallow.augmentation == AugmentationParameters(**OFF)
     # What is trained does not depend on how it was found, so that a backup is known again.
-    other = parameters(batch_size=16, label_smoothing=0.1, budget=900, recipe="all")
+    other = parameters(batch_size=16, clip_norm=2.0, budget=900, recipe="all")
     assert follow(get_recipe("all"), other, pictures=160, blocks=18) == deep
     FineTuningParameters.model_validate(deep.model_dump(mode="json"))
 

@@ -55,7 +55,7 @@ RecipeName = Literal[
 # What a recipe decides; to be given with the recipe `custom` alone.
 OF_CUSTOM = (
     "unfreeze", "learning_rate", "schedule", "warmup_share", "reduce_factor", "reduce_after",
-    "epochs", "repeats", "patience", "keep", "layer_decay", "views",
+    "epochs", "repeats", "patience", "keep", "layer_decay", "label_smoothing", "views",
 )  # fmt: skip
 
 

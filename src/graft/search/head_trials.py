@@ -252,6 +252,10 @@ class _Compiled:
         self._numbers = [
             ops.convert_to_tensor(parameters.weight_decay, "float32"),
             ops.convert_to_tensor(parameters.label_smoothing, "float32"),
+            # As `fit` has it: beside smoothed labels dev is measured by the log loss alone.
+            ops.convert_to_tensor(
+                0.0 if parameters.label_smoothing else parameters.weight_decay, "float32"
+            ),
             ops.convert_to_tensor(self._dropped, "int32"),
         ]
 
@@ -260,7 +264,7 @@ class _Compiled:
         return [np.array(variable) for variable in self._variables]
 
     def run_epoch(self, order: np.ndarray, scales: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-        """Train for an epoch; the loss of every head on dev, penalty included (K,)."""
+        """Train for an epoch; the loss of every head on dev (K,)."""
         shape = order.shape[0], order.shape[2], self._dropped_width
         if self._silence.shape != shape:
             self._silence = np.zeros(shape, np.uint8)
@@ -284,6 +288,7 @@ class _Compiled:
         _dev_labels: Any,
         penalty: Any,
         smoothing: Any,
+        _dev_penalty: Any,
         dropped: Any,
     ) -> Any:
         """Loss of a step, of all heads together."""
@@ -299,15 +304,16 @@ class _Compiled:
         _labels: Any,
         dev: Any,
         dev_labels: Any,
-        penalty: Any,
-        smoothing: Any,
+        _penalty: Any,
+        _smoothing: Any,
+        dev_penalty: Any,
         _dropped: Any,
     ) -> Any:
-        """Loss of every head on dev, penalty included (K,)."""
+        """Loss of every head on dev, with what penalty counts there (K,)."""
         logits = self._apply(values, dev, 1.0)
         targets = ops.broadcast_to(dev_labels, ops.shape(logits)[:2])
-        losses = ops.mean(self._measure(logits, targets, smoothing), axis=1)
-        return losses + penalty * _sum_squares(values)
+        losses = ops.mean(self._measure(logits, targets, 0.0), axis=1)
+        return losses + dev_penalty * _sum_squares(values)
 
     def _apply(self, values: Sequence[Any], inputs: Any, kept: Any) -> Any:
         if self._hidden:

@@ -260,6 +260,7 @@ def change_recipe(
             "patience": epochs,
             "keep": "accuracy",
             "layer_decay": found["layer_decay"],
+            "label_smoothing": get_recipe("all").label_smoothing,
             "augmentation": scale_augmentation(parameters.augmentation, strength),
             "views": 0,
             "activation_cache": False,
@@ -270,7 +271,7 @@ def change_recipe(
 # What of a recipe an environment has to say, beside `recipe: custom`.
 RECIPE_NAMES = (
     "unfreeze", "learning_rate", "schedule", "warmup_share", "epochs", "repeats", "patience",
-    "keep", "layer_decay", "views", "activation_cache", "augmentation",
+    "keep", "layer_decay", "label_smoothing", "views", "activation_cache", "augmentation",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -29,7 +30,7 @@ from graft.training.optimizers import (
 )
 from graft.training.shuffling import BatchSource, count_shares
 from graft.training.state import fingerprint_training, restore_variables
-from graft.training.watching import LossGuard, MostAccurate, Recorder
+from graft.training.watching import LossGuard, MostAccurate, PlainLogLoss, Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,8 @@ def fit(
 
     Returns:
         A row an epoch: ``epoch`` (from 1), ``loss``, ``accuracy``, ``dev_loss``,
-        ``dev_accuracy``, ``learning_rate`` (of the last step).
+        ``dev_accuracy``, ``learning_rate`` (of the last step). With ``label_smoothing`` the losses
+        are log losses of the labels as they are, on train and on dev.
 
     Raises:
         GraftError: If the loss becomes infinite or not a number, another run holds the backup,
@@ -90,6 +92,7 @@ def fit(
             return Recorder([], 0.0, snapshot=snapshot).history
         rate = _compile(trained, train, settings, factors)
         peers = [
+            *([PlainLogLoss()] if settings.label_smoothing else []),
             LossGuard(settings, backup),
             *make_schedule_callbacks(settings),
             _keep_best(settings),
@@ -132,13 +135,16 @@ def _compile(
         if takes_shares
         else keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     )
+    loss = partial(make_loss, settings.loss, class_count, takes_shares=takes_shares)
     with load_backend().open_scope(trained):
+        metrics = [accuracy]
+        if settings.label_smoothing:
+            plain = keras.losses.get(loss(label_smoothing=0))
+            metrics.append(keras.metrics.MeanMetricWrapper(plain, name="log_loss"))
         trained.compile(
             optimizer=make_optimizer(trained, settings, rate, rate_factors),
-            loss=make_loss(
-                settings.loss, class_count, settings.label_smoothing, takes_shares=takes_shares
-            ),
-            weighted_metrics=[accuracy],
+            loss=loss(label_smoothing=settings.label_smoothing),
+            weighted_metrics=metrics,
         )
     return rate
 

@@ -35,6 +35,18 @@ class BrokenLossError(GraftError):
     """A loss is infinite or not a number."""
 
 
+class PlainLogLoss(keras.callbacks.Callback):
+    """Hands the log loss of the labels themselves on to the callbacks after it, as the loss.
+
+    That of smoothed labels is another number, which no other model's can be compared with. The
+    model must have a metric ``log_loss``.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if logs is not None:
+            logs |= {"loss": logs.pop("log_loss"), "val_loss": logs.pop("val_log_loss")}
+
+
 class LossGuard(keras.callbacks.Callback):
     """Ends the training at the first step whose loss is infinite or not a number.
 
