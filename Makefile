@@ -11,18 +11,21 @@ ON_BOTH = tests/search/test_head_trials.py tests/models/test_augmentation.py \
 	tests/models/test_inference.py tests/training/test_learning_rate_finder.py \
 	tests/training/test_repeated_training.py
 
-.PHONY: run test test-on-jax test-slow docs viz tensorboard lint benchmarks clean clean-all
+.PHONY: run test test-on-tensorflow test-on-jax test-slow docs viz tensorboard lint benchmarks clean clean-all
 
 run: .venv/.installed ## Train and test a classifier of handwritten digits
 	@$(BIN)/kedro run
 
 test: .venv/.installed-test ## Check style and types, run all tests
-	@$(MAKE) --no-print-directory --jobs=2 lint test-on-jax
+	@$(MAKE) --no-print-directory --jobs=3 lint test-on-tensorflow test-on-jax
+
+test-on-tensorflow: .venv/.installed-test
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-# Of one process each, lint and these leave no processor idle side by side.
+# Beside the others, and told when it has ended.
 test-on-jax: .venv/.installed-test
-	@KERAS_BACKEND=jax $(BIN)/python -m pytest -q tests/on_jax $(ON_BOTH)
+	@told=$$(KERAS_BACKEND=jax $(BIN)/python -m pytest -q tests/on_jax $(ON_BOTH) 2>&1); \
+	code=$$?; echo "$$told"; exit $$code
 
 test-slow: .venv/.installed-test ## Run the tests that take minutes or the network
 	@$(BIN)/python -m pytest -m slow
