@@ -47,8 +47,9 @@ def _draw_svg(figure: Figure, buffer: io.BytesIO) -> None:
     if engine is not None:
         engine.execute(figure)
         figure.set_layout_engine("none")
+        figure.dpi = dpi  # it measures as points
     canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
-    figure.dpi = dpi  # points, as long as it is written
+    figure.dpi = dpi
 
 
 def embed_figure(content: bytes, alt: str, photographs: bool = False) -> Markup:
