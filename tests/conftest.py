@@ -49,11 +49,6 @@ SHARED = ROOT.parent / "shared"
 SHARED_ABSENT = "the shared pictures are not beside this checkout"
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than processors: an eighth of a test's time it waits, for programs that it starts."""
-    return 1 + (os.cpu_count() or 1)
-
-
 def pytest_collection_finish() -> None:
     """Thousands of collected tests live to the end: garbage is not looked for among them."""
     gc.freeze()
