@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import logging
+from itertools import pairwise
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from graft import progress
-from graft.progress import track
+from graft.progress import tell, track
 
 
 class Terminal(io.StringIO):
@@ -88,3 +92,29 @@ def test_in_a_terminal_a_bar_shows_the_activity(monkeypatch):
     monkeypatch.setattr("sys.stderr", stream)
     list(track(range(3), 3, "checking", "pictures"))
     assert "checking" in stream.getvalue()
+
+
+
+def read_told(caplog, text: str) -> list[str]:
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        tell("Look alike", text)
+    assert " ".join(line[13:] for line in caplog.messages).split() == text.split()
+    return caplog.messages
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["two", "words", "猫和狗", "ก", "of", "long"]), min_size=1))
+def test_what_is_told_fits_80_columns_and_no_line_is_shorter_than_need_be(caplog, words):
+    lines = read_told(caplog, " ".join([*words, "pictures of both scripts", *words]))
+    assert max(map(cell_len, lines)) <= 80
+    assert [line[:13] for line in lines] == ["Look alike   ", *[" " * 13] * (len(lines) - 1)]
+    for line, following in pairwise(lines):
+        assert cell_len(f"{line} {following.split()[0]}") > 80
+
+
+def test_a_path_is_left_whole(caplog):
+    path = "/".join(["", *["a_folder"] * 12])
+    assert read_told(caplog, f"see {path} now") == [
+        "Look alike   see", " " * 13 + path, " " * 13 + "now",
+    ]  # fmt: skip

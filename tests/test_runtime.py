@@ -40,7 +40,7 @@ def fakes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("library", [pytest.param("tensorflow", marks=pytest.mark.slow), "keras"])
 def test_the_real_one_is_imported_without_a_note(library: str) -> None:
     done = run(f"import graft, {library}; print({library}.__spec__.loader is not None)")
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -12,18 +11,32 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 _SECONDS_BETWEEN_LINES = 15.0
+_COLUMNS = 67  # beside a title
 logger = logging.getLogger(__name__)
 
 
-def tell(title: str, text: str) -> None:
+def tell(title: str, text: str, level: int = logging.INFO) -> None:
     """Say something in lines of at most 80 columns, the title in front of the first.
+
+    A letter of Chinese and the like takes two columns. A longer word, such as a path, is left whole.
 
     Args:
         title: At most 12 letters.
         text: A sentence or two.
+        level: Of the logger.
     """
-    for number, line in enumerate(textwrap.wrap(text, 67, break_on_hyphens=False)):
-        logger.info("%-12s %s", "" if number else title, line)
+    for number, line in enumerate(_wrap(text)):
+        logger.log(level, "%-12s %s", "" if number else title, line)
+
+
+def _wrap(text: str) -> list[str]:
+    if text.isascii() and len(text) <= _COLUMNS:
+        return [text]
+    from rich.console import Console
+    from rich.text import Text
+
+    lines = Text(text, overflow="ignore").wrap(Console(width=_COLUMNS), _COLUMNS)
+    return [line.plain.rstrip() for line in lines]
 
 
 def track(

@@ -47,7 +47,7 @@ def test_the_next_run_follows_the_verdicts_and_no_run_after_it_forgets_them(
     assert "ingestion           stale  label_review changed" in plan
 
     outcome = run_kedro(*arguments)
-    assert "Reviews     1 kept, 1 relabelled, 1 dropped" in outcome.out
+    assert "Reviews      1 kept, 1 relabelled, 1 dropped" in outcome.out
     labels = read_labels(project, "test")
     assert labels[filled.loc[0, "image_id"]] == filled.loc[0, "new_label"]
     assert filled.loc[1, "image_id"] not in labels

@@ -43,7 +43,7 @@ def test_a_filled_list_is_labels_for_the_next_run_and_what_is_left_is_known(
     picture = listed.loc[1, ["image_id", "image_sha256"]]
     journal.append(lambda: [Answer(*picture, "relabel", "rose", False, "Ada", tell_time())])
     told = run_kedro(STAGES, *given).out
-    assert "Reviews     2 relabelled, 1 dropped" in told
+    assert "Reviews      2 relabelled, 1 dropped" in told
     assert "Features     0 pictures computed, 5 known" in told
     assert "5 of 5 pictures without a label" in told
     # What was decided stands at its end: it may be copied over the list that was filled before.

@@ -138,20 +138,32 @@ def test_few_shot_compares_frozen_with_from_scratch(
     assert results["from_scratch"].between(0, 1).all()
 
 
+SLOW = pytest.mark.slow
+JUDGED = (
+    "ingestion,splitting,decoding,feature_extraction,head_training,fine_tuning,selection,evaluation"
+)
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
-    ("count", "quick"),
+    ("count", "quick", "stages"),
     [
         # Thirty of dev are the fewest that the race takes without folds.
-        (150, ",image_size=96,fine_tuning.budget=20"),
-        pytest.param(240, ",image_size=160,fine_tuning.budget=20", marks=pytest.mark.slow),
-        pytest.param(1200, "", marks=pytest.mark.slow),
+        (150, ",image_size=96,fine_tuning.budget=20", JUDGED),
+        pytest.param(240, ",image_size=160,fine_tuning.budget=20", "__default__", marks=SLOW),
+        pytest.param(1200, "", "__default__", marks=SLOW),
     ],
 )
 def test_cats_and_dogs_reach_their_bar(
-    count: int, quick: str, project: Path, shared: Path, tmp_path: Path, run_kedro: Callable
+    count: int,
+    quick: str,
+    stages: str,
+    project: Path,
+    shared: Path,
+    tmp_path: Path,
+    run_kedro: Callable,
 ) -> None:
-    """Real pictures from end to end; `make test` takes the fewest and smallest that race."""
+    """From real pictures to figures; `make test` takes the fewest and smallest that race."""
     weights = shared / "weights/mobilenet_v2_imagenet_no_top.weights.h5"
     pictures = sorted((shared / "data/cats_vs_dogs").glob("*.jpg"))
     (tmp_path / "some").mkdir()
@@ -159,6 +171,7 @@ def test_cats_and_dogs_reach_their_bar(
         shutil.copy(path, tmp_path / "some")
     outcome = run_kedro(
         "--env=cats_vs_dogs",
+        f"--pipelines={stages}",
         "--params",
         f"source={tmp_path / 'some'},weights={weights},evaluation.show_all_candidates=true{quick}",
     )

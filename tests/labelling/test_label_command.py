@@ -115,4 +115,4 @@ def test_of_200_labels_typed_through_five_kills_none_is_lost(
     assert {one.image_id: one.new_label for one in answers} == {
         f"{number}.png": name_class(f"{number}.png") for number in range(LABELS)
     }
-    assert f"Reviews     {LABELS} relabelled" in run_kedro("--pipelines=ingestion", *given).out
+    assert f"Reviews      {LABELS} relabelled" in run_kedro("--pipelines=ingestion", *given).out

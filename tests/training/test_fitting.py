@@ -145,7 +145,7 @@ def test_beside_smoothed_labels_losses_are_told_of_the_labels_as_they_are(loss):
     assert probabilities.max(axis=1).mean() < np.asarray(sure(features)).max(axis=1).mean()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_rows_that_lie_class_by_class_in_many_pools_teach_what_they_teach_in_one(seed):
     features, labels = draw_task(40, 1.0, seed=1)
     by_class = np.argsort(labels, kind="stable")
@@ -255,9 +255,16 @@ RUNS = {
     "early stop": {**NOISY, "epochs": 30, "patience": 2},
     "many pools": {"pool_rows": 7},
 }
+QUICK = ("cosine", "many pools")
 
 
-@pytest.mark.parametrize("changes", RUNS.values(), ids=list(RUNS))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(RUNS[name], id=name, marks=[pytest.mark.slow] * (name not in QUICK))
+        for name in RUNS
+    ],
+)
 def test_an_interrupted_training_ends_as_an_undisturbed_one(changes, interrupt, tmp_path):
     resumed = interrupt(2, **changes)
     undisturbed = train(logs=tmp_path / "undisturbed", **WATCHED, **changes)

@@ -34,7 +34,7 @@ _STRIP_BYTES = 4 * 2**20
 _LEVELS = np.arange(256)
 
 
-@dataclass
+@dataclass(slots=True)
 class PictureFacts:
     """What is known of one picture file; a column each of ``image_index``.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -82,16 +83,18 @@ class NewPictures:
         known: Origins of the results that there are; missing ones match nothing.
         rows: For every record so far, the row of its result: among the known ones, or behind them
             among the new ones.
-        new: Every new content so far, in the order in which it was handed out.
+        waiting: Every new content so far, in the order in which it was handed out. Who takes from
+            its front what the results come back of holds no more than is on the way.
     """
 
     source: ImageSource
     recipe: str
     known: Sequence[str | None]
-    rows: list[int] = field(default_factory=list)
-    new: list[NewPicture] = field(default_factory=list)
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    waiting: deque[NewPicture] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
+        self._next = len(self.known)
         origins = enumerate(self.known)
         self._row_of: dict[str | None, int] = {
             origin: row for row, origin in origins if isinstance(origin, str)
@@ -154,8 +157,9 @@ class NewPictures:
     def take_new(self, image_id: str, sha256: str | None, box: Box | None) -> None:
         """Give the next record a result that is yet to come."""
         origin = self._trace(sha256, box)
-        self.rows.append(len(self.known) + len(self.new))
-        self.new.append(NewPicture(image_id, origin, sha256))
+        self.rows.append(self._next)
+        self._next += 1
+        self.waiting.append(NewPicture(image_id, origin, sha256))
         if origin is not None:
             self._row_of[origin] = self.rows[-1]
 

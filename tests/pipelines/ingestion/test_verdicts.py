@@ -67,7 +67,7 @@ def test_a_class_that_no_picture_has_is_made_by_an_action_of_its_own(read, caplo
         )  # fmt: skip
     assert found["label"].tolist() == ["owl", "owl", "cat", "cat"]
     # One that the pictures have anyway is no new one.
-    assert "Reviews     2 relabelled, 1 put into new classes" in caplog.text
+    assert "Reviews      2 relabelled, 1 put into new classes" in caplog.text
 
 
 def give_on_the_page(folder: Path, *lines: tuple[str, str, str, str, str]) -> LabelReviewDataset:
@@ -135,7 +135,7 @@ def test_verdicts_on_other_pixels_or_on_none_are_ignored_with_one_warning(read, 
     assert len(warnings) == 1
     assert "2 ignored" in warnings[0]
     assert "row 2 of 'label_review.csv' ('a.png')" in warnings[0]
-    assert "Reviews     1 dropped" in caplog.text
+    assert "Reviews      1 dropped" in caplog.text
 
 
 @pytest.mark.parametrize(

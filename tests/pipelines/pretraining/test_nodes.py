@@ -101,6 +101,7 @@ def test_the_log_says_what_was_drawn_and_how_well_it_is_told_apart(parameters, p
     assert re.fullmatch(r"Pretrained   2 epochs; \d+\.\d % right .* \(cmtt10, DejaVuSans\)", told)
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bits(letters, parameters, pretrained):
     first, first_history, _ = pretrained
     again, again_history = pretrain_backbone(*letters, parameters)

@@ -143,7 +143,7 @@ def check_label_review(
     given = applied["action"].value_counts()
     told = [f"{given[word]:,} {_DONE[word]}" for word in ACTIONS if word in given]
     if told:
-        logger.info("Reviews     %s", ", ".join(told))
+        logger.info("Reviews      %s", ", ".join(told))
     is_relabelled = applied["action"].isin([RELABEL, NEW_CLASS])
     applied = applied.assign(new_label=applied["new_label"].where(is_relabelled))
     return applied[COLUMNS].reset_index(drop=True).astype("str")
@@ -201,6 +201,6 @@ def _warn_of_ignored(reviews: pd.DataFrame, applied: pd.DataFrame) -> None:
     if len(ignored):
         first = ignored.iloc[0]
         logger.warning(
-            "Reviews     %s ignored: the picture has changed since or is gone; first %s ('%s')",
+            "Reviews      %s ignored: the picture has changed since or is gone; first %s ('%s')",
             f"{len(ignored):,}", first["place"], first["image_id"],
         )  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from operator import attrgetter
 
+import numpy as np
 import pandas as pd
 
 from graft.compute.shards import ShardStore
@@ -23,6 +25,7 @@ from graft.sources.source import ImageSource
 
 FACTS = [column.name for column in fields(PictureFacts)]
 _list_facts = attrgetter(*FACTS)
+_BLOCK_ROWS = 4096
 # Stated types: a column of nothing but missing values would have none.
 _TYPES = {"width": "Int32", "height": "Int32", "bytes": "int64"}
 _TYPES |= dict.fromkeys(["brightness", "contrast", "red", "green", "blue"], "float32")
@@ -57,7 +60,7 @@ def collect_facts(
         ``origin``; and how many pictures were decoded.
     """
     is_known = previous is not None and {*FACTS, "origin"} <= {*previous.columns}
-    known = previous if previous is not None and is_known else _make_table([])
+    known = previous if previous is not None and is_known else _make_table(())
     reading = NewPictures(source, recipe, known["origin"].tolist())
     limits = Limits(parameters.seconds_per_picture, parameters.memory_mb)
     if compute.engine == "serial" or store is None:
@@ -66,13 +69,18 @@ def collect_facts(
             check, reading.read("checking"), workers, limits, prepare=list_formats
         )
         with closing(results):
-            found = list(map(_describe, results, reading.new))
+            found = _make_table(_describe(result, reading.waiting.popleft()) for result in results)
     else:
         checker = CheckRows(source.read_hashed, check, limits)
-        found = list(_check_elsewhere(reading, checker, Spread(**compute.model_dump()), store))
-    pool = pd.concat([known[[*FACTS, "origin"]], _make_table(found)], ignore_index=True)
-    table = pool.iloc[reading.rows].reset_index(drop=True)
-    return pd.concat([source.records.reset_index(drop=True), table], axis=1), len(found)
+        found = _make_table(
+            _check_elsewhere(reading, checker, Spread(**compute.model_dump()), store)
+        )
+    count, rows = len(found), np.asarray(reading.rows)
+    del reading
+    pool = pd.concat([known[[*FACTS, "origin"]], found], ignore_index=True) if len(known) else found
+    if not np.array_equal(rows, np.arange(len(pool))):
+        pool = pool.iloc[rows].reset_index(drop=True)
+    return pd.concat([source.records.reset_index(drop=True), pool], axis=1), count
 
 
 def _describe(
@@ -85,11 +93,16 @@ def _describe(
     return describe_unusable(result.reason, sha256, size), None
 
 
-def _make_table(found: list[tuple[PictureFacts, str | None]]) -> pd.DataFrame:
+def _make_table(found: Iterable[tuple[PictureFacts, str | None]]) -> pd.DataFrame:
+    """A table of facts as they come: as objects they take five times the memory of its columns."""
     # Given data classes, pandas copies each of them deeply.
-    table = pd.DataFrame([_list_facts(facts) for facts, _ in found], columns=FACTS)
-    table["origin"] = [origin for _, origin in found]
-    return table.astype({name: _TYPES.get(name, "str") for name in table.columns})
+    rows = ((*_list_facts(facts), origin) for facts, origin in found)
+    types = {name: _TYPES.get(name, "str") for name in (*FACTS, "origin")}
+    blocks = []
+    while not blocks or len(blocks[-1]) == _BLOCK_ROWS:
+        block = pd.DataFrame(list(islice(rows, _BLOCK_ROWS)), columns=list(types))
+        blocks.append(block.astype(types))
+    return pd.concat(blocks, ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -133,4 +146,5 @@ def _check_elsewhere(
                 yield result, result[0].sha256
 
     for facts, is_sure in reading.read_elsewhere(work):
-        yield facts, reading.new[-1].origin if is_sure else None
+        content = reading.waiting.popleft()
+        yield facts, content.origin if is_sure else None

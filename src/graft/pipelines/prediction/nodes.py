@@ -102,12 +102,12 @@ def predict_pictures(
     rows: list[dict[str, Any]] = []
     for batch in divide(outputs, parameters.batch_size):
         rows += asking.answer(batch)
-    traces = pd.DataFrame(pictures.new, columns=["file", "origin", "sha256"])
+    traces = pd.DataFrame(list(pictures.waiting), columns=["file", "origin", "sha256"])
     # What could not be read, or broke a limit, is tried again: the machine may be the reason.
     traces.loc[[not row["class_1"] for row in rows], "origin"] = None
     found = pd.DataFrame(rows, columns=asking.columns).join(traces[TRACES])
     pool = pd.concat([known, set_types(found)], ignore_index=True)
-    table = pool.iloc[pictures.rows].reset_index(drop=True)
+    table = pool.iloc[np.asarray(pictures.rows)].reset_index(drop=True)
     files = prediction_source.records["image_id"].reset_index(drop=True)
     table.insert(0, "file", files.astype("str"))
     _tell_outcome(table, len(rows), parameters)
