@@ -94,7 +94,6 @@ def test_in_a_terminal_a_bar_shows_the_activity(monkeypatch):
     assert "checking" in stream.getvalue()
 
 
-
 def read_told(caplog, text: str) -> list[str]:
     caplog.clear()
     with caplog.at_level(logging.INFO):

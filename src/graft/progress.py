@@ -15,16 +15,26 @@ _COLUMNS = 67  # beside a title
 logger = logging.getLogger(__name__)
 
 
-def tell(title: str, text: str, level: int = logging.INFO) -> None:
+def tell(title: str, text: str, *values: object) -> None:
     """Say something in lines of at most 80 columns, the title in front of the first.
 
-    A letter of Chinese and the like takes two columns. A longer word, such as a path, is left whole.
+    A letter of Chinese and the like takes two columns. A word that is longer, such as a path, is
+    left whole.
 
     Args:
         title: At most 12 letters.
         text: A sentence or two.
-        level: Of the logger.
+        values: What stands in it in the place of ``%s`` and the like.
     """
+    _say(logging.INFO, title, text % values if values else text)
+
+
+def warn(title: str, text: str, *values: object) -> None:
+    """Say, as :func:`tell` does, what should not be overlooked."""
+    _say(logging.WARNING, title, text % values if values else text)
+
+
+def _say(level: int, title: str, text: str) -> None:
     for number, line in enumerate(_wrap(text)):
         logger.log(level, "%-12s %s", "" if number else title, line)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -15,8 +14,7 @@ import numpy as np
 
 from graft.backends.backend import Accelerator, DrawnRows, Epochs
 from graft.backends.jax_epochs import EpochRunner, list_values
-
-logger = logging.getLogger(__name__)
+from graft.progress import tell
 
 # float32 is float32: by default a GPU would round what it multiplies to ten bits of mantissa, and
 # a classifier would give other probabilities than on a processor. Who wants speed takes bfloat16.
@@ -162,7 +160,7 @@ def copy_to_devices(model: keras.Model, devices: Sequence[str] | None = None) ->
     """The model itself: with JAX one device trains it, and the others are told to have no work."""
     count = len(list_accelerators())
     if count > 1:
-        logger.info("Devices      1 of %d GPUs trains; with TensorFlow all of them would", count)
+        tell("Devices", "1 of %d GPUs trains; with TensorFlow all of them would", count)
     return model
 
 

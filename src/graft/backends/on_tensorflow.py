@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -14,8 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from graft.backends.backend import Accelerator, DrawnRows, Epochs, Rows
-
-logger = logging.getLogger(__name__)
+from graft.progress import tell
 
 tf.get_logger().setLevel("ERROR")
 _INDICES = tf.TensorSpec((None,), tf.int64)
@@ -131,7 +129,7 @@ def copy_to_devices(model: keras.Model, devices: Sequence[str] | None = None) ->
     names = devices or [device.name for device in tf.config.list_logical_devices("GPU")]
     if len(names) < 2:
         return model
-    logger.info("Devices      %d, a share of every batch on each", len(names))
+    tell("Devices", "%d, a share of every batch on each", len(names))
     with _spread_over(tuple(names)).scope():
         copy = keras.models.clone_model(model)
         copy.set_weights(model.get_weights())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import logging
 import os
 import time
 from collections.abc import Iterable
@@ -14,10 +13,10 @@ from pathlib import Path
 from typing import IO
 
 from graft.errors import GraftError
+from graft.progress import tell
 
 # Set by `kedro run --wait`.
 WAITS: ContextVar[bool] = ContextVar("WAITS", default=False)
-logger = logging.getLogger(__name__)
 
 
 class RunLock:
@@ -71,7 +70,7 @@ class RunLock:
                 f"{owner['since']}; wait for it with --wait, or write elsewhere with --params "
                 f"dataset=NAME; got process {owner['pid']}"
             )
-        logger.info("Waiting      for process %s, at work since %s", owner["pid"], owner["since"])
+        tell("Waiting", "for process %s, at work since %s", owner["pid"], owner["since"])
         fcntl.flock(file, fcntl.LOCK_EX)
 
 

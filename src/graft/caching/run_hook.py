@@ -19,6 +19,7 @@ from graft.caching.plan import NEVER_MADE, Plan, format_plan, name_stage
 from graft.caching.runner import FreshCatalog, is_plan_only
 from graft.datasets.atomic import AtomicDataset, PreviousDataset, WorkSaver
 from graft.errors import GraftError
+from graft.progress import warn
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ def _mind_stale_inputs(plan: Plan, pipeline: Pipeline, warn_only: bool) -> None:
         else f"{name} was never made"
     )
     if warn_only:
-        logger.warning("Stale input  %s; taken as it is", message)
+        warn("Stale input", "%s; taken as it is", message)
         return
     raise GraftError(
         f"{message}; run all with `kedro run`, or first --pipelines={','.join(stages)}, or take "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import logging
 import os
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from kedro.io.core import parse_dataset_definition
 
 from graft.datasets.atomic import SourceDataset, UserFileDataset
 from graft.errors import GraftError
+from graft.progress import warn
 from graft.sources.class_folders import read_class_folders, read_track_folders
 from graft.sources.combined import Part, combine_sources
 from graft.sources.file_names import ANSWERS_FILE, walk_places
@@ -33,8 +33,6 @@ from graft.sources.source import ImageSource
 from graft.sources.split_folders import AUTO, check_split, refuse_wrong_choice
 from graft.sources.stores import is_archive_name
 from graft.sources.table_rows import TableColumns, read_bytes
-
-logger = logging.getLogger(__name__)
 
 
 class ImageSourceDataset(SourceDataset[ImageSource]):
@@ -479,8 +477,8 @@ class LabelReviewDataset(UserFileDataset):
         data = read_bytes(self.answers_file, "a file of answers") if is_there else b""
         answers, damaged = parse_answers(data)
         if damaged:
-            logger.warning(
-                "Answers      %s ignored: cut short or no answers; first line %d of %s",
+            warn(
+                "Answers", "%s ignored: cut short or no answers; first line %d of %s",
                 f"{len(damaged):,}", damaged[0], ANSWERS_FILE,
             )  # fmt: skip
         return join_reviews(tables[0] if tables else None, answers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import traceback
 import warnings
@@ -18,8 +17,7 @@ import keras
 import numpy as np
 
 from graft.errors import GraftError
-
-logger = logging.getLogger(__name__)
+from graft.progress import tell
 
 _SHOWN = 3
 
@@ -64,8 +62,8 @@ def load_weights_by_name(model: keras.Model, name: str, path: str) -> int:
         _check_shapes(layer, given[layer.name], path)
     for layer in matching:
         layer.set_weights(given[layer.name])
-    logger.info(
-        "Weights      of %d of %d layers by name; the other %d stay random",
+    tell(
+        "Weights", "of %d of %d layers by name; the other %d stay random",
         len(matching), len(layers), len(layers) - len(matching),
     )  # fmt: skip
     return len(matching)

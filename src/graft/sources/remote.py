@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import shutil
 import time
@@ -21,9 +20,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from graft.errors import GraftError
+from graft.progress import tell
 from graft.sources.file_names import is_litter, leaves_folder, to_path
-
-logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -198,14 +196,14 @@ def _fetch_file(address: str, system: Any, path: str, place: Path) -> Path:
     name = Path(urlsplit(address).path).name or "source"
     target = place / (hashlib.sha256(token.encode()).hexdigest()[:16] if token else "now") / name
     if token and target.exists():
-        logger.info("Fetched      before, and not changed since: %s", hide_secrets(address))
+        tell("Fetched", "before, and not changed since: %s", hide_secrets(address))
         return target
     _try(address, lambda: _download(system, path, target, info.get("size")))
     # Of what the address held before nobody asks again.
     for other in place.iterdir():
         if other != target.parent:
             shutil.rmtree(other, ignore_errors=True)
-    logger.info("Fetched      %s, %s bytes", hide_secrets(address), f"{target.stat().st_size:,}")
+    tell("Fetched", "%s, %s bytes", hide_secrets(address), f"{target.stat().st_size:,}")
     return target
 
 
@@ -266,7 +264,7 @@ def _fetch_folder(address: str, system: Any, root: str, place: Path) -> Path:
         kept |= {name: tokens[name] for name in part}
         _write_record(record, kept)
     _write_record(record, kept)
-    logger.info("Fetched      %s: %s files, %s as before", hide_secrets(address),
+    tell("Fetched", "%s: %s files, %s as before", hide_secrets(address),
                 f"{len(new):,}", f"{len(files) - len(new):,}")  # fmt: skip
     return folder
 

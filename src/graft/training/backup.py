@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import logging
 import os
 import re
 from collections.abc import Iterator
@@ -26,8 +25,7 @@ from typing import Any
 import numpy as np
 
 from graft.errors import GraftError
-
-logger = logging.getLogger(__name__)
+from graft.progress import tell
 
 _NAME = re.compile(r"(\d{8})-([0-9a-f]{16})\.([0-9a-f]{64})\.npz")
 _FACTS = "facts"
@@ -113,12 +111,12 @@ class TrainingBackup:
         for path in own if not self._is_forgotten else ():
             if (snapshot := _read(path)) is not None:
                 return snapshot
-            logger.info("Backup       '%s' is damaged and removed", path.name)
+            tell("Backup", "'%s' is damaged and removed", path.name)
             path.unlink()
         if others:
-            logger.info(
-                "Backup       is of a training with other settings, data or first weights; "
-                "this one starts anew"
+            tell(
+                "Backup",
+                "is of a training with other settings, data or first weights; this one starts anew",
             )
         return None
 

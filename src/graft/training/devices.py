@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,8 +10,7 @@ import keras
 from graft.backends.backend import load_backend
 from graft.models.fusing import fuse_frozen_norms
 from graft.models.precision import choose_precision, clone_mixed
-
-logger = logging.getLogger(__name__)
+from graft.progress import tell
 
 
 def seed_everything(seed: int) -> None:
@@ -30,7 +28,7 @@ def seed_everything(seed: int) -> None:
 def tell_devices() -> None:
     """Say which GPUs there are."""
     for gpu in load_backend().list_accelerators():
-        logger.info("Device       %s", gpu.name)
+        tell("Device", "%s", gpu.name)
 
 
 @contextmanager

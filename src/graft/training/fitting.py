@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
@@ -17,6 +16,7 @@ from graft.backends.backend import Epochs, load_backend
 from graft.errors import GraftError
 from graft.fingerprints import fingerprint_code
 from graft.parameters.training import TrainingParameters
+from graft.progress import tell
 from graft.training.backup import Snapshot, TrainingBackup
 from graft.training.callbacks import make_callbacks
 from graft.training.devices import open_for_training
@@ -31,8 +31,6 @@ from graft.training.optimizers import (
 from graft.training.shuffling import BatchSource, count_shares
 from graft.training.state import fingerprint_training, restore_variables
 from graft.training.watching import LossGuard, MostAccurate, PlainLogLoss, Recorder
-
-logger = logging.getLogger(__name__)
 
 _DEV_ROWS, _DEV_BYTES = 1024, 8 << 20
 
@@ -87,7 +85,7 @@ def fit(
             snapshot = backup.load_newest(fingerprint)
         if snapshot and snapshot.facts["finished"]:
             if until is None:
-                logger.info("Backup       this training has ended before; its outcome is taken")
+                tell("Backup", "this training has ended before; its outcome is taken")
             restore_variables(trained, snapshot.arrays)
             return Recorder([], 0.0, snapshot=snapshot).history
         rate = _compile(trained, train, settings, factors)
@@ -172,7 +170,7 @@ def _run(
     # A training killed between its last epoch and its end has only the end left to do.
     last = first if snapshot and snapshot.facts["stopped"] else max(first, last)
     if snapshot and is_told:
-        logger.info("Backup       goes on after epoch %d of at most %d", first, settings.epochs)
+        tell("Backup", "goes on after epoch %d of at most %d", first, settings.epochs)
     epochs = Epochs(
         settings.batch_size, settings.seed, settings.epochs, first, last,
         _count_dev_rows(dev, settings.batch_size),

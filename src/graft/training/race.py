@@ -13,7 +13,6 @@ outcome of every rung: a race that was killed goes on where it was.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from graft.fingerprints import fingerprint_code, hash_parts
 from graft.models.freezing import CutClassifier, cut_classifier
 from graft.models.inference import compile_forward
 from graft.parameters.fine_tuning import FineTuningParameters
+from graft.progress import tell
 from graft.training.backup import Snapshot, TrainingBackup
 from graft.training.devices import seed_everything
 from graft.training.fitting import identify
@@ -54,8 +54,6 @@ from graft.training.tuning_recipes import (
     order_deep,
 )
 from graft.training.watching import BrokenLossError
-
-logger = logging.getLogger(__name__)
 
 # Batches of train and dev for a classifier that is cut somewhere, and its parameters.
 MakeSources = Callable[[CutClassifier, FineTuningParameters], tuple[BatchSource, BatchSource]]
@@ -400,11 +398,11 @@ def _tell_standing(standing: Standing, settings: FineTuningParameters) -> None:
     recipe = standing.recipe
     how_far = f"{len(standing.history)} of {settings.epochs} epochs"
     if np.isinf(standing.outcome.log_loss):
-        logger.info("             %-11s its loss is no longer a number: it is out", recipe.name)
+        tell("", "%-11s its loss is no longer a number: it is out", recipe.name)
         return
     if recipe.depth == "none":
         how_far = "as trained"
-    logger.info(
-        "             %-11s %-18s dev accuracy %.3f, log loss %.3f",
+    tell(
+        "", "%-11s %-18s dev accuracy %.3f, log loss %.3f",
         recipe.name, how_far, accuracy, standing.outcome.log_loss,
     )  # fmt: skip

@@ -7,7 +7,6 @@ tuner has no limit of time; one is set from outside, by telling it that all tria
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
 from functools import partial
@@ -20,10 +19,10 @@ import pandas as pd
 from graft.compute.streams import copy_rows
 from graft.errors import GraftError
 from graft.pipelines.autokeras.parameters import AutoKerasParameters
+from graft.progress import tell
 from graft.training.backup import TrainingBackup
 from graft.types import KerasModel
 
-logger = logging.getLogger(__name__)
 _BATCH = 64
 _COLUMNS = {
     "loss": "loss", "accuracy": "accuracy", "val_loss": "dev_loss", "val_accuracy": "dev_accuracy",
@@ -71,8 +70,8 @@ def search_with_autokeras(
         classifier = _join(small, network, len(class_names))
         shutil.rmtree(folder)
     table = _tabulate(history, network, dev, parameters)
-    logger.info(
-        "AutoKeras    %d networks tried; %s parameters, dev accuracy %.3f",
+    tell(
+        "AutoKeras", "%d networks tried; %s parameters, dev accuracy %.3f",
         count, f"{classifier.count_params():,}", table["dev_accuracy"].max(),
     )  # fmt: skip
     return classifier, table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -35,7 +34,6 @@ from graft.sources.source import ImageSource
 from graft.training.backup import Snapshot, TrainingBackup
 from graft.types import KerasModel
 
-logger = logging.getLogger(__name__)
 _COLUMNS = {
     "backbone": "str", "image_size": "int64", "features": "float64", "parameters": "float64",
     "multiply_adds": "float64", "milliseconds": "float64", "accuracy": "float64", "low": "float64",
@@ -108,8 +106,8 @@ def probe_backbones(
                     network, size, raw_images, splits, len(class_names), features, store,
                     decoding, head_training, fine_tuning, parameters,
                 )  # fmt: skip
-            logger.info(
-                "Probe        %s@%d: accuracy %.3f (%.3f – %.3f), %.1f ms a picture",
+            tell(
+                "Probe", "%s@%d: accuracy %.3f (%.3f – %.3f), %.1f ms a picture",
                 name, size, row["accuracy"], row["low"], row["high"], row["milliseconds"],
             )  # fmt: skip
             rows.append(row)

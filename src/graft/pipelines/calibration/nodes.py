@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +26,8 @@ from graft.analysis.thresholds import (
 )
 from graft.errors import GraftError
 from graft.pipelines.calibration.parameters import CalibrationParameters
+from graft.progress import tell
 from graft.reporting.curve_figures import draw_abstention, draw_reliability
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -225,8 +223,9 @@ def _summarise(
 
 def _log_outcome(temperature: Temperature, found: dict[str, Any]) -> None:
     dev = found["dev"]
-    logger.info(
-        "Calibration  temperature %.2f; dev log loss %.3f → %.3f, error %.3f → %.3f",
+    tell(
+        "Calibration",
+        "temperature %.2f; dev log loss %.3f → %.3f, error %.3f → %.3f",
         temperature.value,
         dev["before"]["log_loss"],
         dev["after"]["log_loss"],
@@ -234,7 +233,7 @@ def _log_outcome(temperature: Temperature, found: dict[str, Any]) -> None:
         dev["after"]["ece"],
     )
     if found["threshold_reason"] not in (CHOSEN, NOT_ASKED):
-        logger.info("             no threshold: %s", _explain_no_promise(found))
+        tell("", "no threshold: %s", _explain_no_promise(found))
 
 
 def _name_reason(threshold: dict[str, Any] | None, promise: Promise | None) -> str:

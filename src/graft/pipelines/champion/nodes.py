@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -38,7 +37,6 @@ from graft.types import KerasModel
 
 # Pictures by which stored features are compared with the classifier's own.
 _COMPARED = 8
-logger = logging.getLogger(__name__)
 
 
 def count_test_evaluations(
@@ -97,8 +95,9 @@ def describe_champion(
     ranges = splits["value_range"].dropna() if "value_range" in splits else pd.Series(dtype="str")
     # Integers and fractions have ranges of their own; a new picture is taken for the commoner.
     value_range = ranges.mode().iloc[0] if len(ranges) else None
-    logger.info(
-        "Champion     %s, best on dev; test was looked at %d×",
+    tell(
+        "Champion",
+        "%s, best on dev; test was looked at %d×",
         model.replace("_", "-"),
         looks["now"],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +34,6 @@ _OTHER_KINDS = {
 }
 _ANOTHER_KIND = "a curve of a champion of this kind needs a training at every size"
 _MOST_CLASSES = 10
-logger = logging.getLogger(__name__)
 
 
 def measure_learning_curve(
@@ -196,8 +194,9 @@ def _log_outcome(found: dict[str, Any]) -> None:
         tell("More data", f"cannot be said: {found['withheld']}")
     elif found["forecasts"]:
         last = found["forecasts"][-1]
-        logger.info(
-            "More data    four times the pictures: dev error %.3f → %.3f (%.3f to %.3f)",
+        tell(
+            "More data",
+            "four times the pictures: dev error %.3f → %.3f (%.3f to %.3f)",
             found["now"]["error"],
             last["error"],
             last["low"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,10 +24,8 @@ from graft.images.decoding import decode_picture, list_formats
 from graft.images.deep_pictures import parse_range
 from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.pictures import DecodingParameters
-from graft.progress import track
+from graft.progress import tell, track
 from graft.sources.source import ImageSource
-
-logger = logging.getLogger(__name__)
 
 
 def decode_images(
@@ -69,8 +66,8 @@ def decode_images(
     found = find_known(origins, previous.origins)
     unknown = pictures[found[pictures["row"]] < 0]
     if previous_images is not None:
-        logger.info(
-            "Pixels       %s pictures decoded, %s known",
+        tell(
+            "Pixels", "%s pictures decoded, %s known",
             f"{unknown['origin'].nunique():,}", f"{(found >= 0).sum():,}",
         )  # fmt: skip
     size = parameters.image_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from itertools import combinations
 from typing import Any
 
@@ -25,9 +24,8 @@ from graft.analysis.predictions import get_probabilities
 from graft.analysis.random_split import measure_optimism
 from graft.datasets.features import FeatureTable
 from graft.pipelines.evaluation.parameters import EvaluationParameters
+from graft.progress import tell
 from graft.reporting.error_figures import draw_confusion, draw_steps
-
-logger = logging.getLogger(__name__)
 
 
 def measure_predictions(
@@ -117,7 +115,7 @@ def measure_error_breakdown(
             parameters.confidence,
         ),
     }
-    logger.info("Errors       %s", _describe(errors))
+    tell("Errors", "%s", _describe(errors))
     return {
         "confidence": parameters.confidence,
         "chosen": chosen,
@@ -195,8 +193,9 @@ def compare_with_random_split(
         parameters.confidence,
         parameters.seed,
     )
-    logger.info(
-        "Optimism     a random split would show %.3f, this one %.3f (same features)",
+    tell(
+        "Optimism",
+        "a random split would show %.3f, this one %.3f (same features)",
         measured["random"]["value"],
         measured["together"]["value"],
     )
@@ -314,11 +313,12 @@ def _tell_pair(pair: dict[str, Any]) -> None:
     found = pair["dev"]
     names = [pair[place].replace("_", "-") for place in ("second", "first")]
     if found["same"]:
-        logger.info("Compared     %s gives the same answers as %s on all of dev", *names)
+        tell("Compared", "%s gives the same answers as %s on all of dev", *names)
         return
-    logger.info("Compared     %s against %s on dev: %s", *names, found["verdict"])
-    logger.info(
-        "             accuracy %+.1f points (%+.1f to %+.1f), p = %.2g",
+    tell("Compared", "%s against %s on dev: %s", *names, found["verdict"])
+    tell(
+        "",
+        "accuracy %+.1f points (%+.1f to %+.1f), p = %.2g",
         *(100 * found["accuracy"][name] for name in ("value", "low", "high")),
         found["p_value"],
     )

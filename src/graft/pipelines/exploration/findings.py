@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from typing import Any
 
@@ -10,10 +9,10 @@ import pandas as pd
 
 from graft.analysis.shortcuts import TOGETHER
 from graft.pipelines.exploration.parameters import ExplorationParameters
+from graft.progress import tell
 from graft.reporting.exploration import Finding
 from graft.reporting.style import shorten
 
-logger = logging.getLogger(__name__)
 _ADVICE = (
     "A network may learn that instead of what the pictures show, and fail where it no longer "
     "holds. Bring the classes into line (same source, same size, same compression), or test on "
@@ -26,9 +25,9 @@ def log_findings(findings: list[Finding]) -> None:
     topics = Counter(finding.topic for finding in findings)
     for topic, count in topics.items():
         text = next(finding.text for finding in findings if finding.topic == topic)
-        logger.info("%-12s %s", topic, text)
+        tell(topic, text)
         if count > 1:
-            logger.info("%-12s and %d more on the page", "", count - 1)
+            tell("", "and %d more on the page", count - 1)
 
 
 def judge_all(

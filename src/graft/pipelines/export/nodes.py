@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,9 +32,9 @@ from graft.parameters.remembering import FamiliarityParameters
 from graft.pipelines.candidates import draw_train
 from graft.pipelines.export.page_extras import export_heat_map, export_small_pictures
 from graft.pipelines.export.parameters import ExportParameters
+from graft.progress import tell
 
 _BATCH, _COVERAGE = 16, 0.95
-logger = logging.getLogger(__name__)
 
 
 def export_champion(
@@ -137,8 +136,8 @@ def measure_latencies(
             )
             for count in (1, _BATCH)
         }
-        logger.info(
-            "Latency      %-12s %8.1f ms for 1 picture, %8.1f ms for %d",
+        tell(
+            "Latency", "%-12s %8.1f ms for 1 picture, %8.1f ms for %d",
             name, found[name]["1"], found[name][str(_BATCH)], _BATCH,
         )  # fmt: skip
     return found
@@ -230,19 +229,19 @@ def _time(run: Callable[..., Any], pictures: np.ndarray, repeats: int) -> float:
 
 
 def _tell(check: Mapping[str, Any], parameters: ExportParameters) -> None:
-    logger.info("Checked      on %s pictures of dev, against the champion:", check["pictures"])
+    tell("Checked", "on %s pictures of dev, against the champion:", check["pictures"])
     for format_ in parameters.formats:
         found = check[format_]
-        logger.info(
-            "             %-12s differs by %.1e at most; answers equal %5.1f %%; %.1f MB%s",
+        tell(
+            "", "%-12s differs by %.1e at most; answers equal %5.1f %%; %.1f MB%s",
             format_, found["largest_difference"], 100 * found["same_answers"], found["megabytes"],
             "" if found["usable"] else "; LESS ACCURATE",
         )  # fmt: skip
     heat = check.get("heat_map", {})
     if "lacking" in heat:
-        logger.info("             heat_map     none: %s", heat["lacking"])
+        tell("", "heat_map     none: %s", heat["lacking"])
     elif heat:
-        logger.info(
-            "             heat_map     differs by %.1e at most, on %d of them; %.1f MB",
+        tell(
+            "", "heat_map     differs by %.1e at most, on %d of them; %.1f MB",
             heat["largest_difference"], heat["pictures"], heat["megabytes"],
         )  # fmt: skip

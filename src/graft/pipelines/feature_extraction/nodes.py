@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -21,11 +20,10 @@ from graft.parameters.base import BackboneParameters
 from graft.parameters.compute import HERE, ComputeParameters
 from graft.parameters.forward import AUTO, ForwardParameters
 from graft.pipelines.feature_extraction.parameters import FeatureExtractionParameters
-from graft.progress import track
+from graft.progress import tell, track
 from graft.types import KerasModel
 
 _ROWS_A_BLOCK = 2048
-logger = logging.getLogger(__name__)
 
 
 def build_backbone(parameters: BackboneParameters) -> KerasModel:
@@ -48,13 +46,14 @@ def build_backbone(parameters: BackboneParameters) -> KerasModel:
         parameters.seed,
         parameters.match,
     )
-    logger.info(
-        "Backbone     %s, %s parameters, %s features a picture",
+    tell(
+        "Backbone",
+        "%s, %s parameters, %s features a picture",
         parameters.name,
         f"{backbone.count_params():,}",
         f"{backbone.output_shape[-1]:,}",
     )
-    logger.info("             weights %s", parameters.weights.rpartition("/")[2])
+    tell("", "weights %s", parameters.weights.rpartition("/")[2])
     return backbone
 
 
@@ -113,8 +112,8 @@ def extract_features(
     origins = trace_results(image_origins["origin"], passes.identity)
     found = find_known(origins, previous_features.read_origins() if previous_features else [])
     if previous_features is not None:
-        logger.info(
-            "Features     %s pictures computed, %s known",
+        tell(
+            "Features", "%s pictures computed, %s known",
             f"{(found < 0).sum():,}", f"{(found >= 0).sum():,}",
         )  # fmt: skip
     size = parameters.batch_size

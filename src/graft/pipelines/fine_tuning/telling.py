@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,33 +11,33 @@ import numpy as np
 import pandas as pd
 
 from graft.analysis.clusters import FEW_CLUSTERS
+from graft.progress import tell
 
 if TYPE_CHECKING:
     from graft.models.freezing import CutBackbone
     from graft.training.boundary import BoundaryPlan
     from graft.training.tuning_recipes import Recipe, Workload
 
-logger = logging.getLogger(__name__)
-
 
 def tell_blocks(cut: CutBackbone, stored: bool) -> None:
     """Say what is trained, what share of the work that is, and if all work is done every epoch."""
     if not cut.unfrozen:
-        logger.info("Fine-tuning  left out (unfreeze: none)")
+        tell("Fine-tuning", "left out (unfreeze: none)")
         return
     first, last = cut.unfrozen[0], cut.unfrozen[-1]
     names = first.name if first is last else f"{first.name} to {last.name}"
     blocks = [*cut.frozen, *cut.unfrozen]
     share = sum(b.multiply_adds for b in cut.unfrozen) / sum(b.multiply_adds for b in blocks)
-    logger.info(
-        "Fine-tuning  %s, %s of %s parameters, %.0f %% of the multiply-adds",
+    tell(
+        "Fine-tuning",
+        "%s, %s of %s parameters, %.0f %% of the multiply-adds",
         names,
         f"{sum(block.parameters for block in cut.unfrozen):,}",
         f"{sum(block.parameters for block in blocks):,}",
         100 * share,
     )
     if not stored:
-        logger.info("             the whole network runs in every epoch, on fresh views")
+        tell("", "the whole network runs in every epoch, on fresh views")
 
 
 def tell_preview(
@@ -55,8 +53,9 @@ def tell_preview(
         seconds: How long computing these takes; None if that is not worth a word.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    logger.info(
-        "Activations  %s pictures × (1 + %d views) and %s of dev, %s %s each",
+    tell(
+        "Activations",
+        "%s pictures × (1 + %d views) and %s of dev, %s %s each",
         f"{len(plan.train):,}",
         plan.views,
         f"{len(plan.dev):,}",
@@ -65,21 +64,22 @@ def tell_preview(
     )
     known = f", {new:,} of {len(plan):,} to be computed" if new < len(plan) else ""
     duration = "" if seconds is None else f", about {format_seconds(seconds)}"
-    logger.info("             %s on disk%s%s", format_bytes(size), known, duration)
+    tell("", "%s on disk%s%s", format_bytes(size), known, duration)
 
 
 def tell_outcome(history: pd.DataFrame, kept: int, before: float, after: float) -> None:
     """Say what became of the loss on dev, and whether the new weights are kept."""
     best = history.iloc[kept]
-    logger.info(
-        "Tuned        %s; best on dev is epoch %d: accuracy %.3f",
+    tell(
+        "Tuned",
+        "%s; best on dev is epoch %d: accuracy %.3f",
         f"{len(history)} epoch{'s' if len(history) > 1 else ''}",
         int(best["epoch"]),
         best["dev_accuracy"],
     )
-    logger.info("             log loss %.3f → %.3f", before, after)
+    tell("", "log loss %.3f → %.3f", before, after)
     if after >= before:
-        logger.info("             no better than before on dev: the frozen weights are kept")
+        tell("", "no better than before on dev: the frozen weights are kept")
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class RacePlan:
         passes = sum(load.count_passes(recipe) for recipe in first)
         names = ", ".join(recipe.name for recipe in first)
         if first:
-            _tell_wrapped("Recipes", f"{names} first{self._format(passes)}")
+            tell("Recipes", f"{names} first{self._format(passes)}")
         allowance = find_allowance(self.budget, 0.0, load.pictures, load.batch_size)
         deep = self._list(deep=True)
         field = admit(load, deep, allowance) if first else deep
@@ -116,7 +116,7 @@ class RacePlan:
             passes = estimate_race([load.count_passes(recipe) for recipe in field])
             names = ", ".join(recipe.name for recipe in field)
             when = "then, if it is worth it, " if first else ""
-            _tell_wrapped("", f"{when}{names}{self._format(passes)}")
+            tell("", f"{when}{names}{self._format(passes)}")
 
     def tell_field(self, field: Sequence[Recipe], accuracy: float) -> None:
         """Say which deep recipes start, and with which budget others would."""
@@ -126,14 +126,14 @@ class RacePlan:
         if field:
             passes = estimate_race([self.load.count_passes(recipe) for recipe in field])
             names = ", ".join(recipe.name for recipe in field)
-            _tell_wrapped("", f"now {names}{self._format(passes)}")
+            tell("", f"now {names}{self._format(passes)}")
         left = [recipe for recipe in deep if recipe not in field]
         if left and accuracy < 1:
             more = [recipe for recipe in deep if recipe in field or recipe == left[0]]
             budget = self._format_budget(find_budget(self.load, more, accuracy))
             names = ", ".join(recipe.name for recipe in left)
             advice = f"with fine_tuning.budget={budget} also {left[0].name}"
-            _tell_wrapped("", f"not {names}: {advice}")
+            tell("", f"not {names}: {advice}")
 
     def _list(self, *, deep: bool) -> list[Recipe]:
         return [recipe for recipe in self.recipes if self.load.is_first(recipe) != deep]
@@ -162,7 +162,7 @@ def tell_mirroring(found: dict[str, Any]) -> None:
     worse = f"; worse: {', '.join(found['worse'][:3])}" if found["worse"] else ""
     if len(found["worse"]) > 3:
         worse += f" and {len(found['worse']) - 3} more classes"
-    _tell_wrapped(
+    tell(
         "Mirroring",
         f"{verdict}: the head is right on {found['accuracy']:.3f} of dev and on "
         f"{found['mirrored_accuracy']:.3f} of it mirrored (± {found['error']:.3f}){worse}",
@@ -171,7 +171,7 @@ def tell_mirroring(found: dict[str, Any]) -> None:
 
 def tell_budget(budget: dict[str, Any]) -> None:
     """Say how many passes the time that was given is worth, and that this number stays."""
-    _tell_wrapped(
+    tell(
         "Budget",
         f"{budget['given']} are {budget['passes']:.0f} passes for the deep recipes; as long as "
         "the backup is there, another run takes the same number",
@@ -187,7 +187,7 @@ def tell_folds(clusters: np.ndarray) -> None:
     from graft.training.tuning_recipes import FOLDS
 
     groups = len(np.unique(clusters))
-    _tell_wrapped(
+    tell(
         "Recipes",
         f"dev has {len(clusters)} pictures in {groups} groups, fewer than {FEW_CLUSTERS}, and "
         f"cannot tell recipes apart: they are compared on {FOLDS} folds of train and dev",
@@ -197,15 +197,7 @@ def tell_folds(clusters: np.ndarray) -> None:
 def tell_fold_outcome(name: str, epochs: int, accuracy: float, log_loss: float) -> None:
     """Say what a recipe did where it was not trained."""
     how_far = f"{epochs} epochs a fold" if epochs else "a head a fold"
-    logger.info(
-        "             %-11s %-18s accuracy %.3f, log loss %.3f", name, how_far, accuracy, log_loss
-    )
-
-
-def _tell_wrapped(label: str, text: str) -> None:
-    """Say it in lines of at most 80 columns, under one label."""
-    for number, line in enumerate(textwrap.wrap(text, 80 - 13)):
-        logger.info("%-12s %s", "" if number else label, line)
+    tell("", "%-11s %-18s accuracy %.3f, log loss %.3f", name, how_far, accuracy, log_loss)
 
 
 def tell_winner(name: str, race: pd.DataFrame) -> None:
@@ -215,9 +207,9 @@ def tell_winner(name: str, race: pd.DataFrame) -> None:
     runners = race["runner"].nunique()
     judge = "folds" if (race["measured_on"] == "folds").any() else "dev"
     optimism = f", best of {runners} by {judge}, so optimistic" if runners > 1 else ""
-    logger.info("Recipe       %s: dev accuracy %.3f%s", name, accuracy, optimism)
+    tell("Recipe", "%s: dev accuracy %.3f%s", name, accuracy, optimism)
     if runners > 1:
-        logger.info("             to train it alone: --params fine_tuning.recipe=%s", name)
+        tell("", "to train it alone: --params fine_tuning.recipe=%s", name)
 
 
 def format_bytes(size: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,10 +12,9 @@ from graft.datasets.features import FeatureTable
 from graft.errors import GraftError
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.fold_ensemble.parameters import FoldEnsembleParameters
+from graft.progress import tell
 from graft.training.backup import TrainingBackup
 from graft.types import KerasModel
-
-logger = logging.getLogger(__name__)
 
 
 def train_fold_heads(
@@ -69,8 +67,8 @@ def train_fold_heads(
         histories.append(fit(head, learnt, left_out, quiet, backup=backup.enter(f"fold_{fold}")))
         heads.append(head)
     history = _average_histories(histories)
-    logger.info(
-        "Fold heads   %d heads, %d to %d epochs; accuracy on the folds left out %.3f",
+    tell(
+        "Fold heads", "%d heads, %d to %d epochs; accuracy on the folds left out %.3f",
         len(heads), min(map(len, histories)), max(map(len, histories)),
         np.mean([one["dev_accuracy"].iloc[one["dev_loss"].argmin()] for one in histories]),
     )  # fmt: skip

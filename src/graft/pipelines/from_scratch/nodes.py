@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +12,11 @@ from graft.compute.streams import copy_rows
 from graft.errors import GraftError
 from graft.images.colours import copy_pictures
 from graft.parameters.from_scratch import ScratchTrainingParameters
+from graft.progress import tell
 from graft.training.backup import TrainingBackup
 from graft.types import KerasModel
 
 NO_NETWORK, _BATCH = "none", 64
-logger = logging.getLogger(__name__)
 
 
 def train_network(
@@ -88,9 +87,9 @@ def _show_dev(
 
 def _log_outcome(network: str, classifier: KerasModel, history: pd.DataFrame) -> None:
     best = history.loc[history["dev_loss"].idxmin()]
-    logger.info(
-        "From scratch %s (%s parameters), %d epochs; best on dev is epoch %d: loss %.3f, "
-        "accuracy %.3f",
+    tell(
+        "From scratch",
+        "%s (%s parameters), %d epochs; best on dev is epoch %d: loss %.3f, accuracy %.3f",
         network,
         f"{classifier.count_params():,}",
         len(history),

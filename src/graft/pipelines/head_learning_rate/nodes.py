@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 import pandas as pd
 from matplotlib.figure import Figure
 
 from graft.datasets.features import FeatureTable
 from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.head_learning_rate.parameters import LearningRateTestParameters
+from graft.progress import tell
 from graft.reporting.training_figures import draw_learning_rate_test
-
-logger = logging.getLogger(__name__)
 
 
 def find_head_learning_rate(
@@ -39,8 +36,9 @@ def find_head_learning_rate(
     found = find_learning_rate(
         head, train, head_training, lowest=parameters.lowest, highest=parameters.highest
     )
-    logger.info(
-        "Learn. rate  the loss falls fastest at %.1e; head_training.learning_rate is %.1e",
+    tell(
+        "Learn. rate",
+        "the loss falls fastest at %.1e; head_training.learning_rate is %.1e",
         found.steepest,
         head_training.learning_rate,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -19,8 +18,6 @@ from graft.parameters.training import HeadTrainingParameters
 from graft.progress import tell
 from graft.training.backup import TrainingBackup
 from graft.types import KerasModel
-
-logger = logging.getLogger(__name__)
 
 
 def train_head(
@@ -121,8 +118,9 @@ def _log_outcome(history: pd.DataFrame) -> None:
     if history["epoch"].iloc[0] == 0:
         _tell_warm(history, best)
         return
-    logger.info(
-        "Head         %d epochs; best on dev is epoch %d: loss %.3f, accuracy %.3f",
+    tell(
+        "Head",
+        "%d epochs; best on dev is epoch %d: loss %.3f, accuracy %.3f",
         len(history),
         int(best["epoch"]),
         best["dev_loss"],

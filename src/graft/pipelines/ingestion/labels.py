@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 from dataclasses import dataclass
 
 import pandas as pd
@@ -18,10 +17,9 @@ from graft.images.duplicates import (
     list_duplicates,
     name_links,
 )
+from graft.progress import tell, warn
 from graft.sources.label_review import ACTIONS, DROP, NEW_CLASS, RELABEL
 from graft.sources.labels_by_people import DISPUTED
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ def check_label_review(
     given = applied["action"].value_counts()
     told = [f"{given[word]:,} {_DONE[word]}" for word in ACTIONS if word in given]
     if told:
-        logger.info("Reviews      %s", ", ".join(told))
+        tell("Reviews", "%s", ", ".join(told))
     is_relabelled = applied["action"].isin([RELABEL, NEW_CLASS])
     applied = applied.assign(new_label=applied["new_label"].where(is_relabelled))
     return applied[COLUMNS].reset_index(drop=True).astype("str")
@@ -172,8 +170,8 @@ def _leave_out_disputed(reviews: pd.DataFrame) -> pd.DataFrame:
     """The decisions without those on which people disagree, which are told."""
     is_disputed = reviews["action"] == DISPUTED
     if is_disputed.any():
-        logger.warning(
-            "Disagreed    %s answered differently by different people, and not used until that is "
+        warn(
+            "Disagreed", "%s answered differently by different people, and not used until that is "
             "settled (kedro label, Disagreements); first '%s': %s", f"{is_disputed.sum():,}",
             reviews.loc[is_disputed, "image_id"].iloc[0],
             reviews.loc[is_disputed, "place"].iloc[0],
@@ -200,7 +198,7 @@ def _warn_of_ignored(reviews: pd.DataFrame, applied: pd.DataFrame) -> None:
     ignored = reviews[~reviews["image_id"].isin(applied["image_id"])]
     if len(ignored):
         first = ignored.iloc[0]
-        logger.warning(
-            "Reviews      %s ignored: the picture has changed since or is gone; first %s ('%s')",
+        warn(
+            "Reviews", "%s ignored: the picture has changed since or is gone; first %s ('%s')",
             f"{len(ignored):,}", first["place"], first["image_id"],
         )  # fmt: skip

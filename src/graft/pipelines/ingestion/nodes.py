@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import Counter
 from functools import partial
@@ -25,9 +24,8 @@ from graft.pipelines.ingestion.selecting import (
     set_small_classes_apart,
     tell_of_lost_classes,
 )
+from graft.progress import tell
 from graft.sources.source import ImageSource
-
-logger = logging.getLogger(__name__)
 
 
 def describe_changes(previous: pd.DataFrame, now: pd.DataFrame) -> str:
@@ -82,7 +80,7 @@ def check_images(
         that the facts were made of (see :mod:`graft.compute.known_rows`).
     """
     for note in raw_images.notes:
-        logger.info(note)
+        tell(note[:12].rstrip(), note[13:])
     raw_images = select_pictures(raw_images, parameters)
     check = partial(check_picture, min_side=parameters.min_side, max_pixels=parameters.max_pixels)
     if value_range := parse_range(parameters.value_range):
@@ -101,7 +99,7 @@ def check_images(
     )
     if previous_checked_images is not None:
         changes = describe_changes(previous_checked_images, checked)
-        logger.info("Pictures     %s; %s decoded", changes, f"{decoded:,}")
+        tell("Pictures", "%s; %s decoded", changes, f"{decoded:,}")
     return checked
 
 
@@ -164,8 +162,8 @@ def _choose_value_range(index: pd.DataFrame, asked: str) -> pd.Series:
         text = f"{low:.10g}-{high:.10g}" if asked == "auto" else asked
         # Of pictures that are all one value nothing can be said.
         chosen[rows] = text if parse_range(text) is not None else None
-        logger.info(
-            "Deep         %s pictures of more than 8 bits (%s): %s become black to white "
+        tell(
+            "Deep", "%s pictures of more than 8 bits (%s): %s become black to white "
             "(ingestion.value_range: %s)", f"{rows.sum():,}", what, text, asked,
         )  # fmt: skip
     return chosen
@@ -192,8 +190,9 @@ def _log_findings(index: pd.DataFrame, quarantined: pd.DataFrame) -> None:
     counts = usable["label"].value_counts()
     spread = _describe_spread(counts)
     unlabelled = int(usable["label"].isna().sum())
-    logger.info(
-        "Found        %s pictures in %d %s (%s)%s",
+    tell(
+        "Found",
+        "%s pictures in %d %s (%s)%s",
         f"{len(usable) - unlabelled:,}",
         len(counts),
         "class" if len(counts) == 1 else "classes",
@@ -201,11 +200,12 @@ def _log_findings(index: pd.DataFrame, quarantined: pd.DataFrame) -> None:
         f", and {unlabelled:,} without a label" if unlabelled else "",
     )
     if quarantined.empty:
-        logger.info("Quarantined  none")
+        tell("Quarantined", "none")
         return
     reasons = Counter(map(_generalise, quarantined["reason"]))
-    logger.info(
-        "Quarantined  %s: %s",
+    tell(
+        "Quarantined",
+        "%s: %s",
         f"{len(quarantined):,}",
         "; ".join(f"{count:,} × {reason}" for reason, count in reasons.most_common(3)),
     )
@@ -228,13 +228,13 @@ def _log_copies(duplicates: pd.DataFrame, conflicts: pd.DataFrame, policy: str) 
     if len(duplicates):
         kinds = duplicates["kind"].value_counts()
         listed = ", ".join(f"{kind}: {count:,}" for kind, count in kinds.items())
-        logger.info("Copies       of earlier pictures: %s (%s)", f"{len(duplicates):,}", listed)
+        tell("Copies", "of earlier pictures: %s (%s)", f"{len(duplicates):,}", listed)
     certain = conflicts[conflicts["kind"] == SAME_PIXELS]
     if len(certain):
         outcome = {"drop": "none of them is used", "keep": "all of them are used"}[policy]
-        logger.info("Two labels   %s pictures: %s", f"{len(certain):,}", outcome)
+        tell("Two labels", "%s pictures: %s", f"{len(certain):,}", outcome)
     if alike := len(conflicts) - len(certain):
-        logger.info(
-            "Look alike   %s pictures and ones of another class: they stay on one side together "
+        tell(
+            "Look alike", "%s pictures and ones of another class: they stay on one side together "
             "(--params near_duplicate_radius=null unties them)", f"{alike:,}",
         )  # fmt: skip

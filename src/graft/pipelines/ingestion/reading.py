@@ -98,7 +98,7 @@ def _make_table(found: Iterable[tuple[PictureFacts, str | None]]) -> pd.DataFram
     # Given data classes, pandas copies each of them deeply.
     rows = ((*_list_facts(facts), origin) for facts, origin in found)
     types = {name: _TYPES.get(name, "str") for name in (*FACTS, "origin")}
-    blocks = []
+    blocks: list[pd.DataFrame] = []
     while not blocks or len(blocks[-1]) == _BLOCK_ROWS:
         block = pd.DataFrame(list(islice(rows, _BLOCK_ROWS)), columns=list(types))
         blocks.append(block.astype(types))

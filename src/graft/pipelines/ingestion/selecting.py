@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -14,10 +13,9 @@ import pandas as pd
 from graft.errors import GraftError
 from graft.images.checking import OK, QUARANTINED
 from graft.pipelines.ingestion.parameters import IngestionParameters
+from graft.progress import tell, warn
 from graft.sources.source import ImageSource
 from graft.sources.split_folders import list_names
-
-logger = logging.getLogger(__name__)
 
 # What libraries write for a label that is not there. They stay classes: it is told.
 _NO_NAMES = {"nan", "none", "null", "n/a"}
@@ -54,9 +52,7 @@ def select_pictures(source: ImageSource, parameters: IngestionParameters) -> Ima
     if not is_in.all():
         gone = sorted({*labels.dropna()} - {*labels[is_in].dropna()})
         classes = f", with them all of {list_names(gone)}" if gone else ""
-        logger.info(
-            "Selected     %s of %s pictures%s", f"{is_in.sum():,}", f"{len(records):,}", classes
-        )
+        tell("Selected", "%s of %s pictures%s", f"{is_in.sum():,}", f"{len(records):,}", classes)
         records = records[is_in].reset_index(drop=True)
     merged = _settle_names(records["label"], parameters.merge_similar_names)
     return replace(source, records=records.assign(label=merged))
@@ -92,18 +88,18 @@ def _settle_names(labels: pd.Series, merge: bool) -> pd.Series:
     told = "; ".join(list_names(group) for group in groups[:4])
     told += f"; and {len(groups) - 4:,} more" if len(groups) > 4 else ""
     if groups and not merge:
-        logger.warning(
-            "Class names  %s: may each be one class; --params ingestion.merge_similar_names=true "
+        warn(
+            "Class names", "%s: may each be one class; --params ingestion.merge_similar_names=true "
             "makes them one", told,
         )  # fmt: skip
     elif groups:
-        logger.info("Class names  merged: %s", told)
+        tell("Class names", "merged: %s", told)
         # The spelling of most pictures; of as many the first.
         best = {name: max(group, key=lambda one: counts[one]) for group in groups for name in group}
         labels = labels.map(lambda name: best.get(name, name), na_action="ignore").astype("str")
     if unsaid := sorted(name for name in counts.index if str(name).casefold() in _NO_NAMES):
-        logger.warning(
-            "Class names  %s: may mean that there is no label; --params "
+        warn(
+            "Class names", "%s: may mean that there is no label; --params "
             "ingestion.exclude_classes=%s leaves the pictures out", list_names(unsaid), unsaid[0],
         )  # fmt: skip
     return labels
@@ -118,7 +114,7 @@ def set_small_classes_apart(index: pd.DataFrame, min_class_size: int) -> pd.Data
         return index
     rows = (index["status"] == OK) & index["label"].isin(small.index)
     reason = f"of a class with fewer usable pictures than the {min_class_size:,} of min_class_size"
-    logger.info("Too small    classes with fewer than %s: %s", f"{min_class_size:,}",
+    tell("Too small", "classes with fewer than %s: %s", f"{min_class_size:,}",
                 list_names(small.index))  # fmt: skip
     index = index.copy()
     index.loc[rows, "status"] = QUARANTINED
@@ -133,9 +129,9 @@ def tell_of_lost_classes(index: pd.DataFrame) -> None:
     firsts = lost.drop_duplicates("label").sort_values("label")
     for row in firsts.head(4).itertuples(index=False):
         count = int((lost["label"] == row.label).sum())
-        logger.warning(
-            "No picture   of class '%s' can be used: %s set apart, first '%s' (%s)",
+        warn(
+            "No picture", "of class '%s' can be used: %s set apart, first '%s' (%s)",
             row.label, f"{count:,}", row.image_id, row.reason,
         )  # fmt: skip
     if len(firsts) > 4:
-        logger.warning("No picture   of %s more classes can be used", f"{len(firsts) - 4:,}")
+        warn("No picture", "of %s more classes can be used", f"{len(firsts) - 4:,}")

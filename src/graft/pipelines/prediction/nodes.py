@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -38,7 +37,7 @@ from graft.pipelines.prediction.passing import (
     make_decoder,
     pass_decoded,
 )
-from graft.progress import tell, track
+from graft.progress import tell, track, warn
 from graft.sources.new_pictures import Hashes, NewPictures, read_files, trace_files
 from graft.sources.source import ImageSource
 
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from graft.models.forward_passes import Forward
 
 LoadChampion = Callable[[], Champion]
-logger = logging.getLogger(__name__)
 
 
 def predict_pictures(
@@ -309,7 +307,7 @@ def _extract(
     if len(bad) == done:
         raise _none_left(bad)
     for name, reason in bad:
-        logger.warning("Left out     %s: %s", name, reason)
+        warn("Left out", "%s: %s", name, reason)
     tell("Features", f"of {done - len(bad):,} pictures, {shape} each")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 
 import numpy as np
@@ -10,9 +9,8 @@ import pandas as pd
 
 from graft.pipelines.pretraining.letters import ALPHABETS, LETTERS, PICTURE_SIZE, render_letters
 from graft.pipelines.pretraining.parameters import PretrainingParameters
+from graft.progress import tell
 from graft.types import KerasModel
-
-logger = logging.getLogger(__name__)
 
 
 def render_printed_letters(parameters: PretrainingParameters) -> tuple[np.ndarray, pd.DataFrame]:
@@ -32,8 +30,9 @@ def render_printed_letters(parameters: PretrainingParameters) -> tuple[np.ndarra
             "split": np.where(np.isin(fonts, parameters.dev_fonts), "dev", "train"),
         }
     )
-    logger.info(
-        "Letters      %s pictures of %d letters (%d alphabets, %d fonts)",
+    tell(
+        "Letters",
+        "%s pictures of %d letters (%d alphabets, %d fonts)",
         f"{len(labels):,}",
         labels["label"].nunique(),
         len(ALPHABETS),
@@ -71,8 +70,9 @@ def pretrain_backbone(
         verbose=0,
     )
     table = _tabulate_history(history.history)
-    logger.info(
-        "Pretrained   %d epochs; %.1f %% right of the letters in fonts held out (%s)",
+    tell(
+        "Pretrained",
+        "%d epochs; %.1f %% right of the letters in fonts held out (%s)",
         parameters.epochs,
         100 * table["dev_accuracy"].iloc[-1],
         ", ".join(parameters.dev_fonts),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,8 +36,6 @@ from graft.types import KerasModel
 
 if TYPE_CHECKING:
     from graft.search.head_trials import FoldData
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -304,7 +301,7 @@ def _search(
         study = Study(file, name, knobs, parameters.seed)
         known = study.read()
         if known:
-            logger.info("Search       %d trials are known and not run again", len(known))
+            tell_lines("Search", "%d trials are known and not run again", len(known))
         running = study.run(
             job.runner, job.default, parameters.trials,
             workers=parameters.workers, minutes=parameters.minutes,
@@ -324,8 +321,8 @@ def _follow(known: Sequence[Trial], running: Any) -> None:
     for trial in running:
         if trial.accuracy is not None and trial.accuracy > best:
             best = trial.accuracy
-            logger.info(
-                "             trial %-3d accuracy %.4f, log loss %.4f by cross-validation",
+            tell_lines(
+                "", "trial %-3d accuracy %.4f, log loss %.4f by cross-validation",
                 trial.number, best, trial.log_loss,
             )  # fmt: skip
 

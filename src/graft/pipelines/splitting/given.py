@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,8 @@ import pandas as pd
 from graft.errors import GraftError
 from graft.images.duplicates import SAME_GROUP
 from graft.pipelines.splitting.parameters import SplittingParameters
+from graft.progress import tell
 from graft.sources.split_folders import find_split
-
-logger = logging.getLogger(__name__)
 
 _RANK = {"train": 0, "dev": 1, "test": 2}
 THROUGH_OTHERS = "through others"
@@ -67,9 +65,7 @@ def keep_given_splits(
     counts = {side: int((sides == side).sum()) for side in _RANK if (sides == side).any()}
     told = {side: sorted({*words[sides[sides == side].index].str.lower()}) for side in counts}
     if parameters.given == "redraw":
-        logger.info(
-            "Given        %s: all are divided anew (splitting.given: redraw)", _list(counts, told)
-        )
+        tell("Given", "%s: all are divided anew (splitting.given: redraw)", _list(counts, told))
         return None
     pictures = pictures.assign(given=sides.reindex(pictures.index).fillna("train"))
     if not (pictures["given"] == "train").any():
@@ -143,13 +139,13 @@ def _tell(
 ) -> None:
     dealt = " and ".join(missing)
     end = f"; {dealt} dealt from train by cluster" if dealt else ""
-    logger.info("Given        %s%s", _list(counts, words), end)
+    tell("Given", "%s%s", _list(counts, words), end)
     if leaks.empty:
         return
     from_ = " and ".join(side for side in ("train", "dev") if (leaks["split"] == side).any())
     done = {"drop": f"dropped from {from_}", "keep": "kept (splitting.given_leaks: keep)"}[policy]
-    logger.info(
-        "Leaks        %s pictures belong together with ones of another given split: %s; first %s",
+    tell(
+        "Leaks", "%s pictures belong together with ones of another given split: %s; first %s",
         f"{len(leaks):,}", done, _name_leak(leaks),
     )  # fmt: skip
 

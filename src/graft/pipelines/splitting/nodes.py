@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +13,8 @@ from graft.pipelines.splitting.assignment import assign_folds, assign_splits, ch
 from graft.pipelines.splitting.given import GivenSplits, keep_given_splits
 from graft.pipelines.splitting.parameters import SplittingParameters
 from graft.pipelines.splitting.reuse import Settled, recall, settle_clusters
+from graft.progress import tell, warn
 from graft.sources.split_folders import list_names
-
-logger = logging.getLogger(__name__)
 
 
 def refuse_leaks(pictures: pd.DataFrame, links: pd.DataFrame) -> dict[str, int]:
@@ -189,8 +187,8 @@ def _refuse_untaught_classes(pictures: pd.DataFrame) -> None:
         )
     for side in ("dev", "test"):
         if absent := sorted(known - labels.get(side, set())):
-            logger.warning(
-                "Given        %s has no picture of %s of the classes: %s",
+            warn(
+                "Given", "%s has no picture of %s of the classes: %s",
                 side, f"{len(absent):,}", list_names(absent),
             )  # fmt: skip
 
@@ -235,26 +233,26 @@ def _log_outcome(
     sizes = splits["split"].value_counts()
     names = [name for name in ("train", "train_dev", "dev", "test") if name in sizes]
     listed = " · ".join(f"{name} {sizes[name]:,}" for name in names)
-    logger.info("Split        %s (by class, seed %d)", listed, parameters.seed)
+    tell("Split", "%s (by class, seed %d)", listed, parameters.seed)
     clusters = splits["cluster"].value_counts()
     together = clusters[clusters > 1]
     if len(together):
-        logger.info(
-            "Together     %s pictures in %s groups or sets of copies, each on one side",
+        tell(
+            "Together", "%s pictures in %s groups or sets of copies, each on one side",
             f"{together.sum():,}", f"{len(together):,}",
         )  # fmt: skip
     if check["set_aside"]:
-        logger.info(
-            "Set aside    %s: new, and alike to pictures on two sides; first '%s'",
+        tell(
+            "Set aside", "%s: new, and alike to pictures on two sides; first '%s'",
             f"{len(check['set_aside']):,}", check["set_aside"][0],
         )  # fmt: skip
     if check["dealt_from_train"]:
-        logger.info(
-            "Dealt        %s of train: of their classes dev or test had nothing left; first '%s'",
+        tell(
+            "Dealt", "%s of train: of their classes dev or test had nothing left; first '%s'",
             f"{len(check['dealt_from_train']):,}", check["dealt_from_train"][0],
         )  # fmt: skip
     if check["moved"]:
-        logger.info(
-            "Moved        %s to another side: their groups have changed; first '%s'",
+        tell(
+            "Moved", "%s to another side: their groups have changed; first '%s'",
             f"{len(check['moved']):,}", check["moved"][0],
         )  # fmt: skip

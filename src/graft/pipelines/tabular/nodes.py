@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,9 @@ from matplotlib.figure import Figure
 
 from graft.errors import GraftError
 from graft.pipelines.tabular.parameters import LINEAR, NETWORK, TabularParameters
-from graft.progress import track
+from graft.progress import tell, track
 from graft.reporting.error_figures import draw_folds
 from graft.reporting.report import render_page
-
-logger = logging.getLogger(__name__)
 
 
 def separate_target(
@@ -142,8 +139,8 @@ def summarise_folds(tabular_scores: pd.DataFrame, parameters: TabularParameters)
             for score in SCORES[parameters.task]
         }
     for score, found in metrics[NETWORK].items():
-        logger.info(
-            "Network      %-9s %.3f ± %.3f over %d folds (linear model %.3f)",
+        tell(
+            "Network", "%-9s %.3f ± %.3f over %d folds (linear model %.3f)",
             score, found["mean"], found["std"], parameters.folds, metrics[LINEAR][score]["mean"],
         )  # fmt: skip
     return metrics

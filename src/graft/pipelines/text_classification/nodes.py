@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,12 @@ from graft.pipelines.text_classification.tokens import (
     show_text,
     split_parts,
 )
+from graft.progress import tell
 from graft.reporting.error_figures import draw_confusion
 from graft.reporting.report import METRIC_TITLES, render_page
 from graft.reporting.training_figures import draw_history
 from graft.training.backup import TrainingBackup
 from graft.types import KerasModel
-
-logger = logging.getLogger(__name__)
 
 
 def split_texts(raw_texts: TokenTexts, parameters: TextParameters) -> pd.DataFrame:
@@ -79,8 +77,8 @@ def train_text_network(
     train, dev = pool_rows(words.__getitem__, text_splits, class_count, parameters)
     history = fit(network, train, dev, parameters, backup=backup, logs=logs)
     best = history.loc[history["dev_loss"].idxmin()]
-    logger.info(
-        "Texts        %d epochs; best on dev is epoch %d: loss %.3f, accuracy %.3f",
+    tell(
+        "Texts", "%d epochs; best on dev is epoch %d: loss %.3f, accuracy %.3f",
         len(history), int(best["epoch"]), best["dev_loss"], best["dev_accuracy"],
     )  # fmt: skip
     return network, history
@@ -183,8 +181,8 @@ def measure_texts(
     metrics["comparison"] = compare_paired(right[BASELINE], right[NETWORK], parameters.confidence)
     for model in (NETWORK, BASELINE):
         found = metrics[model]["test"]["accuracy"]
-        logger.info(
-            "On test      %-9s accuracy %.3f (%.3f – %.3f)",
+        tell(
+            "On test", "%-9s accuracy %.3f (%.3f – %.3f)",
             model, found["value"], found["low"], found["high"],
         )  # fmt: skip
     return metrics

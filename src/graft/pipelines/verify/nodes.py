@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,11 @@ from graft.analysis.metrics import METRICS
 from graft.analysis.predictions import check_probabilities
 from graft.classifier.champion import Champion
 from graft.images.colours import make_reader
+from graft.progress import tell, warn
 
 # The head alone and the whole classifier are two graphs, whose floats round differently.
 TOLERANCE = 1e-4
 _BATCH_SIZE = 16
-logger = logging.getLogger(__name__)
 
 
 def verify_metrics(champion: Champion, images: np.ndarray, splits: pd.DataFrame) -> dict[str, Any]:
@@ -100,12 +99,12 @@ def _is_close(saved: float | None, now: float | None) -> bool:
 
 def _log_outcome(differences: list[dict[str, Any]], count: int) -> None:
     if not differences:
-        logger.info("Verified     same: the champion gives the saved metrics")
-        logger.info("             on %s pictures, to within %g", f"{count:,}", TOLERANCE)
+        tell("Verified", "same: the champion gives the saved metrics")
+        tell("", "on %s pictures, to within %g", f"{count:,}", TOLERANCE)
         return
-    logger.warning("Verified     NOT the same: the champion does not give the saved metrics")
+    warn("Verified", "NOT the same: the champion does not give the saved metrics")
     for found in differences:
-        logger.warning(
-            "             %s %s: saved %s, now %s",
+        warn(
+            "", "%s %s: saved %s, now %s",
             found["split"], found["metric"].replace("_", " "), found["saved"], found["now"],
         )  # fmt: skip
