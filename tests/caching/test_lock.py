@@ -89,7 +89,7 @@ def test_a_run_that_waits_goes_on_when_the_first_ends(tmp_path, hold, lock, monk
         first.kill()
 
     # Whoever waits says so before.
-    monkeypatch.setattr("graft.caching.lock.logger.info", end_the_first)
+    monkeypatch.setattr("graft.caching.lock.tell", end_the_first)
     lock.acquire([tmp_path / "digits"], wait=True)
     assert len(told) == 1
     assert first.wait() == -signal.SIGKILL

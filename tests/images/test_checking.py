@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from itertools import combinations
 
 import numpy as np
@@ -197,7 +198,7 @@ def test_a_part_is_described_as_if_it_were_a_file_of_its_own(encode):
     part = check(encode(photo.crop((10, 20, 90, 70)), "png"))
     facts = check_picture(encode(photo, "png"), 1, MAX_PIXELS, crop=(10, 20, 90, 70))
     of_the_file = {"bytes"}
-    for name, value in vars(part).items():
+    for name, value in asdict(part).items():
         assert (getattr(facts, name) == value) != (name in of_the_file), name
 
 

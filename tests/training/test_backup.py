@@ -15,6 +15,7 @@ import pytest
 import graft
 from graft.errors import GraftError
 from graft.training.backup import Snapshot, TrainingBackup
+from helpers.told import read_told
 
 MINE, OTHER = "a" * 64, "b" * 64
 
@@ -84,8 +85,8 @@ def test_a_backup_of_another_training_is_not_used_and_that_is_said_in_one_line(b
     backup.save(take(7, OTHER))
     with caplog.at_level(logging.INFO):
         assert backup.load_newest(MINE) is None
-    assert len(caplog.messages) == 1
-    assert "settings, data or first weights; this one starts anew" in caplog.text
+    (told,) = read_told(caplog)
+    assert "settings, data or first weights; this one starts anew" in told
 
 
 def test_a_training_begun_by_mistake_does_not_cost_the_one_before(backup):

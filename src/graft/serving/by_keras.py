@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,9 +14,9 @@ import numpy as np
 from graft.classifier.exported import Exported, list_checksums
 from graft.datasets.receipts import agrees_with_receipt, receipt_path
 from graft.errors import GraftError
-from graft.progress import warn
 
 Run = Callable[[np.ndarray], list[np.ndarray]]
+logger = logging.getLogger(__name__)
 # Of a champion's folder: the network that Keras opens.
 KERAS_FILE = "classifier.keras"
 # Of an export's folder, in the order of preference.
@@ -76,8 +77,8 @@ def _tell(what: str, folder: Path, found: str) -> None:
             "the service runs the format onnx; make it with `kedro run --pipelines=export`, or "
             f"install what trains with `pip install 'graft[train]'`; got {found} in '{folder}'"
         )
-    warn(
-        "Runs", "by %s, slower than as ONNX, for '%s' is %s; make that with `kedro run "
+    logger.warning(
+        "Runs         by %s, slower than as ONNX, for '%s' is %s; make that with `kedro run "
         "--pipelines=export`", what, folder, found,
     )  # fmt: skip
 

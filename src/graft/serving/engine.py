@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from graft.classifier.answers import Answer, Findings
 from graft.classifier.exported import CHECKSUMS, Exported, read_exported
 from graft.errors import GraftError
 from graft.file_hashes import Stamp, stamp
-from graft.progress import tell, warn
 from graft.serving.by_keras import FORMATS, KERAS_FILE, Run, open_champion, open_format
 from graft.serving.explaining import Explainer
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -143,12 +145,12 @@ class Engine:
         try:
             model = load_model(self._folder, self._threads)
         except GraftError as error:
-            warn("Model", "refused, the one before stays: %s", error)
+            logger.warning("Model        refused, the one before stays: %s", error)
             return False
         if model.exported.digest == self.model.exported.digest:
             return False
         self.model = model
-        tell("Model", "%s, %s", model.exported.facts["name"], model.exported.digest[:12])
+        logger.info("Model        %s, %s", model.exported.facts["name"], model.exported.digest[:12])
         return True
 
     def _look(self) -> Stamp | None:

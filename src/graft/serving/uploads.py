@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,9 +26,9 @@ from graft.images.decoding import (
     open_picture,
 )
 from graft.images.deep_pictures import ValueRange, parse_range
-from graft.progress import warn
 from graft.serving.service_settings import ServiceSettings
 
+logger = logging.getLogger(__name__)
 _HEADER_BYTES = 4096
 _FIELD_BYTES = 1024
 
@@ -229,7 +230,7 @@ def _solve(worker: Worker, item: Item) -> Any:
         try:
             return worker.solve([item])[0]
         except GraftError as error:
-            warn("Decoder", "start %d of %d failed: %s", start + 1, _STARTS, error)
+            logger.warning("Decoder      start %d of %d failed: %s", start + 1, _STARTS, error)
     return Refusal(503, "no process that decodes pictures can start now", retry_after=5)
 
 

@@ -13,6 +13,7 @@ from graft.parameters.training import HeadTrainingParameters
 from graft.pipelines.head_learning_rate import create_pipeline
 from graft.pipelines.head_learning_rate.nodes import find_head_learning_rate
 from graft.pipelines.head_learning_rate.parameters import LearningRateTestParameters
+from helpers.told import read_told
 
 RANGE = LearningRateTestParameters(lowest=1e-4, highest=10)
 
@@ -33,8 +34,9 @@ def test_it_gives_table_and_figure_and_tells_what_it_suggests(
     assert table["learning_rate"].iloc[0] == pytest.approx(1e-4)
     assert len(table) <= 10
     assert "adam" in figure.axes[0].get_title()
-    assert "the loss falls fastest at" in caplog.text
-    assert "head_training.learning_rate is 1.0e-02" in caplog.text
+    (told,) = read_told(caplog)
+    assert "the loss falls fastest at" in told
+    assert "head_training.learning_rate is 1.0e-02" in told
 
 
 def test_too_few_steps_are_told(features: FeatureTable, splits: pd.DataFrame) -> None:

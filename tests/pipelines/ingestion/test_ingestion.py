@@ -20,6 +20,7 @@ from graft.pipelines.ingestion.labels import COLUMNS
 from graft.pipelines.ingestion.nodes import check_images, cluster_images
 from graft.pipelines.ingestion.parameters import IngestionParameters
 from graft.sources.source import ImageSource
+from helpers.told import read_told
 
 PARAMETERS = IngestionParameters(
     min_side=4,
@@ -225,7 +226,7 @@ def test_look_alikes_across_classes_are_told_with_what_unties_them(
     index.loc[[one, other], "perceptual_hash"] = "00ff00ff00ff00ff"
     with caplog.at_level(logging.INFO, logger="graft"):
         cluster_images(index, NO_VERDICTS, PARAMETERS)
-    assert caplog.messages[-1] == (
+    assert read_told(caplog)[-1] == (
         "Look alike   2 pictures and ones of another class: they stay on one side together "
         "(--params near_duplicate_radius=null unties them)"
     )

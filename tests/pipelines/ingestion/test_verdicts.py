@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from graft.images.checking import OK
 from graft.pipelines.ingestion.labels import COLUMNS, apply_reviews, check_label_review
 from graft.sources.label_answers import Answer, format_answer
 from graft.sources.label_review import read_label_review
+from helpers.told import read_told
 
 PICTURES = pd.DataFrame(
     {
@@ -99,8 +101,9 @@ def test_answers_on_which_people_disagree_are_told_and_not_used(tmp_path: Path, 
     with caplog.at_level("INFO"):
         found = apply(reviews.load())
     assert found["label"].tolist() == ["cat", "cat", "dog", "cat"]
-    assert "Disagreed    1 answered differently by different people" in caplog.text
-    assert "first 'a.png': Ada says dog; Bob says broken" in caplog.text
+    told = read_told(caplog)[0]
+    assert told.startswith("Disagreed    1 answered differently by different people")
+    assert "first 'a.png': Ada says dog; Bob says broken" in told
 
 
 def test_a_line_that_was_cut_short_is_told_and_ignored(tmp_path: Path, caplog) -> None:
@@ -109,7 +112,8 @@ def test_a_line_that_was_cut_short_is_told_and_ignored(tmp_path: Path, caplog) -
         file.write(b"b.png,2,rela")
     with caplog.at_level("WARNING"):
         assert apply(reviews.load())["label"].tolist() == ["dog", "dog", "dog", "cat"]
-    assert "1 ignored: cut short or no answers; first line 2 of label_answers.csv" in caplog.text
+    (told,) = read_told(caplog)
+    assert "1 ignored: cut short or no answers; first line 2 of label_answers.csv" in told
 
 
 def test_an_open_row_is_no_verdict(read) -> None:
@@ -131,10 +135,9 @@ def test_verdicts_on_other_pixels_or_on_none_are_ignored_with_one_warning(read, 
     with caplog.at_level("INFO"):
         applied = check_label_review(PICTURES, reviews)
     assert applied["image_id"].tolist() == ["c.png"]
-    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(warnings) == 1
-    assert "2 ignored" in warnings[0]
-    assert "row 2 of 'label_review.csv' ('a.png')" in warnings[0]
+    (warning,) = read_told(caplog, logging.WARNING)
+    assert "2 ignored" in warning
+    assert "row 2 of 'label_review.csv' ('a.png')" in warning
     assert "Reviews      1 dropped" in caplog.text
 
 

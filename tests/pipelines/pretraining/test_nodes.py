@@ -17,6 +17,7 @@ from graft.pipelines.pretraining.letters import FONTS, LETTERS
 from graft.pipelines.pretraining.nodes import pretrain_backbone, render_printed_letters
 from graft.pipelines.pretraining.parameters import PretrainingParameters
 from graft.pipelines.pretraining.pipeline import create_pipeline
+from helpers.told import join_lines, read_told
 
 SETTINGS = {
     "seed": 0,
@@ -95,7 +96,7 @@ def test_the_pipeline_gives_weights_for_the_small_cnn_and_a_row_an_epoch(pretrai
 def test_the_log_says_what_was_drawn_and_how_well_it_is_told_apart(parameters, pretrained, caplog):
     caplog.set_level("INFO", logger="graft")
     render_printed_letters(parameters)
-    (drawn,), (as_drawn, told) = caplog.messages, pretrained[2]
+    (drawn,), (as_drawn, told) = read_told(caplog), join_lines(pretrained[2])
     assert drawn == as_drawn
     assert drawn.startswith("Letters      644 pictures of 161 letters (6 alphabets, ")
     assert re.fullmatch(r"Pretrained   2 epochs; \d+\.\d % right .* \(cmtt10, DejaVuSans\)", told)
