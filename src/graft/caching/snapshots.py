@@ -14,7 +14,7 @@ Snapshot = dict[str, str]
 Sighting = dict[str, Identity | str]
 
 
-def look_at(files: Iterable[tuple[str, Path]]) -> Sighting:
+def look_at(files: Iterable[tuple[str, str]]) -> Sighting:
     """Name and state of every file of a source; nothing is read.
 
     Args:
@@ -61,7 +61,8 @@ def count_changes(old: Snapshot, new: Snapshot) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
-def _look_at_file(path: Path) -> Identity | str:
+def _look_at_file(place: str) -> Identity | str:
+    path = Path(place)
     try:
         if path.is_symlink() and path.is_dir():
             return f"link to {os.readlink(path)}"

@@ -77,7 +77,7 @@ class SourceDataset(UserDataset[Loaded]):
     """
 
     @abstractmethod
-    def walk(self) -> Iterator[tuple[str, Path]]:
+    def walk(self) -> Iterator[tuple[str, str]]:
         """A name, each once, and the place of every file that counts, in any order."""
 
 

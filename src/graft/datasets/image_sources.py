@@ -59,7 +59,7 @@ class ImageSourceDataset(SourceDataset[ImageSource]):
         """A path as it is; what lies at an address is fetched if it is not here as it is there."""
         return str(fetch(path, self._credentials)) if is_remote(path) else path
 
-    def walk(self) -> Iterator[tuple[str, Path]]:
+    def walk(self) -> Iterator[tuple[str, str]]:
         return walk_places(self.list_places(), self._follow_links)
 
     def _exists(self) -> bool:

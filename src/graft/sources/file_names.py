@@ -54,10 +54,11 @@ def find_litter(name: str) -> str | None:
         >>> [find_litter(name) for name in ("cat/@eaDir/1.jpg/x.jpg", "cat/1.jpg")]
         ['cat/@eaDir', None]
     """
-    parts = PurePosixPath(name).parts
+    # Not by `PurePosixPath`, which keeps every part of every name for as long as it lives.
+    parts = name.split("/")
     for at, part in enumerate(parts):
-        if part.casefold() in _LITTER or (part[0] == "." and part != ".."):
-            return str(PurePosixPath(*parts[: at + 1]))
+        if part.casefold() in _LITTER or (part[:1] == "." and part not in (".", "..")):
+            return str(PurePosixPath("/".join(parts[: at + 1])))
     return None
 
 
@@ -118,7 +119,7 @@ def refuse_giant(size: int) -> None:
         raise PictureError(f"{size:,} bytes, more than the {MAX_FILE_BYTES:,} of a picture file")
 
 
-def walk_places(places: Iterable[Path], follow_links: bool = False) -> Iterator[tuple[str, Path]]:
+def walk_places(places: Iterable[Path], follow_links: bool = False) -> Iterator[tuple[str, str]]:
     """Name and place of every file in some places, in no order.
 
     Args:
@@ -130,17 +131,29 @@ def walk_places(places: Iterable[Path], follow_links: bool = False) -> Iterator[
         The number of the place, ``/`` and the name in it; and where the file, or the link, lies.
     """
     for number, place in enumerate(places):
-        for path in _list_files(place, follow_links):
-            name = to_text(os.path.relpath(path, place)) if path != place else place.name
-            yield f"{number}/{name}", path
+        for name, path in _list_files(place, follow_links):
+            yield f"{number}/{to_text(name)}", path
 
 
-def _list_files(place: Path, follow_links: bool) -> Iterator[Path]:
+def _list_files(place: Path, follow_links: bool) -> Iterator[tuple[str, str]]:
     if not place.is_dir():
-        yield from [place] if os.path.lexists(place) else []
+        yield from [(place.name, os.fspath(place))] if os.path.lexists(place) else []
         return
     for found in walk_folder(place, follow_links):
-        yield from (Path(found.folder, name) for name in [*found.files, *found.links])
+        inside = find_inside(found.folder, place)
+        for name in [*found.files, *found.links]:
+            yield inside + name, os.path.join(found.folder, name)
+
+
+def find_inside(folder: str, root: Path) -> str:
+    """What stands before the names of what lies in a folder below another one; empty in itself.
+
+    Examples:
+        >>> find_inside("flowers/rose", Path("flowers")), find_inside("flowers", Path("flowers"))
+        ('rose/', '')
+    """
+    relative = os.path.relpath(folder, root)
+    return "" if relative == os.curdir else relative + os.sep
 
 
 class FoundFolder(NamedTuple):

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar
 from graft.errors import GraftError, PictureError
 from graft.file_hashes import Identity, Stamp, identify, stamp
 from graft.sources.file_names import (
+    find_inside,
     find_litter,
     is_litter,
     is_picture_name,
@@ -286,26 +287,29 @@ class FolderStore:
     is_archive = False
 
     def __init__(self, root: Path, follow_links: bool = False) -> None:
-        self._root, self._follows = root.resolve(), follow_links
-        self._paths: dict[str, Path] = {}
+        self._given, self._root, self._follows = root, root.resolve(), follow_links
+        # A path of each file would take as much memory as all else that is known of it.
+        self._odd_names: dict[str, str] = {}
+        names: set[str] = set()
         self.empty_folders: list[str] = []
         links: list[str] = []
         litter: set[str] = set()
         for found in walk_folder(root, follow_links, _refuse_unlisted):
-            folder = Path(found.folder)
-            inside = to_text(folder.relative_to(root).as_posix())
+            inside = find_inside(found.folder, root)
             for name in [*found.files, *found.links]:
-                path = folder / name
-                self._paths[to_text(path.relative_to(root).as_posix())] = path
-            links += [to_text((folder / name).relative_to(root).as_posix()) for name in found.links]
+                text = to_text(inside + name)
+                names.add(text)
+                if text != inside + name:
+                    self._odd_names[text] = inside + name
+            links += [to_text(inside + name) for name in found.links]
             litter |= {
-                to_text((folder / name).relative_to(root).as_posix())
+                to_text(inside + name)
                 for name in found.litter
-                if _holds_picture(folder / name)
+                if _holds_picture(Path(found.folder, name))
             }
-            if found.is_empty and inside != ".":
-                self.empty_folders.append(inside)
-        self.names = sorted(self._paths)
+            if found.is_empty and inside:
+                self.empty_folders.append(to_text(inside.rstrip(os.sep)))
+        self.names = sorted(names)
         self.notes = note_litter(litter)
         if links:
             told = "leads in a circle" if follow_links else "is not followed"
@@ -316,7 +320,7 @@ class FolderStore:
             )
 
     def read(self, name: str) -> bytes:
-        path = self._paths[name]
+        path = self._locate(name)
         try:
             if path.is_symlink() and path.is_dir():
                 raise PictureError("symbolic link to a folder, which is not followed")
@@ -335,12 +339,15 @@ class FolderStore:
             raise PictureError("symbolic link that leads to itself") from None
 
     def identify(self, name: str) -> Identity | None:
-        path = self._paths[name]
+        path = self._locate(name)
         try:
             # Where a link leads must be looked at each time.
             return identify(path) if path.is_file() and not path.is_symlink() else None
         except OSError:
             return None
+
+    def _locate(self, name: str) -> Path:
+        return self._given / self._odd_names.get(name, name)
 
 
 def note_litter(litter: Iterable[str]) -> tuple[str, ...]:
