@@ -117,3 +117,9 @@ def test_a_path_is_left_whole(caplog):
     assert read_told(caplog, f"see {path} now") == [
         "Look alike   see", " " * 13 + path, " " * 13 + "now",
     ]  # fmt: skip
+
+
+def test_an_end_of_a_line_in_a_name_begins_no_line_of_its_own(caplog):
+    assert read_told(caplog, "first 'a\nError: b.png'") == [
+        "Look alike   first 'a", " " * 13 + "Error: b.png'",
+    ]  # fmt: skip

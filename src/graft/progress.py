@@ -40,7 +40,8 @@ def _say(level: int, title: str, text: str) -> None:
 
 
 def _wrap(text: str) -> list[str]:
-    if text.isascii() and len(text) <= _COLUMNS:
+    # A name may hold the end of a line: what follows stands under the title too.
+    if text.isascii() and text.isprintable() and len(text) <= _COLUMNS:
         return [text]
     from rich.console import Console
     from rich.text import Text
