@@ -27,7 +27,11 @@ test-on-jax: .venv/.installed-test
 	@told=$$(KERAS_BACKEND=jax $(BIN)/python -m pytest -q tests/on_jax $(ON_BOTH) 2>&1); \
 	code=$$?; echo "$$told"; exit $$code
 
+# What is a property of splits holds for ten times the examples.
+PROPERTIES = tests/pipelines/splitting tests/pipelines/test_known_pictures.py
+
 test-slow: .venv/.installed-test ## Run the tests that take minutes or the network
+	@GRAFT_EXAMPLES=10 $(BIN)/python -m pytest $(PROPERTIES)
 	@$(BIN)/python -m pytest -m slow
 
 lint: .venv/.installed-test

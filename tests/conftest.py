@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import functools
 import gc
@@ -31,7 +32,8 @@ import pytest
 
 # Kedro sets up logging when it is imported, and that closes the handlers of a running test.
 from kedro.framework.cli.cli import KedroCLI
-from omegaconf.base import parse
+from omegaconf import OmegaConf
+from omegaconf.base import Container, parse
 from PIL import Image
 
 # Sets what TensorFlow and JAX read, for this process and those that it starts, before a test
@@ -45,6 +47,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 SHARED = ROOT.parent / "shared"
+_LOAD = OmegaConf.load
 # `.ci/run` looks for this text: these tests may be skipped only where the pictures are absent.
 SHARED_ABSENT = "the shared pictures are not beside this checkout"
 
@@ -73,6 +76,18 @@ def _list_frames() -> list[SimpleNamespace]:
     return found
 
 
+def _load_once(file: io.TextIOBase | str | Path) -> Container:
+    """As ``OmegaConf.load``, of a text that it has seen before a copy."""
+    if not isinstance(file, io.StringIO):
+        return _LOAD(file)
+    return copy.deepcopy(_load_text(file.read()))
+
+
+@functools.cache
+def _load_text(text: str) -> Container:
+    return _LOAD(io.StringIO(text))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _short_searches() -> Iterator[None]:
     """Libraries that search, thousands of times, what no test changes."""
@@ -83,6 +98,9 @@ def _short_searches() -> Iterator[None]:
         patch.setattr("dynaconf.loaders.py_loader.inspect", own)
         # OmegaConf reads the same texts of the same files anew in every test, a hundred a second.
         patch.setattr("omegaconf.base.parse", functools.lru_cache(maxsize=None)(parse))
+        patch.setattr("omegaconf.OmegaConf.load", staticmethod(_load_once))
+        # As many environments as there are, each of which a process asks for at most once.
+        patch.setattr("graft.text_values._ROOM", 1000)
         # Kedro imports it whenever it keeps a value in memory.
         if find_spec("ibis") is None:
             patch.setitem(sys.modules, "ibis", None)

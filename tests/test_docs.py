@@ -1,4 +1,4 @@
-"""The site of `make docs`: it builds without a warning, and every public docstring is in it."""
+"""The pages, and the site that `make docs` makes of them and of every public docstring."""
 
 from __future__ import annotations
 
@@ -17,6 +17,27 @@ from graft.pipeline_registry import JUDGING, list_stages
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "graft"
+
+
+PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md")]
+PAGES += [page for pattern in ("docs/*.md", "*/README.md") for page in ROOT.glob(pattern)]
+
+
+def list_headings(page: Path) -> set[str]:
+    """What a link within a page may name: its headings, as GitHub spells them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target, heading in re.findall(r"\]\(([^()#\s]*)(?:#([^()\s]*))?\)", page.read_text()):
+        if "://" in target:
+            continue
+        place = page.parent / target if target else page
+        assert place.exists(), target
+        assert not heading or heading in list_headings(place), f"{target}#{heading}"
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +68,7 @@ def list_public() -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_every_public_docstring_is_in_the_site(site: Path) -> None:
     inventory = {
         line.split()[0] for line in _read_inventory(site / "objects.inv") if " py:" in line
@@ -61,6 +83,7 @@ def _read_inventory(path: Path) -> list[str]:
     return zlib.decompress(data[head:]).decode().splitlines()
 
 
+@pytest.mark.slow
 def test_the_pages_of_the_repository_are_linked_with_each_other(site: Path) -> None:
     start = (site / "index.html").read_text()
     assert 'href="training.html"' in start
@@ -68,6 +91,7 @@ def test_the_pages_of_the_repository_are_linked_with_each_other(site: Path) -> N
     assert 'href="../' not in (site / "training.html").read_text()
 
 
+@pytest.mark.slow
 def test_nothing_in_the_site_is_fetched_from_elsewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         text = page.read_text()
@@ -93,6 +117,7 @@ def test_the_dags_of_airflow_and_argo_have_every_stage_in_order() -> None:
     assert told == wanted
 
 
+@pytest.mark.slow
 def test_roles_in_docstrings_are_links(site: Path) -> None:
     pages = {page: page.read_text() for page in (site / "reference").rglob("*.html")}
     assert [str(page) for page, text in pages.items() if re.search(r":\w+:<code>", text)] == []

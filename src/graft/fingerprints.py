@@ -151,11 +151,23 @@ def _read_module(name: str) -> tuple[str, tuple[str, ...]]:
     path = find_file(name)
     if path is None:
         raise ValueError(f"no file of the module '{name}'")
-    text = path.read_text(encoding="utf-8")
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return read_text(path.read_text(encoding="utf-8"), name, package)
+
+
+@cache
+def read_text(text: str, name: str, package: str) -> tuple[str, tuple[str, ...]]:
+    """SHA-256 of the syntax tree of a module without docstrings, and the names that it imports.
+
+    Args:
+        text: Of the module.
+        name: Of the module.
+        package: That a relative import in it starts from.
+    """
     tree = ast.parse(text)
     # Most modules import by statements alone: their expressions, nine nodes of ten, are left.
     nodes = ast.walk(tree) if _CALLED.search(text) else _walk_statements(tree)
-    imports = tuple(sorted(set(_find_imports(tree, nodes, name))))
+    imports = tuple(sorted(set(_find_imports(tree, nodes, name, package))))
     for node in _walk_statements(tree):
         body = getattr(node, "body", None)
         if body and _is_text(body[0]):
@@ -174,19 +186,21 @@ def _list_imports(name: str) -> tuple[str, ...]:
     return _read_module(name)[1]
 
 
-def _find_imports(tree: ast.Module, nodes: Iterable[ast.AST], name: str) -> Iterator[str]:
+def _find_imports(
+    tree: ast.Module, nodes: Iterable[ast.AST], name: str, package: str
+) -> Iterator[str]:
     """Names that a module imports; of ``from a import b`` both, for ``a.b`` may be a module."""
     importers = _find_importers(tree)
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = _resolve("." * node.level + (node.module or ""), _find_package(name))
+            base = _resolve("." * node.level + (node.module or ""), package)
             if base is not None:
                 yield base
                 yield from (f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and _spell(node.func) in importers:
-            named = _read_import_call(node, name)
+            named = _read_import_call(node, name, package)
             if named is not None:
                 yield named
 
@@ -210,17 +224,17 @@ def _find_importers(tree: ast.Module) -> set[str]:
     return importers
 
 
-def _read_import_call(call: ast.Call, name: str) -> str | None:
+def _read_import_call(call: ast.Call, name: str, package: str) -> str | None:
     """The module that ``import_module("…", package)`` names; None if it is not a literal."""
     given = dict(zip(("name", "package"), call.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
-    target, package = given.get("name"), given.get("package")
+    target, start = given.get("name"), given.get("package")
     if not isinstance(target, ast.Constant) or not isinstance(target.value, str):
         return None
-    around = {"__package__": _find_package(name), "__name__": name}
-    if isinstance(package, ast.Constant):
-        return _resolve(target.value, str(package.value))
-    return _resolve(target.value, around.get(_spell(package), ""))
+    if isinstance(start, ast.Constant):
+        return _resolve(target.value, str(start.value))
+    around = {"__package__": package, "__name__": name}
+    return _resolve(target.value, around.get(_spell(start), ""))
 
 
 def _spell(node: ast.expr | None) -> str:
@@ -236,13 +250,6 @@ def _resolve(name: str, package: str) -> str | None:
         return resolve_name(name, package)
     except ImportError:
         return None
-
-
-def _find_package(name: str) -> str:
-    """The package that a relative import in a module starts from."""
-    path = find_file(name)
-    is_package = path is not None and path.name == "__init__.py"
-    return name if is_package else name.rpartition(".")[0]
 
 
 def _list_packages(name: str) -> list[str]:

@@ -9,7 +9,6 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
-from graft import fingerprints
 from graft.caching import recipes
 from graft.caching.ledger import Ledger
 from graft.caching.plan import Plan
@@ -20,6 +19,7 @@ from graft.parameters.from_scratch import ScratchTrainingParameters
 from graft.parameters.pictures import DecodingParameters
 from graft.parameters.training import TrainingParameters
 from graft.pipelines.ingestion.parameters import IngestionParameters
+from helpers.caching import forget_code
 
 DECODING = DecodingParameters(
     image_size=8, max_pixels=10**6, seconds_per_picture=20, memory_mb=1536, workers=None
@@ -76,9 +76,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def describe_own_code(parameters: TrainingParameters) -> dict[str, str]:
-    for module in (fingerprints, recipes):
-        for value in vars(module).values():
-            getattr(value, "cache_clear", int)()
+    forget_code()
     _, modules = describe(parameters)
     return describe_code(NODE, {}, {}, modules)["code"]
 

@@ -126,6 +126,7 @@ def test_ones_own_folder_gives_a_classifier_and_a_failing_run_after_it_loses_not
     assert {path: path.read_bytes() for path in kept} == kept
 
 
+@pytest.mark.slow
 def test_few_shot_compares_frozen_with_from_scratch(
     finished_project: Path, run_kedro: Callable
 ) -> None:

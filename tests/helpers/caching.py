@@ -52,6 +52,14 @@ def create_pipeline():
 OUTPUTS = ("sizes", "sum", "names", "report")
 
 
+def forget_code() -> None:
+    """Read all code again, as a new process would; what a text says needs no second look."""
+    for module in (fingerprints, recipes):
+        for value in vars(module).values():
+            if value is not fingerprints.read_text:
+                getattr(value, "cache_clear", int)()
+
+
 class TinyProject:
     """Pictures, code, parameters and outputs in one folder; every run is as in a new process."""
 
@@ -78,9 +86,7 @@ class TinyProject:
         """The pipeline of the code as it is now."""
         for name in [name for name in sys.modules if name.partition(".")[0] == self.package]:
             del sys.modules[name]
-        for module in (fingerprints, recipes):
-            for value in vars(module).values():
-                getattr(value, "cache_clear", int)()
+        forget_code()
         importlib.invalidate_caches()
         sys.path.insert(0, str(self.folder))
         sys.dont_write_bytecode, before = True, sys.dont_write_bytecode

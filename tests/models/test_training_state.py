@@ -7,9 +7,9 @@ from pathlib import Path
 import keras
 import pytest
 
-from graft import fingerprints
 from graft.parameters.training import TrainingParameters
 from graft.training.state import fingerprint_training
+from helpers.caching import forget_code
 
 RATES = {
     "a relative import": "from .rates import F\n\ndef halve(epoch, rate):\n    return rate * F\n",
@@ -38,8 +38,7 @@ def test_code_that_the_users_module_imports_is_part_of_the_name(
         (package / "rates.py").write_text(
             f"F = {factor}\n\ndef scale(epoch, rate):\n    return rate * {factor}\n"
         )
-        for function in vars(fingerprints).values():
-            getattr(function, "cache_clear", int)()
+        forget_code()
         return fingerprint_training(model, [], settings, [], "code")
 
     assert name_with(0.5) == name_with(0.5)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graft.compute.workers import Failure
@@ -27,6 +27,7 @@ from graft.pipelines.ingestion import reading as facts
 from graft.pipelines.ingestion.parameters import IngestionParameters
 from graft.sources.source import ImageSource, Record, make_records
 from helpers.pictures import UnreadImages, encode
+from helpers.properties import draw_examples
 
 LIMITS = {"max_pixels": 1000, "seconds_per_picture": 5.0, "memory_mb": 100, "workers": 1}
 CHECKING = IngestionParameters(
@@ -159,7 +160,7 @@ SETS = st.dictionaries(st.sampled_from("abcdefgh"), FILES, max_size=7).map(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@draw_examples(10)
 @given(history=st.lists(SETS, min_size=2, max_size=4))
 def test_after_any_history_of_a_source_all_is_as_from_scratch(tmp_path_factory, history):
     kept, fresh = tmp_path_factory.mktemp("kept"), tmp_path_factory.mktemp("fresh")
@@ -169,7 +170,7 @@ def test_after_any_history_of_a_source_all_is_as_from_scratch(tmp_path_factory, 
     assert read_outputs(kept) == read_outputs(fresh)
 
 
-@settings(max_examples=6, deadline=None)
+@draw_examples(3)
 @given(history=st.lists(SETS, min_size=2, max_size=3))
 def test_and_so_are_the_features(tmp_path_factory, backbone, history):
     kept, fresh = tmp_path_factory.mktemp("kept"), tmp_path_factory.mktemp("fresh")

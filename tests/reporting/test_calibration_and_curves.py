@@ -149,7 +149,7 @@ def test_a_figure_is_the_same_every_time(name):
     assert save(DRAWN[name]()) == save(DRAWN[name]())
 
 
-@pytest.mark.parametrize("class_count", [2, 43, 1000])
+@pytest.mark.parametrize("class_count", [2, 43, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("draw", [draw_roc, draw_precision_recall])
 def test_class_curves_of_any_number_of_classes_have_a_short_legend(draw, class_count):
     curves = trace(class_count, count=2 * class_count + 20)

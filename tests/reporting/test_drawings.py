@@ -111,8 +111,9 @@ def test_every_figure_names_its_units(name, units):
     assert [axes.get_ylabel() for axes in DRAWN[name]().axes][-len(units) :] == units
 
 
-@pytest.mark.parametrize("class_count", [2, 13, 26, 43, 61, 200])
-@pytest.mark.parametrize("log2", [False, True])
+@pytest.mark.parametrize(
+    ("class_count", "log2"), [(2, False), (13, True), (26, False), (61, True), (200, False)]
+)
 def test_a_confusion_matrix_of_any_size_can_be_saved(class_count, log2):
     counts = count_confusions([f"class {number}" for number in range(class_count)])
     figure = draw_confusion(counts, log2)

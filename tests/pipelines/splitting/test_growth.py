@@ -7,9 +7,10 @@ import base64
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.properties import draw_examples
 from helpers.splitting import make_index, regroup, split, split_and_check
 
 CLASSES = ["cat", "dog", "owl", "fox"]
@@ -25,7 +26,7 @@ def join(*indexes):
 
 @pytest.mark.parametrize("growth", [0.01, 0.1, 1.0])
 @given(seed=st.integers(0, 1000), data=st.data())
-@settings(max_examples=10, deadline=None)
+@draw_examples(4)
 def test_no_picture_changes_sides_when_pictures_are_added(growth, seed, data):
     before = make_index(CLASSES * 50)
     count = max(1, round(growth * len(before)))
@@ -38,20 +39,20 @@ def test_no_picture_changes_sides_when_pictures_are_added(growth, seed, data):
 
 
 @given(seed=st.integers(0, 1000), count=st.integers(3, 60))
-@settings(max_examples=10, deadline=None)
+@draw_examples(4)
 def test_no_picture_changes_sides_when_a_class_is_added(seed, count):
     before = make_index(CLASSES * 20)
+    first, _ = split(before, seed=seed)
     # By its name before, between and behind the others.
     for name in ("ant", "eel", "yak"):
         after = join(make_index([name] * count, prefix="new "), before)
-        first, _ = split(before, seed=seed)
         second, _ = split(after, first, seed=seed)
         for column in ("split", "fold"):
             assert sides(second, column)[first["image_id"]].equals(sides(first, column))
 
 
 @given(growth=st.integers(20, 200))
-@settings(max_examples=10, deadline=None)
+@draw_examples(4)
 def test_classes_stay_stratified_as_they_grow(growth):
     first, _ = split(make_index(["cat"] * 50 + ["dog"] * 50))
     after = join(make_index(["cat"] * 50 + ["dog"] * 50), make_index(["dog"] * growth, prefix="n"))

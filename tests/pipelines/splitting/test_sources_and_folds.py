@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graft.errors import GraftError
 from graft.pipelines.splitting.assignment import choose_fractions
 from graft.pipelines.splitting.nodes import summarise_splits
+from helpers.properties import draw_examples
 from helpers.splitting import PARAMETERS, make_index, split
 
 
@@ -19,7 +20,7 @@ from helpers.splitting import PARAMETERS, make_index, split
     groups=st.lists(st.integers(0, 30), min_size=60, max_size=60),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=30, deadline=None)
+@draw_examples(12)
 def test_dev_and_test_come_from_the_target_source_alone(sources, groups, seed):
     sources = ["phone"] * 40 + sources
     groups = [None] * 40 + [f"g{n}" for n in groups[: len(sources) - 40]]
@@ -82,7 +83,7 @@ def test_a_share_below_that_of_many_pictures_stays_as_it_is():
 
 
 @given(groups=st.lists(st.integers(0, 15), min_size=60, max_size=60), folds=st.integers(2, 5))
-@settings(max_examples=30, deadline=None)
+@draw_examples(12)
 def test_folds_never_divide_a_group_and_leave_test_alone(groups, folds):
     groups = [None] * 20 + [f"g{n}" for n in groups]
     splits, _ = split(make_index(["cat", "dog"] * 40, groups), folds=folds)

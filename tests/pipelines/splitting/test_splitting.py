@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
@@ -16,6 +16,7 @@ from graft.images.duplicates import find_links, name_links
 from graft.pipelines.splitting import create_pipeline
 from graft.pipelines.splitting.nodes import refuse_leaking_splits, summarise_splits
 from graft.pipelines.splitting.parameters import SplittingParameters
+from helpers.properties import draw_examples
 from helpers.splitting import PARAMETERS, make_index, regroup, split
 
 SPLITS = ["train", "dev", "test"]
@@ -57,7 +58,7 @@ def make_tied_index(rows):
 
 @pytest.mark.parametrize("column", ["group", "sha256", "pixel_sha256"])
 @given(rows=ROWS, seed=SEEDS, shares=SHARES)
-@settings(max_examples=30, deadline=None)
+@draw_examples(12)
 def test_no_two_pictures_that_share_something_are_on_two_sides(column, rows, seed, shares):
     index = make_tied_index(rows)
     splits, _ = split(index, seed=seed, **shares)
@@ -66,7 +67,7 @@ def test_no_two_pictures_that_share_something_are_on_two_sides(column, rows, see
 
 
 @given(rows=ROWS, seed=SEEDS, shares=SHARES)
-@settings(max_examples=30, deadline=None)
+@draw_examples(12)
 def test_every_picture_gets_one_split_and_every_class_is_in_every_split(rows, seed, shares):
     index = make_tied_index(rows)
     splits, _ = split(index, seed=seed, **shares)
@@ -76,7 +77,7 @@ def test_every_picture_gets_one_split_and_every_class_is_in_every_split(rows, se
 
 
 @given(rows=ROWS, seed=SEEDS, data=st.data())
-@settings(max_examples=30, deadline=None)
+@draw_examples(12)
 def test_the_order_of_the_files_does_not_matter(rows, seed, data):
     index = make_tied_index(rows)
     order = data.draw(st.permutations(range(len(index))))
@@ -87,7 +88,7 @@ def test_the_order_of_the_files_does_not_matter(rows, seed, data):
 
 
 @given(counts=st.lists(st.integers(20, 60), min_size=2, max_size=6), seed=SEEDS, shares=SHARES)
-@settings(max_examples=30, deadline=None)
+@draw_examples(12)
 def test_single_pictures_are_shared_out_to_within_one_picture(counts, seed, shares):
     assume(min(shares.values()) * min(counts) >= 1)
     labels = np.repeat([f"class {number}" for number in range(len(counts))], counts)
@@ -98,7 +99,7 @@ def test_single_pictures_are_shared_out_to_within_one_picture(counts, seed, shar
 
 
 @given(counts=st.lists(st.integers(20, 60), min_size=2, max_size=6), seed=SEEDS, shares=SHARES)
-@settings(max_examples=30, deadline=None)
+@draw_examples(12)
 def test_every_class_is_shared_out_to_within_two_pictures(counts, seed, shares):
     # Two, not one: a class may give back what rounding took in the class before it.
     assume(min(shares.values()) * min(counts) >= 1)
