@@ -25,11 +25,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from graft.analysis.choosing import Outcome, choose
+from graft.analysis.choosing import Outcome
 from graft.analysis.predictions import measure_log_loss
-from graft.analysis.self_training import Labelled, LinearClassifier, sharpen, train_way
+from graft.analysis.self_training import Labelled, LinearClassifier, find_sure, sharpen, train_way
 from graft.images.decoding import decode_picture
 from graft.models.augmentation import PictureAugmenter
 from graft.models.backbones import build_backbone
@@ -96,12 +95,12 @@ class Signs:
         thought = predict_rows(teacher, self._read, pool, 32)
         before = [self._judge(teacher, side, 0.0) for side in (dev, test)]
         for confidence in thresholds:
-            sure = thought.max(axis=1) >= confidence
+            sure = find_sure(thought, confidence)
             answers = pool[sure], sharpen(thought[sure])
             student = self._tune(head, train, answers, dev, seed)
             after = [self._judge(student, side, 1.0) for side in (dev, test)]
             gain = 100 * float(after[1].right.mean() - before[1].right.mean())
-            is_refused = choose([before[0], after[0]], self.groups[dev]) == 0
+            is_refused = after[0].right.sum() <= before[0].right.sum()
             right = thought[sure].argmax(axis=1) == self.classes[pool[sure]]
             yield {
                 "frozen": 100 * float(frozen.mean()),
@@ -165,7 +164,9 @@ class Signs:
 def measure_draw(job: tuple[argparse.Namespace, int, int]) -> list[dict[str, float]]:
     """A draw in a process of its own, on one thread if there are several."""
     options, tracks, seed = job
-    if options.processes > 1:
+    if options.processes > 1 and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     return list(Signs(options.shared, options.size).measure(tracks, options.confidence, seed))
@@ -194,7 +195,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--tracks", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--confidence", type=float, nargs="+", default=[0.8])
+    parser.add_argument("--confidence", type=float, nargs="+", default=[0.5])
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()

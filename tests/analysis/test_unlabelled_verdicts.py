@@ -58,14 +58,6 @@ def test_a_picture_more_may_be_chance_and_six_are_not() -> None:
     assert "chance" not in judge(30, 36)["sentence"]
 
 
-def test_more_right_but_not_enough_to_be_kept_is_no_gain() -> None:
-    teacher, student = (Outcome(right > CLUSTERS, 0.3, 0.0) for right in (30, 31))
-    outcomes = {"teacher": teacher, "student": student}
-    found = judge_student(outcomes, "teacher", "teacher", "student", Pool(9, 0), CLUSTERS)
-    assert found["verdict"] == "no gain"
-    assert found["sentence"].startswith("Pictures without a label gained nothing beyond chance")
-
-
 def test_where_folds_decided_they_are_named_and_where_nothing_was_left_out_nothing_is_said() -> (
     None
 ):

@@ -151,6 +151,28 @@ def choose_way(judged: dict[str, Outcome], ways: Sequence[str] = WAYS) -> str:
     return min(ways, key=lambda way: judged[way].rank)
 
 
+def find_sure(probabilities: np.ndarray, confidence: float) -> np.ndarray:
+    """Which pictures a teacher is sure enough of.
+
+    The share counts from chance on: of two classes some class always has a half.
+
+    Args:
+        probabilities: Of the teacher, (n, C).
+        confidence: Share of the way from chance (one of C) to certainty that the most likely class
+            must have come.
+
+    Returns:
+        Bool (n,).
+
+    Examples:
+        >>> find_sure(np.array([[0.7, 0.3], [0.8, 0.2]]), 0.5).tolist()
+        [False, True]
+    """
+    chance = 1 / probabilities.shape[1]
+    sure: np.ndarray = probabilities.max(axis=1, initial=0.0) >= chance + confidence * (1 - chance)
+    return sure
+
+
 def sharpen(probabilities: np.ndarray) -> np.ndarray:
     """Answers that are surer of themselves, float (n, C).
 

@@ -46,17 +46,15 @@ def judge_student(
 
     Returns:
         To be written as JSON: ``verdict`` (``gained``, ``no gain`` or ``refused``: with them more,
-        as many or fewer pictures are named rightly; more, but not enough to be kept, is no gain),
-        ``sentence``, ``used``, ``left_out``, ``unsure``, ``measured_on``, ``measured`` (pictures),
-        ``won`` and ``lost`` (pictures that only the student, or only the teacher, names rightly),
+        as many or fewer pictures are named rightly), ``sentence``, ``used``, ``left_out``,
+        ``unsure``, ``measured_on``, ``measured`` (pictures), ``won`` and ``lost`` (pictures that
+        only the student, or only the teacher, names rightly),
         and ``ways``: of each ``way``, ``accuracy``, ``log_loss`` and ``is_chosen``.
     """
     before, after = outcomes[teacher].right, outcomes[student].right
     won, lost = int((after & ~before).sum()), int((before & ~after).sum())
     kinds = {1: "gained", 0: "no gain", -1: "refused"}
     verdict = kinds[int(np.sign(won - lost))]
-    if verdict == "gained" and chosen != student:
-        verdict = "no gain"
     better, worse = (after, before) if won > lost else (before, after)
     sentence = _say(
         verdict, (float(before.mean()), float(after.mean())), (won, lost), pool,
@@ -98,7 +96,7 @@ def _say(
     before, after = (f"{100 * accuracy:.1f} %" for accuracy in accuracies)
     where = "dev" if pool.measured_on == "dev" else "folds of train and dev"
     rest = _count_rest(pool)
-    if verdict == "no gain" and changed[0] <= changed[1]:
+    if verdict == "no gain":
         then = "only its log loss is lower" if is_kept else "they are not learnt from"
         return (
             f"Pictures without a label gained nothing: with {pool.used:,} of them as without, "
@@ -107,7 +105,6 @@ def _say(
     points, chance = 100 * (accuracies[1] - accuracies[0]), "" if is_sure else ", may be chance"
     says = {
         "gained": "Pictures without a label helped",
-        "no gain": "Pictures without a label gained nothing beyond chance",
         "refused": "Pictures without a label were refused",
     }
     return (

@@ -18,8 +18,8 @@ class SelfTrainingParameters(StageParameters):
         refused_share: Pictures farther from train than all but this share of those with a label are
             left out.
         neighbours: That distance is to the so-many-th nearest picture of train.
-        confidence: The fine-tuning learns from a picture if its teacher gives some class at least
-            this probability.
+        confidence: The fine-tuning learns from a picture if its teacher's most likely class has
+            come this share of the way from chance (one of all classes) to certainty.
         seed: Of the draw and of the folds.
     """
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from graft.analysis.choosing import Outcome, choose, find_kept
+from graft.analysis.choosing import Outcome, find_kept
 from graft.analysis.predictions import measure_log_loss
-from graft.analysis.self_training import TEACHER, sharpen
+from graft.analysis.self_training import TEACHER, find_sure, sharpen
 from graft.analysis.unlabelled_verdicts import Pool, Verdict, judge_student
 from graft.datasets.features import FeatureTable
 from graft.images.colours import copy_pictures, make_reader
@@ -50,9 +50,9 @@ def tune_on_unlabelled(
     Mixup is left out, for the answers are mixtures already. Dev decides between the two.
 
     Returns:
-        ``self_tuned.classifier``: the student if it has more pictures of dev right by more than a
-        standard error, else the teacher. ``self_tuned.history``:
-        of the student, a row an epoch; without rows if there was nothing to train.
+        ``self_tuned.classifier``: the student if it has more pictures of dev right, else the
+        teacher. ``self_tuned.history``: of the student, a row an epoch; without rows if there was
+        nothing to train.
         ``self_tuned.unlabelled_verdict``: see
         :func:`graft.analysis.unlabelled_verdicts.judge_student`.
     """
@@ -72,7 +72,7 @@ def tune_on_unlabelled(
         thought = predict_rows(fine_tuned, read, near, _BATCH, "asking the teacher")
     train, dev = (np.flatnonzero(splits["split"] == split) for split in ("train", "dev"))
     labels = splits["label_index"].to_numpy(np.int64)
-    is_sure = thought.max(axis=1, initial=0.0) >= parameters.confidence
+    is_sure = find_sure(thought, parameters.confidence)
     sure, shares = near[is_sure], sharpen(thought[is_sure])
     settings = _follow_teacher(fine_tuning, fine_tuned_recipe, backbone, len(train) + len(sure))
     classifiers, history = {TEACHER: fine_tuned}, make_empty_history()
@@ -95,11 +95,14 @@ def tune_on_unlabelled(
         way: _judge(one, images, dev, labels[dev], float(way != TEACHER))
         for way, one in classifiers.items()
     }
-    clusters = splits["cluster"].to_numpy()[dev]
-    # Two trainings differ by luck alone: the teacher stays unless it is beaten by more than that.
-    chosen = [*outcomes][choose([*outcomes.values()], clusters)]
     student = [*outcomes][-1]
+    # That dev shows it beyond a standard error is too much to ask: of 32 draws of signs a student
+    # was taken in ten and gained 1.0 points in the mean of all; so it is in 19, gains 2.0, and
+    # harmed none by a point (benchmarks/README.md).
+    is_better = outcomes[student].right.sum() > outcomes[TEACHER].right.sum()
+    chosen = student if is_better else TEACHER
     pool = Pool(len(sure), left_out, int((~is_sure).sum()))
+    clusters = splits["cluster"].to_numpy()[dev]
     verdict = judge_student(outcomes, chosen, TEACHER, student, pool, clusters)
     if settings.unfreeze == "none":
         verdict["sentence"] = _HEAD_ALONE
