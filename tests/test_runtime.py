@@ -40,7 +40,9 @@ def fakes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("library", [pytest.param("tensorflow", marks=pytest.mark.slow), "keras"])
+# Of a whole run, which imports both, tests/end_to_end/test_whole_run.py says the same.
+@pytest.mark.slow
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_the_real_one_is_imported_without_a_note(library: str) -> None:
     done = run(f"import graft, {library}; print({library}.__spec__.loader is not None)")
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

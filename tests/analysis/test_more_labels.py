@@ -27,7 +27,7 @@ def test_where_errors_fall_the_interval_is_above_zero_and_holds_what_comes_true(
     assert found.withheld == ""
     assert 0 < found.low <= found.gain <= found.high
     # What a like classifier gains with so many, measured on thousands of others.
-    fresh = draw(6000, 0.6, seed=99)
+    fresh = draw(3000, 0.6, seed=99)
     share = [
         np.mean([
             classify_parts(draw(size, 0.6, seed), fresh, np.zeros((1, size)), 1.0).mean()

@@ -72,7 +72,7 @@ def test_it_is_kept_too_if_the_temperature_comes_from_the_same_pictures():
         scaled = apply_temperature(probabilities, temperature)
         return scaled.max(axis=1), scaled.argmax(axis=1) == labels
 
-    others = draw(100_000)
+    others = draw(30_000)
     broken = found = 0
     for _ in range(100):
         dev = draw(600)

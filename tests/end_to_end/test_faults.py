@@ -47,13 +47,6 @@ def test_kills_end_with_the_same_bytes(project: Path, finished_run: FinishedRun)
     assert hash_outputs(project) == hash_outputs(finished_run.project)
 
 
-def test_a_run_that_has_nothing_to_do_imports_no_tensorflow(finished_project: Path) -> None:
-    again = run_whole(finished_project, "run", "--env=test")
-    assert "nothing to do" in again.stdout
-    assert "Report       data/08_reporting/test/report.html" in again.stdout
-    assert "heavy: []" in again.stdout
-
-
 def test_kedro_viz_shows_of_each_node_how_it_went(finished_run: FinishedRun) -> None:
     events = json.loads((finished_run.project / ".viz/kedro_pipeline_events.json").read_text())
     went_well = {event["node"] for event in events if event.get("status") == "success"}

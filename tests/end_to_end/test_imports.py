@@ -1,4 +1,4 @@
-"""TensorFlow takes seconds to import, scikit-learn one: commands that need none must not."""
+"""TensorFlow, MLflow and scikit-learn take long to import: commands that need none must not."""
 
 from __future__ import annotations
 
@@ -17,26 +17,31 @@ for command in sys.argv[1:]:
         main()
     except SystemExit as end:
         print("ended with:", end.code or 0)
-    print("heavy:", sorted({"tensorflow", "keras"} & set(sys.modules)))
+    print("heavy:", sorted({"tensorflow", "keras", "mlflow"} & set(sys.modules)))
     print("statistics:", sorted({"sklearn", "scipy.stats"} & set(sys.modules)))
 """
 COMMANDS = (
     "catalog describe-datasets",
-    "run --env=test --pipelines=ingestion,splitting,decoding",
-    # What is fresh by then is the plan of the whole.
+    # Of a project in which nothing is left to do.
+    "run --env=test",
+    "run --env=test --pipelines=ingestion,splitting,decoding --force",
     "run --env=test --plan",
 )
 
 
-def test_tensorflow_is_not_imported(project: Path) -> None:
+def test_what_is_not_needed_is_not_imported(finished_project: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, *COMMANDS], cwd=project, capture_output=True, text=True
-    )
+        [sys.executable, "-c", PROBE, *COMMANDS],
+        cwd=finished_project, capture_output=True, text=True,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert "nothing to do" in done.stdout
+    assert "Report       data/08_reporting/test/report.html" in done.stdout
+    assert not (finished_project / "mlflow.db").exists()
     assert done.stdout.count("ended with: 0") == len(COMMANDS), done.stderr
     assert done.stdout.count("heavy: []") == len(COMMANDS)
     # What splits the pictures is of scikit-learn.
-    assert done.stdout.count("statistics: []") == 1
+    assert done.stdout.count("statistics: []") == 2
     assert done.stdout.index("statistics: []") < done.stdout.index("statistics: ['")
 
 

@@ -40,9 +40,11 @@ def extract(images: np.ndarray, splits: pd.DataFrame, folder: Path) -> FeatureTa
     return dataset.load()
 
 
-def train_head(features: FeatureTable, splits: pd.DataFrame) -> keras.Model:
+def train_head(
+    features: FeatureTable, splits: pd.DataFrame, parameters: HeadTrainingParameters = HEAD
+) -> keras.Model:
     """A head that has learnt from the pictures of train."""
-    head = prepare_head(features.dimension, len(CLASSES), HEAD)
-    train, dev, _ = prepare_features(features, splits, len(CLASSES), HEAD)
-    fit(head, train, dev, HEAD)
+    head = prepare_head(features.dimension, len(CLASSES), parameters)
+    train, dev, _ = prepare_features(features, splits, len(CLASSES), parameters)
+    fit(head, train, dev, parameters)
     return head

@@ -145,7 +145,7 @@ def test_without_copies_the_lists_are_empty_but_have_their_columns():
     ),
     data=st.data(),
 )
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_pictures_that_remain_are_linked_as_if_searched_anew(rows, data):
     hashes = [(*row[:3], row[3] and row[3] * 8) for row in rows]
     index = make_index(hashes)

@@ -35,10 +35,10 @@ def leave_as_they_are(pixels):
 
 # One of every way in which the networks of keras.applications were fed while they were trained.
 FAMILIES = {
-    "MobileNetV2": (scale_to_plus_minus_1, 1280),
-    "ResNet50": (subtract_imagenet_mean_from_bgr, 2048),
+    "MobileNet": (scale_to_plus_minus_1, 1024),
+    "VGG16": (subtract_imagenet_mean_from_bgr, 512),
     "DenseNet121": (standardise_by_imagenet, 1024),
-    "EfficientNetB0": (leave_as_they_are, 1280),
+    "MobileNetV3Small": (leave_as_they_are, 576),
 }
 
 

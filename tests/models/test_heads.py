@@ -63,9 +63,9 @@ def test_a_hidden_layer_stands_before_the_dropout_and_is_the_same_for_the_same_s
 
 @pytest.fixture(scope="module")
 def classifier():
-    backbone = build_backbone("MobileNetV2", 32, "random", seed=0)
-    head = build(class_count=3, dimension=1280)
-    kernel = np.random.default_rng(0).normal(size=(1280, 3))
+    backbone = build_backbone("MobileNet", 32, "random", seed=0)
+    head = build(class_count=3, dimension=1024)
+    kernel = np.random.default_rng(0).normal(size=(1024, 3))
     head.get_layer("probabilities").kernel.assign(kernel)
     return join_classifier(backbone, head)
 

@@ -26,7 +26,7 @@ def check_equal(model, other):
 
 
 def build_mobile_net(weights, seed=0):
-    return build_backbone("MobileNetV2", 32, str(weights), seed)
+    return build_backbone("MobileNet", 32, str(weights), seed)
 
 
 def test_weights_come_back_from_a_file_of_keras(tmp_path):
@@ -89,15 +89,15 @@ def check_is_refused(name, path, reason=""):
 def test_weights_of_another_network_are_refused(tmp_path):
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     other.save_weights(tmp_path / "other.weights.h5")
-    check_is_refused("MobileNetV2", tmp_path / "other.weights.h5")
+    check_is_refused("MobileNet", tmp_path / "other.weights.h5")
 
 
 def test_weights_of_a_wider_network_are_refused(tmp_path):
-    wider = keras.applications.MobileNetV2(
+    wider = keras.applications.MobileNet(
         include_top=False, weights=None, input_shape=(32, 32, 3), alpha=1.4
     )
     wider.save_weights(tmp_path / "wider.weights.h5")
-    check_is_refused("MobileNetV2", tmp_path / "wider.weights.h5")
+    check_is_refused("MobileNet", tmp_path / "wider.weights.h5")
 
 
 @pytest.mark.parametrize("suffix", [".weights.h5", ".h5", ".npz", ".txt", ""])
@@ -169,8 +169,8 @@ def keras_home(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "size", "file"),
     [
-        ("MobileNetV2", 96, r"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1\.0_96_no_top\.h5"),
-        ("EfficientNetB0", 32, r"efficientnetb0_notop\.h5"),
+        ("MobileNet", 128, r"mobilenet_1_0_128_tf_no_top\.h5"),
+        ("VGG16", 32, r"vgg16_weights_tf_dim_ordering_tf_kernels_notop\.h5"),
     ],
 )
 def test_weights_that_cannot_be_downloaded_say_where_to_put_which_file(
@@ -197,7 +197,7 @@ def test_a_download_has_a_time_limit_that_ends_with_it(keras_home, monkeypatch):
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", record)
     before = socket.getdefaulttimeout()
     with pytest.raises(GraftError, match="timed out"):
-        build_mobile_net("imagenet")
+        build_backbone("VGG16", 32, "imagenet", seed=0)
     assert seen == [30.0]
     assert socket.getdefaulttimeout() == before
 
@@ -207,13 +207,13 @@ def test_a_damaged_download_is_told_in_one_line(keras_home, monkeypatch):
         Path(path).write_text("<html>proxy login</html>")
 
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", save_a_web_page)
-    with pytest.raises(GraftError, match="ImageNet weights of MobileNetV2") as error:
-        build_mobile_net("imagenet")
+    with pytest.raises(GraftError, match="ImageNet weights of VGG16") as error:
+        build_backbone("VGG16", 32, "imagenet", seed=0)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.shared
 def test_the_real_weights_of_imagenet_fit(shared):
     path = shared / "weights" / "mobilenet_v2_imagenet_no_top.weights.h5"
-    backbone = build_mobile_net(path)
+    backbone = build_backbone("MobileNetV2", 32, str(path), seed=0)
     assert np.isfinite(backbone(np.full((1, 32, 32, 3), 128, np.uint8)).numpy()).all()

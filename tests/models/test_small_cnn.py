@@ -21,7 +21,7 @@ def draw_pictures(image_size: int) -> np.ndarray:
 @pytest.mark.parametrize("image_size", [8, 9, 12, 15, 20, 32, 50])
 def test_a_picture_of_any_size_becomes_384_features(image_size):
     model = build_small_cnn(image_size, seed=0)
-    features = model.predict(draw_pictures(image_size), verbose=0)
+    features = model(draw_pictures(image_size)).numpy()
     assert model.input.dtype == "uint8"
     assert features.shape == (3, 384)
     assert features.dtype == np.float32
@@ -57,9 +57,7 @@ def test_a_saved_model_loads_without_custom_code(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     pictures = draw_pictures(8)
-    np.testing.assert_array_equal(
-        model.predict(pictures, verbose=0), loaded.predict(pictures, verbose=0)
-    )
+    np.testing.assert_array_equal(model(pictures), loaded(pictures))
 
 
 def test_a_picture_below_8_pixels_is_refused():

@@ -26,7 +26,7 @@ assert keras.config.backend() == "tensorflow"
 from graft.classifier.champion import load_champion
 from pathlib import Path
 champion = load_champion(Path(sys.argv[1]), ["graft.models.networks"])
-np.save(sys.argv[3], champion.model.predict(np.load(sys.argv[2]), verbose=0))
+np.save(sys.argv[3], champion.model(np.load(sys.argv[2])).numpy())
 """
 
 
@@ -47,9 +47,7 @@ def test_a_run_on_jax_gives_a_classifier_that_tensorflow_opens(
         [sys.executable, "-c", OPEN, champion, tmp_path / "pictures.npy", tmp_path / "found.npy"],
         env={**os.environ, "KERAS_BACKEND": "tensorflow"}, check=True, capture_output=True,
     )  # fmt: skip
-    np.testing.assert_allclose(
-        np.load(tmp_path / "found.npy"), mine.predict(pictures, verbose=0), atol=1e-4
-    )
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), mine(pictures), atol=1e-4)
 
     again = run_kedro("--env=test", "--plan")
     assert again.code == 0

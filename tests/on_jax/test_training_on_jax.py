@@ -38,26 +38,35 @@ def by_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndar
     return dict(np.load(file))
 
 
+@pytest.fixture(scope="module")
+def by_jax() -> dict[str, dict[str, np.ndarray]]:
+    """What JAX makes of them, by way."""
+    return {way: backends.train(way) for way in backends.WAYS}
+
+
 @pytest.mark.parametrize("way", backends.WAYS)
-def test_a_training_ends_as_on_tensorflow(way: str, by_tensorflow: dict[str, np.ndarray]) -> None:
-    found = backends.train(way)
+def test_a_training_ends_as_on_tensorflow(
+    way: str,
+    by_tensorflow: dict[str, np.ndarray],
+    by_jax: dict[str, dict[str, np.ndarray]],
+) -> None:
+    found = by_jax[way]
     for name, tolerance in {"history": 1e-4, "probabilities": 1e-4, "heat": 1}.items():
         expected = by_tensorflow[f"{way}.{name}"]
         np.testing.assert_allclose(found[name].astype(float), expected, rtol=0, atol=tolerance)
 
 
-def test_the_same_seed_gives_the_same_bytes() -> None:
-    first, second = backends.train("views"), backends.train("views")
-    for name, value in first.items():
+def test_the_same_seed_gives_the_same_bytes(by_jax: dict[str, dict[str, np.ndarray]]) -> None:
+    second = backends.train("views")
+    for name, value in by_jax["views"].items():
         assert value.tobytes() == second[name].tobytes()
 
 
-def test_rows_that_do_not_stay_on_the_device_train_the_same(monkeypatch) -> None:
-    held = backends.train("views")
+def test_rows_that_do_not_stay_on_the_device_train_the_same(by_jax, monkeypatch) -> None:
     monkeypatch.setattr(jax_epochs, "_HELD_BYTES", 0)
     monkeypatch.setattr(jax_epochs, "_CHUNK_BYTES", 1)  # a step a chunk
     sent = backends.train("views")
-    for name, value in held.items():
+    for name, value in by_jax["views"].items():
         np.testing.assert_allclose(
             value.astype(float), sent[name], atol=1e-6 if name != "heat" else 1
         )
@@ -101,9 +110,16 @@ def fit_by_keras(model: keras.Model, pools: RowPools) -> list[dict[str, float]]:
     return logs
 
 
+@pytest.fixture(scope="module")
+def by_keras() -> dict[bool, tuple[keras.Model, list[dict[str, float]]]]:
+    """The networks that Keras' own loop has trained and what it told, by whether rows mix."""
+    models = {is_mixing: build(is_mixing=is_mixing) for is_mixing in (False, True)}
+    return {mixes: (model, fit_by_keras(model, make_pools())) for mixes, model in models.items()}
+
+
 @pytest.mark.parametrize("is_mixing", [False, True], ids=["rows apart", "batch statistics"])
 @pytest.mark.parametrize("watches_steps", [False, True])
-def test_epochs_go_as_those_of_keras(is_mixing: bool, watches_steps: bool) -> None:
+def test_epochs_go_as_those_of_keras(is_mixing: bool, watches_steps: bool, by_keras) -> None:
     class Watch(keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
@@ -115,8 +131,7 @@ def test_epochs_go_as_those_of_keras(is_mixing: bool, watches_steps: bool) -> No
         def on_epoch_end(self, epoch, logs=None) -> None:
             self.logs.append(dict(logs))
 
-    expected = build(is_mixing=is_mixing)
-    told = fit_by_keras(expected, make_pools())
+    expected, told = by_keras[is_mixing]
     model, watch = build(is_mixing=is_mixing), Watch()
     load_backend().run_epochs(model, make_pools(), make_pools(), EPOCHS, [watch])
     for mine, theirs in zip(model.get_weights(), expected.get_weights(), strict=True):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from graft.reporting.embedding import encode_figure
 from graft.reporting.error_figures import draw_confusion, draw_steps
 from graft.reporting.style import escape_math, shorten
 from graft.reporting.training_figures import draw_few_shot, draw_history
@@ -21,12 +20,6 @@ pytestmark = [
     pytest.mark.filterwarnings("error"),
     pytest.mark.filterwarnings("ignore:Glyph"),
 ]
-
-
-def save(figure):
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
 
 
 def count_confusions(names):
@@ -95,7 +88,7 @@ def test_every_figure_has_titles_and_labels(name):
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_every_figure_can_be_saved_without_a_warning(name):
-    assert save(DRAWN[name]()).startswith(b"\x89PNG")
+    assert encode_figure(DRAWN[name]()).startswith(b"<?xml")
 
 
 @pytest.mark.parametrize(
@@ -117,14 +110,14 @@ def test_every_figure_names_its_units(name, units):
 def test_a_confusion_matrix_of_any_size_can_be_saved(class_count, log2):
     counts = count_confusions([f"class {number}" for number in range(class_count)])
     figure = draw_confusion(counts, log2)
-    save(figure)
+    encode_figure(figure)
     assert max(figure.get_size_inches()) <= 15
 
 
 @pytest.mark.parametrize("name", STRANGE_NAMES)
 def test_a_confusion_matrix_takes_any_name(name):
     figure = draw_confusion(count_confusions([name, "other"]))
-    save(figure)
+    encode_figure(figure)
     shown = figure.axes[0].get_yticklabels()[0]
     assert len(shown.get_text()) < 60
 
@@ -160,7 +153,7 @@ def test_of_a_thousand_classes_the_most_confused_are_drawn_with_their_names():
 
 
 def test_a_confusion_matrix_without_any_picture_can_be_saved():
-    save(draw_confusion(count_confusions(["cat", "dog"]) * 0))
+    encode_figure(draw_confusion(count_confusions(["cat", "dog"]) * 0))
 
 
 def test_the_epoch_that_was_kept_is_marked():
@@ -179,7 +172,7 @@ def test_the_curves_show_train_and_dev():
 
 
 def test_a_single_epoch_can_be_drawn():
-    save(draw_history(make_history(epochs=1), "Head"))
+    encode_figure(draw_history(make_history(epochs=1), "Head"))
 
 
 @pytest.mark.parametrize("length", [1, 23, 24])

@@ -62,11 +62,11 @@ def test_every_figure_has_titles_and_labels():
         assert figure.axes[0].get_ylabel(), name
 
 
-@pytest.mark.parametrize("class_count", [1, 2, 43, 1000])
+@pytest.mark.parametrize("class_count", [1, 43, 1000])
 def test_any_number_of_classes_can_be_drawn(class_count):
     labels = [f"class {number % class_count:04d}" for number in range(2 * class_count + 1)]
     for figure in draw_all(labels).values():
-        assert encode_figure(figure, "png").startswith(b"\x89PNG")
+        assert encode_figure(figure).startswith(b"<?xml")
         assert max(figure.get_size_inches()) <= 16
 
 
@@ -75,10 +75,13 @@ def test_any_name_of_a_class_can_be_drawn():
         encode_figure(figure)
 
 
-@pytest.mark.parametrize("column", ["width", "brightness", "bytes", "red"])
-def test_constant_and_missing_properties_can_be_drawn(column):
+@pytest.mark.parametrize(
+    "columns", [["width"], ["width", "brightness", "bytes", "red"]], ids=["one", "of every kind"]
+)
+def test_constant_and_missing_properties_can_be_drawn(columns):
     for value in (8, None):
-        index = make_index(["cat"] * 5).assign(**{column: pd.Series([value] * 5, dtype="Float64")})
+        values = pd.Series([value] * 5, dtype="Float64")
+        index = make_index(["cat"] * 5).assign(**dict.fromkeys(columns, values))
         properties = derive_properties(index)
         encode_figure(draw_picture_sizes(properties))
         encode_figure(draw_class_spread(properties, index["label"]))
@@ -146,6 +149,7 @@ def test_a_sheet_takes_any_name(name):
 
 def test_a_profile_stands_alone_and_is_the_same_every_time():
     index = make_index(["cat", "<script>alert(1)</script>"] * 10)
+    index = index[["image_id", "label", "brightness"]]  # a kind of column each
     page = render_profile(index, "Index")
     assert page == render_profile(index, "Index")
     assert "<script>alert(1)" not in page

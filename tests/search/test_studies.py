@@ -57,9 +57,16 @@ def _tell(trial: Trial) -> tuple:
     return trial.number, dict(trial.choice), trial.steps, right, trial.log_loss, trial.reason
 
 
-def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
-    trials = _search(tmp_path, 30)
-    assert [trial[0] for trial in trials] == list(range(30))
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple]]:
+    """The folder and the trials of a search in which the sampler has learnt."""
+    folder = tmp_path_factory.mktemp("long")
+    return folder, _search(folder, 40)
+
+
+def test_what_is_written_is_what_is_read(long: tuple[Path, list[tuple]]) -> None:
+    trials = long[1]
+    assert [trial[0] for trial in trials] == list(range(40))
     assert trials[0][1] == DEFAULT  # as it is, though a rate of 0.5 lies outside of the range
     assert any(trial[5] for trial in trials)
     assert all(isinstance(trial[1]["head.units"], int) for trial in trials)
@@ -98,10 +105,13 @@ list(study.run(Hill(int(sys.argv[2])), DEFAULT, 16))
 """
 
 
-def test_a_killed_search_goes_on_with_the_same_trials(tmp_path: Path) -> None:
+@pytest.mark.parametrize("numbers", [(7,), pytest.param((2, 7), marks=pytest.mark.slow)])
+def test_a_killed_search_goes_on_with_the_same_trials(
+    numbers: tuple[int, ...], tmp_path: Path
+) -> None:
     killed = tmp_path / "killed"
     killed.mkdir()
-    for number in (2, 7):
+    for number in numbers:
         command = [sys.executable, "-c", KILLED, str(killed), str(number)]
         ended = subprocess.run(command, env=make_env(), capture_output=True, text=True)
         assert ended.returncode == -signal.SIGKILL, ended.stderr
@@ -133,9 +143,8 @@ def test_minutes_end_between_two_trials_and_the_rest_is_the_same(tmp_path: Path)
     assert _search(tmp_path, 9) == _search(whole, 9)
 
 
-def test_importances_name_the_knob_that_matters(tmp_path: Path) -> None:
-    _search(tmp_path, 40)
-    found = Study(tmp_path / "trials.sqlite", "one", KNOBS, seed=7).measure_importances()
+def test_importances_name_the_knob_that_matters(long: tuple[Path, list[tuple]]) -> None:
+    found = Study(long[0] / "trials.sqlite", "one", KNOBS, seed=7).measure_importances()
     assert max(found, key=found.__getitem__) == "head.rate"
 
 

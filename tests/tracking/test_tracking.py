@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -91,22 +89,6 @@ def test_without_mlflow_there_is_no_hook_and_the_flag_is_refused_in_one_line(mon
     monkeypatch.setattr(cli, "find_spec", lambda name: None)
     with pytest.raises(GraftError, match=r"pip install .*'.\[mlflow\]'.*got no module 'mlflow'$"):
         cli.run_what_is_stale(force=False, plan=False, wait=False, track=True)
-
-
-def test_a_run_that_is_not_tracked_never_imports_mlflow(project: Path) -> None:
-    probe = (
-        "import sys\n"
-        "from kedro.framework.cli.cli import main\n"
-        "sys.argv = ['kedro', 'run', '--env=test', '--pipelines=ingestion']\n"
-        "try:\n    main()\n"
-        "finally:\n    print('mlflow' in sys.modules)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", probe], cwd=project, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "False"
-    assert not (project / "mlflow.db").exists()
 
 
 @needs_mlflow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -112,29 +113,46 @@ def test_training_stops_when_dev_stops_getting_better_and_the_best_epoch_stays()
     assert loss == pytest.approx(history["dev_loss"][best], rel=1e-3)
 
 
-def test_a_training_shorter_than_its_patience_has_all_its_epochs_and_the_best_one_stays():
-    head, history, (features, labels) = train(**NOISY, epochs=5, patience=10)
-    assert len(history) == 5
+@pytest.fixture(scope="module")
+def on_a_plateau():
+    """A training that does not get better after its first epochs, and ends before its patience."""
+    plateau = {"schedule": "reduce_on_plateau", "reduce_after": 1, "reduce_factor": 0.5}
+    return train(**NOISY, epochs=8, patience=10, **plateau)
+
+
+def test_a_training_shorter_than_its_patience_has_all_its_epochs_and_the_best_one_stays(
+    on_a_plateau,
+):
+    head, history, (features, labels) = on_a_plateau
+    assert len(history) == 8
     best = history["dev_loss"].idxmin()
-    assert best < 4
+    assert best < 7
     probabilities = np.asarray(head(features))
     loss = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
     assert loss == pytest.approx(history["dev_loss"][best], rel=1e-3)
 
 
-def test_two_runs_with_the_same_seed_are_bit_identical():
-    (first, first_history, _), (again, again_history, _), (other, _, _) = (
-        train(seed=seed, epochs=2) for seed in (3, 3, 4)
-    )
+def test_two_runs_with_the_same_seed_are_bit_identical(ended):
+    # The first one had a backup and callbacks too, which only look on.
+    (first, first_history, _), _ = ended
+    (again, again_history, _), (other, _, _) = (train(seed=seed, epochs=2) for seed in (0, 4))
     assert get_bytes(first) == get_bytes(again)
     assert first_history.equals(again_history)
     assert get_bytes(first) != get_bytes(other)
 
 
+@functools.cache
+def train_by(loss, label_smoothing=0.0):
+    """A training by a loss, which says how many outputs there are."""
+    outputs = 1 if loss == "binary_crossentropy" else 2
+    return train(
+        epochs=3, weight_decay=0.1, loss=loss, outputs=outputs, label_smoothing=label_smoothing
+    )
+
+
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "binary_crossentropy"])
 def test_beside_smoothed_labels_losses_are_told_of_the_labels_as_they_are(loss):
-    smoothed = {"label_smoothing": 0.3, "loss": loss, "outputs": 1 + (loss[0] == "s")}
-    head, history, (features, labels) = train(epochs=3, weight_decay=0.1, **smoothed)
+    head, history, (features, labels) = train_by(loss, label_smoothing=0.3)
     probabilities = np.asarray(head(features))
     measured = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
     assert measured == pytest.approx(history["dev_loss"].min(), rel=1e-3)
@@ -142,7 +160,7 @@ def test_beside_smoothed_labels_losses_are_told_of_the_labels_as_they_are(loss):
     least = -0.85 * np.log(0.85) - 0.15 * np.log(0.15)
     assert history[["loss", "dev_loss"]].iloc[-1].max() < least
     # Smoothed labels are learnt nonetheless: nothing is as sure as where they are not.
-    sure, _, _ = train(epochs=3, weight_decay=0.1, **smoothed | {"label_smoothing": 0})
+    sure, _, _ = train_by(loss)
     assert probabilities.max(axis=1).mean() < np.asarray(sure(features)).max(axis=1).mean()
 
 
@@ -159,22 +177,19 @@ def test_rows_that_lie_class_by_class_in_many_pools_teach_what_they_teach_in_one
 
 
 def test_weight_decay_is_in_the_loss_and_keeps_weights_small():
-    free, penalised = (train(epochs=3, weight_decay=decay) for decay in (0.0, 1.0))
-    norms = [np.linalg.norm(head.get_weights()[0]) for head, _, _ in (free, penalised)]
+    little, penalised = train_by("sparse_categorical_crossentropy"), train(epochs=3, weight_decay=1)
+    norms = [np.linalg.norm(head.get_weights()[0]) for head, _, _ in (little, penalised)]
     assert norms[1] < norms[0] / 2
     assert penalised[0].losses == []
 
 
 def test_one_output_learns_what_two_outputs_learn():
-    _, history, _ = train(spread=0.5, epochs=4, loss="binary_crossentropy", outputs=1)
+    _, history, _ = train_by("binary_crossentropy")
     assert history["dev_accuracy"].iloc[-1] == 1
 
 
-def test_a_rate_on_a_plateau_falls_and_the_history_shows_it():
-    _, history, _ = train(
-        **NOISY, epochs=8, schedule="reduce_on_plateau", reduce_after=1, reduce_factor=0.5
-    )
-    rates = history["learning_rate"]
+def test_a_rate_on_a_plateau_falls_and_the_history_shows_it(on_a_plateau):
+    rates = on_a_plateau[1]["learning_rate"]
     assert rates.iloc[0] == pytest.approx(0.3)
     assert rates.iloc[-1] <= 0.15
     assert rates.is_monotonic_decreasing
@@ -185,7 +200,8 @@ def test_the_history_has_the_rate_of_the_last_step_of_a_schedule_by_step():
     np.testing.assert_allclose(history["learning_rate"], [0.05, 0.05, 0.025, 0.025])
 
 
-@pytest.mark.parametrize("strange", [np.nan, np.inf])
+# A feature without end gives a loss that is no number either.
+@pytest.mark.parametrize("strange", [np.nan, pytest.param(np.inf, marks=pytest.mark.slow)])
 def test_a_loss_that_is_no_number_ends_the_training_at_its_step(strange):
     features, labels = draw_task(40, 1.0, seed=1)
     features[:, 3] = strange
@@ -230,33 +246,43 @@ class Alarm(keras.callbacks.Callback):
 WATCHED = {"callbacks": ({"class": "alarm.Alarm"}, {"class": "csv_logger"})}
 
 
-@pytest.fixture
-def interrupt(tmp_path, monkeypatch):
-    """Train, be interrupted before an epoch, and train again with the same command."""
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "alarm.py").write_text(ALARM)
-    backup = TrainingBackup(tmp_path / "backup", seconds=0)
-
-    def run(epoch, **changes):
+@pytest.fixture(scope="module")
+def alarm(tmp_path_factory):
+    """The callback of :data:`WATCHED` that can interrupt a training."""
+    folder = tmp_path_factory.mktemp("alarm")
+    (folder / "alarm.py").write_text(ALARM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
         import alarm
 
-        monkeypatch.setattr(alarm.Alarm, "armed_for", epoch)
-        with pytest.raises(KeyboardInterrupt):
-            train(backup=backup, logs=tmp_path / "resumed", **WATCHED, **changes)
-        monkeypatch.setattr(alarm.Alarm, "armed_for", None)
-        return train(backup=backup, logs=tmp_path / "resumed", **WATCHED, **changes)
-
-    yield run
+        yield alarm.Alarm
     sys.modules.pop("alarm", None)
 
 
+@pytest.fixture
+def interrupt(alarm, tmp_path, monkeypatch):
+    """Train, be interrupted before an epoch, and train again with the same command."""
+    backup = TrainingBackup(tmp_path / "backup", seconds=0)
+
+    def run(epoch, **changes):
+        monkeypatch.setattr(alarm, "armed_for", epoch)
+        with pytest.raises(KeyboardInterrupt):
+            train(backup=backup, logs=tmp_path / "resumed", **WATCHED, **changes)
+        monkeypatch.setattr(alarm, "armed_for", None)
+        return train(backup=backup, logs=tmp_path / "resumed", **WATCHED, **changes)
+
+    return run
+
+
+COSINE = {"schedule": "cosine", "warmup_share": 0.2, "optimizer": "adamw"}
 RUNS = {
     "plateau": {"schedule": "reduce_on_plateau", "reduce_after": 1, "epochs": 7},
-    "cosine": {"schedule": "cosine", "warmup_share": 0.2, "optimizer": "adamw"},
+    "cosine": COSINE,
     "early stop": {**NOISY, "epochs": 30, "patience": 2},
     "many pools": {"pool_rows": 7},
+    "cosine, many pools": {**COSINE, "pool_rows": 7},
 }
-QUICK = ("cosine", "many pools")
+QUICK = ("cosine, many pools",)
 
 
 @pytest.mark.parametrize(
@@ -275,28 +301,30 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(changes, interrupt, 
     assert logs[0].read_bytes() == logs[1].read_bytes()
 
 
-def test_a_training_that_had_ended_is_not_done_again(tmp_path, caplog, monkeypatch):
-    backup = TrainingBackup(tmp_path)
-    first = train(epochs=2, backup=backup)
+@pytest.fixture(scope="module")
+def ended(alarm, tmp_path_factory):
+    """A training of two epochs that has ended, and the folder of its backups."""
+    folder = tmp_path_factory.mktemp("ended")
+    backup = TrainingBackup(folder / "backup")
+    return train(epochs=2, backup=backup, logs=folder / "logs", **WATCHED), backup.folder
+
+
+def test_a_training_that_had_ended_is_not_done_again(ended, tmp_path, caplog, monkeypatch):
+    first, folder = ended
+    backup = TrainingBackup(shutil.copytree(folder, tmp_path / "backup"))
     monkeypatch.setattr(keras.Model, "fit", None)
     with caplog.at_level("INFO"):
-        again = train(epochs=2, backup=backup)
+        again = train(epochs=2, backup=backup, logs=tmp_path / "logs", **WATCHED)
     assert "this training has ended before" in caplog.text
     assert get_bytes(first[0]) == get_bytes(again[0])
     assert first[1].equals(again[1])
 
 
-@pytest.fixture(scope="module")
-def ended(tmp_path_factory):
-    """The folder of backups of a training that has ended."""
-    folder = tmp_path_factory.mktemp("ended")
-    train(epochs=1, backup=TrainingBackup(folder))
-    return folder
-
-
 @pytest.mark.parametrize("change", ["settings", "data", "factors", "code"])
-def test_a_backup_of_another_training_is_not_used(change, ended, tmp_path, caplog, monkeypatch):
-    backup = TrainingBackup(shutil.copytree(ended, tmp_path / "backup"))
+def test_a_backup_of_another_training_is_not_used(
+    change, ended, alarm, tmp_path, caplog, monkeypatch
+):
+    backup = TrainingBackup(shutil.copytree(ended[1], tmp_path / "backup"))
     features, labels = draw_task(40, 1.0, seed=1)
     features[-1, -1] += 1
     if change == "code":
@@ -307,8 +335,10 @@ def test_a_backup_of_another_training_is_not_used(change, ended, tmp_path, caplo
         "data": {"data": (features, labels)},
         "factors": {"rate_factors": {"probabilities": 0.5}},
     }[change]
-    with caplog.at_level("INFO"):
-        train(epochs=1, backup=backup, **changes)
+    # It comes to its first epoch, where it is interrupted.
+    monkeypatch.setattr(alarm, "armed_for", 0)
+    with caplog.at_level("INFO"), pytest.raises(KeyboardInterrupt):
+        train(epochs=2, backup=backup, logs=tmp_path / "logs", **WATCHED, **changes)
     assert read_told(caplog)[-1].endswith("this one starts anew")
 
 

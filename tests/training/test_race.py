@@ -138,7 +138,7 @@ def test_the_deep_runner_wins_where_the_features_say_nothing(far, whole) -> None
 
 def test_the_head_wins_where_nothing_can_be_learnt(tmp_path) -> None:
     labels = np.random.default_rng(1).permutation(np.arange(80) % 2)
-    result = World(labels, blind=True).race(tmp_path).run()
+    result = World(labels, blind=True).race(tmp_path, RUNNERS[::2]).run()
     assert result.recipe.name == "head"
     assert result.settings.unfreeze == "none"
     assert result.history.empty

@@ -24,12 +24,13 @@ def train(training, seed, steps=8, batch_size=4):
     return b"".join(weight.numpy().tobytes() for weight in training._model.weights)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def training():
     return make_training()
 
 
-def test_a_training_is_not_touched_by_the_one_before_it(training):
+def test_a_training_is_not_touched_by_the_one_before_it():
+    training = make_training()
     fresh = train(training, seed=1)
     train(training, seed=2, steps=20)
     assert train(training, seed=1) == fresh

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -250,13 +251,19 @@ def render_report(content: ReportContent) -> str:
 
 def render_page(template: str, **values: Any) -> str:
     """Fill a template of this package, which may filter by figure and percent."""
-    environment = Environment(
+    return _open_templates().get_template(template).render(**values)
+
+
+@cache
+def _open_templates() -> Environment:
+    """The templates, each of which is compiled once a process."""
+    templates = Environment(
         loader=PackageLoader("graft.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["figure"] = embed_figure
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
-    return environment.get_template(template).render(**values)
+    templates.filters["figure"] = embed_figure
+    templates.filters["percent"] = lambda share: f"{100 * share:.1f} %"
+    return templates

@@ -24,7 +24,7 @@ PARAMETERS = AutoKerasParameters(
     pretrained=False,
     trials=2,
     minutes=5,
-    epochs=2,
+    epochs=1,
     batch_size=4,
     seed=1,
 )

@@ -20,7 +20,7 @@ from graft.sources.source import ImageSource
 from graft.training.backup import TrainingBackup
 
 HEAD = HeadTrainingParameters(
-    dropout=0.0, learning_rate=0.01, batch_size=4, epochs=10, patience=3, seed=0
+    dropout=0.0, learning_rate=0.01, batch_size=4, epochs=4, patience=3, seed=0
 )
 DECODING = DecodingParameters(
     image_size=8, max_pixels=10_000, seconds_per_picture=10, memory_mb=512, workers=1
@@ -55,11 +55,12 @@ def _probe(
     )  # fmt: skip
 
 
-def test_what_can_be_had_is_scored_and_the_rest_named(
-    tmp_path: Path, source: ImageSource, splits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # MobileNetV2 cannot be built so small: a reason of its own, and no download.
-    wanted = "small_cnn@8+MobileNetV2@8+small_cnn@16"
+# MobileNetV2 cannot be built so small: a reason of its own, and no download.
+WANTED = "small_cnn@8+MobileNetV2@8+small_cnn@16"
+
+
+@pytest.fixture
+def without_download(monkeypatch: pytest.MonkeyPatch) -> None:
     build = nodes._build
 
     def refuse(name: str, *arguments: object) -> object:
@@ -68,7 +69,34 @@ def test_what_can_be_had_is_scored_and_the_rest_named(
         return build(name, *arguments)
 
     monkeypatch.setattr(nodes, "_build", refuse)
-    table = _probe(tmp_path, source, splits, wanted)
+
+
+@pytest.fixture(scope="module")
+def known() -> list[tuple[Path, pd.DataFrame, list[str]]]:
+    """The probe of :func:`probed`, once it was made."""
+    return []
+
+
+@pytest.fixture
+def probed(
+    without_download, known, tmp_path_factory: pytest.TempPathFactory, source: ImageSource,
+    splits: pd.DataFrame,
+) -> tuple[Path, pd.DataFrame, list[str]]:  # fmt: skip
+    """A first probe: its folder, its table, and the pictures that it has read."""
+    if not known:
+        folder, read = tmp_path_factory.mktemp("probed"), []
+
+        def note(image_id: str) -> bytes:
+            read.append(image_id)
+            return source.read(image_id)
+
+        table = _probe(folder, ImageSource(source.records, note), splits, WANTED)
+        known.append((folder, table, read))
+    return known[0]
+
+
+def test_what_can_be_had_is_scored_and_the_rest_named(probed) -> None:
+    _, table, _ = probed
     assert table["backbone"].tolist() == ["small_cnn", "MobileNetV2", "small_cnn"]
     assert table["image_size"].tolist() == [8, 8, 16]
     assert table["missing"].tolist()[1].startswith("the ImageNet weights of MobileNetV2 are not")
@@ -80,26 +108,25 @@ def test_what_can_be_had_is_scored_and_the_rest_named(
     assert known["is_worth_its_cost"].iloc[0]
     assert not table["is_worth_its_cost"].iloc[1]
     assert len(draw_bake_off(table).axes[0].texts) == 2
-    # The second one reads no picture, and its table is the same, milliseconds included.
+
+
+def test_the_second_one_reads_no_picture_and_its_table_is_the_same_milliseconds_included(
+    probed, source: ImageSource, splits: pd.DataFrame
+) -> None:
+    folder, table, _ = probed
     blind = ImageSource(source.records, _refuse_to_read)
-    pd.testing.assert_frame_equal(_probe(tmp_path, blind, splits, wanted), table)
+    pd.testing.assert_frame_equal(_probe(folder, blind, splits, WANTED), table)
 
 
 def _refuse_to_read(image_id: str) -> bytes:
     raise AssertionError(f"{image_id} was read")
 
 
-def test_test_is_not_looked_at(tmp_path: Path, source: ImageSource, splits: pd.DataFrame) -> None:
-    test = set(splits.loc[splits["split"] == "test", "image_id"])
-    read: list[str] = []
-
-    def note(image_id: str) -> bytes:
-        read.append(image_id)
-        return source.read(image_id)
-
-    _probe(tmp_path, ImageSource(source.records, note), splits, "small_cnn@8")
-    assert len(read) == 14
-    assert not test & set(read)
+def test_test_is_not_looked_at(probed, splits: pd.DataFrame) -> None:
+    _, _, read = probed
+    # Once for each of the two that can be had.
+    assert len(read) == 2 * 14
+    assert set(read) == set(splits.loc[splits["split"] != "test", "image_id"])
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from graft.pipelines.cross_validation import nodes as reporting
 from graft.pipelines.cross_validation import trainings as fold_inputs
 from graft.pipelines.cross_validation.nodes import cross_validate, store_fold_activations
 from graft.pipelines.cross_validation.parameters import CrossValidationParameters
-from graft.pipelines.cross_validation.trainings import find_used
+from graft.pipelines.cross_validation.trainings import find_used, make_folds
 from graft.pipelines.fine_tuning.nodes import store_boundary_activations
 from graft.training import heads_on_features as head_preparation
 from graft.training.boundary import BoundaryRun
@@ -36,6 +36,7 @@ PARAMETERS = CrossValidationParameters(folds=3, fine_tuning=False, confidence=0.
 HEAD = HeadTrainingParameters(
     dropout=0.0, learning_rate=0.1, batch_size=8, epochs=3, patience=3, seed=0
 )
+BRIEF = HEAD.model_copy(update={"epochs": 1, "patience": 1})
 OFF = {"rotation": 0, "zoom": 0, "shift": 0, "shear": 0, "horizontal_flip": False,
        "fill_mode": "nearest", "brightness": 0.05, "contrast": 0}  # fmt: skip
 TUNING = FineTuningParameters(
@@ -96,7 +97,7 @@ def test_every_fold_is_measured_by_every_metric_and_test_is_never_looked_at(
         return prepare(features, splits, *rest)
 
     monkeypatch.setattr(head_preparation, "prepare_features", note)
-    scores = run(features, images, with_folds)
+    scores = run(features, images, with_folds, head=BRIEF)
     assert scores["model"].tolist() == ["frozen"] * 3
     assert scores["measured"].sum() == 14
     assert (scores[["train", "stop", "measured"]].sum(axis=1) == 14).all()
@@ -108,15 +109,22 @@ def test_every_fold_is_measured_by_every_metric_and_test_is_never_looked_at(
 
     is_test = with_folds["split"] == "test"
     labels = with_folds["label_index"].where(~is_test, 1 - with_folds["label_index"])
-    again = run(features, images, with_folds.assign(label_index=labels))
-    pd.testing.assert_frame_equal(again, scores)
+    lies = with_folds.assign(label_index=labels)
+    folds, others = (list(make_folds(one, CLASSES, PARAMETERS)) for one in (with_folds, lies))
+    for fold, other in zip(folds, others, strict=True):
+        for part in ("train", "stop", "measure"):
+            np.testing.assert_array_equal(getattr(fold, part), getattr(other, part))
+    # What is made of a fold is seen in any of them.
+    monkeypatch.setattr(reporting, "make_folds", lambda *given: [*make_folds(*given)][:1])
+    again = run(features, images, lies, head=BRIEF)
+    pd.testing.assert_frame_equal(again, scores[:1])
 
 
 @pytest.mark.slow
 def test_fine_tuned_folds_stand_beside_frozen_ones_and_come_out_the_same_twice(
     features384, images, with_folds, tmp_path
 ) -> None:
-    weak = HEAD.model_copy(update={"learning_rate": 1e-3, "epochs": 1, "patience": 1})
+    weak = BRIEF.model_copy(update={"learning_rate": 1e-3})
     options = {"head": weak, "folder": tmp_path, "fine_tuning": True}
     first = run(features384, images, with_folds, **options)
     assert first["model"].tolist() == ["frozen", "fine_tuned"] * 3
@@ -128,25 +136,31 @@ def test_fine_tuned_folds_stand_beside_frozen_ones_and_come_out_the_same_twice(
 
 @pytest.mark.parametrize("policy", [pytest.param("balanced", marks=pytest.mark.slow), "sqrt"])
 def test_a_fold_whose_training_lacks_a_class_is_measured_with_class_weights_too(
-    policy, features384, images, with_folds, tmp_path
+    policy, features384, images, with_folds, tmp_path, monkeypatch
 ) -> None:
     # All of the class "dark" is in the first two of three folds: where these stop and measure,
-    # it is not trained on.
+    # it is not trained on. No other training is asked for.
     outside = with_folds["split"] != "test"
     fold = np.where(with_folds["label"] == "dark", np.arange(18) // 2 % 2, np.arange(18) // 2 % 3)
     lacking = with_folds.assign(fold=np.where(outside, fold, -1))
-    trained = lacking[lacking["fold"] == 2]
-    assert set(trained["label"]) == {"light"}
+
+    def make_lacking(*given) -> list:
+        folds = [*make_folds(*given)]
+        return [fold for fold in folds if set(lacking["label"].iloc[fold.train]) == {"light"}]
+
+    monkeypatch.setattr(reporting, "make_folds", make_lacking)
     scores = run(
         features384, images, lacking, folder=tmp_path, folds=None, fine_tuning=True,
-        head=HEAD.model_copy(update={"class_weights": policy}),
-        tuning=TUNING.model_copy(update={"class_weights": policy}),
+        head=BRIEF.model_copy(update={"class_weights": policy}),
+        tuning=TUNING.model_copy(update={"class_weights": policy, "epochs": 1, "patience": 1}),
     )  # fmt: skip
-    assert scores["model"].tolist() == ["frozen", "fine_tuned"] * 3
+    assert scores["model"].tolist() == ["frozen", "fine_tuned"]
     assert np.isfinite(scores[["accuracy", "log_loss"]]).all(axis=None)
 
 
-def test_the_backbone_is_the_same_for_every_fold(features384, images, with_folds) -> None:
+def test_a_fold_leaves_the_backbone_to_the_next_as_it_was(
+    features384, images, with_folds, monkeypatch
+) -> None:
     backbone = build_backbone("small_cnn", 8, "printed_letters", seed=0)
     before = [np.array(weight) for weight in backbone.weights]
     cached = TUNING.model_copy(update={"activation_cache": False, "epochs": 1, "patience": 1})
@@ -155,18 +169,11 @@ def test_the_backbone_is_the_same_for_every_fold(features384, images, with_folds
         backbone, images, trace_images(images), with_folds, CLASSES, None, WON, cached, parameters
     )
     assert len(nothing) == 0
-    cross_validate(
-        features384,
-        backbone,
-        nothing,
-        images,
-        with_folds,
-        CLASSES,
-        WON,
-        HEAD.model_copy(update={"epochs": 1, "patience": 1}),
-        cached,
-        parameters,
+    monkeypatch.setattr(reporting, "make_folds", lambda *given: [*make_folds(*given)][:1])
+    scores = cross_validate(
+        features384, backbone, nothing, images, with_folds, CLASSES, WON, BRIEF, cached, parameters
     )
+    assert scores["model"].tolist() == ["frozen", "fine_tuned"]
     for old, new in zip(before, backbone.weights, strict=True):
         np.testing.assert_array_equal(old, np.array(new))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 
@@ -46,7 +47,9 @@ SPLITS = pd.DataFrame(
 )  # fmt: skip
 
 
+@functools.cache
 def make_champion() -> Champion:
+    """One for all tests, which only read it."""
     keras.utils.set_random_seed(0)
     pixels = keras.Input((8, 8, 3), dtype="uint8", name="pixels")
     scaled = keras.layers.Rescaling(1 / 255)(pixels)

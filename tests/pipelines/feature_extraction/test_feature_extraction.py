@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +27,12 @@ from graft.pipelines.feature_extraction.parameters import FeatureExtractionParam
 from helpers.pictures import trace_images
 
 BACKBONE = BackboneParameters(name="small_cnn", weights="printed_letters", image_size=8, seed=0)
+
+
+@pytest.fixture(scope="module")
+def backbone() -> keras.Model:
+    """One for all tests, which only pass pictures through it."""
+    return build_backbone(BACKBONE)
 
 
 @pytest.fixture
@@ -69,10 +76,12 @@ def test_the_pipeline_makes_backbone_and_features(
 
 @pytest.mark.parametrize("engine", ["keras", "onnx"])
 def test_a_picture_has_the_same_features_whatever_else_is_in_the_run(
-    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame, engine: str
+    backbone: keras.Model,
+    images: np.ndarray,
+    index: pd.DataFrame,
+    splits: pd.DataFrame,
+    engine: str,
 ) -> None:
-    backbone = build_backbone(BACKBONE)
-
     def extract(rows: np.ndarray) -> np.ndarray:
         blocks = extract_features(
             backbone,
@@ -92,9 +101,8 @@ def test_a_picture_has_the_same_features_whatever_else_is_in_the_run(
 
 
 def test_features_are_what_the_model_predicts(
-    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame
+    backbone: keras.Model, images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame
 ) -> None:
-    backbone = build_backbone(BACKBONE)
     blocks = extract_features(
         backbone,
         images,
@@ -109,10 +117,12 @@ def test_features_are_what_the_model_predicts(
 
 
 def test_bfloat16_is_for_devices_that_compute_faster_with_it(
-    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    backbone: keras.Model,
+    images: np.ndarray,
+    index: pd.DataFrame,
+    splits: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    backbone = build_backbone(BACKBONE)
-
     def extract(precision: str) -> np.ndarray:
         parameters = FeatureExtractionParameters(batch_size=5, precision=precision)
         blocks = extract_features(
@@ -133,11 +143,16 @@ def test_bfloat16_is_for_devices_that_compute_faster_with_it(
 
 
 def test_another_engine_takes_nothing_over(
-    images: np.ndarray, index: pd.DataFrame, splits: pd.DataFrame, tmp_path, caplog
+    backbone: keras.Model,
+    images: np.ndarray,
+    index: pd.DataFrame,
+    splits: pd.DataFrame,
+    tmp_path,
+    caplog,
 ) -> None:
     """A table of features is of one engine, whatever stood there before."""
     shards = FeatureShardsDataset(filepath=str(tmp_path / "features"))
-    backbone, origins = build_backbone(BACKBONE), trace_images(images)
+    origins = trace_images(images)
 
     def extract(engine: str, previous: FeatureTable | None) -> list[str]:
         blocks = extract_features(

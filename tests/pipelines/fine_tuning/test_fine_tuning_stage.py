@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -32,6 +33,7 @@ from graft.pipelines.fine_tuning.nodes import (
     fine_tune,
     store_boundary_activations,
 )
+from graft.training import tuning_recipes
 from graft.training.backup import TrainingBackup
 from graft.training.boundary import BoundaryPlan, BoundaryRun
 from helpers.pictures import UnreadImages, trace_images
@@ -104,6 +106,26 @@ def run(images, splits, parameters, folder: Path) -> tuple[keras.Model, pd.DataF
     return classifier, history, stored
 
 
+@pytest.fixture
+def uneven(splits: pd.DataFrame) -> pd.DataFrame:
+    """The splits without the first picture: four light ones to train on, and five dark ones."""
+    return splits.iloc[1:].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def known() -> list:
+    """The run of :func:`finished`, once it was made."""
+    return []
+
+
+@pytest.fixture
+def finished(images, uneven, known, tmp_path_factory) -> tuple:
+    """A run on these pictures, which tests only read: classifier, history and what was stored."""
+    if not known:
+        known.append(run(images[1:], uneven, PARAMETERS, tmp_path_factory.mktemp("finished")))
+    return known[0]
+
+
 def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_path) -> None:
     backbone, head = make_models()
     inputs = {
@@ -136,6 +158,11 @@ def test_the_pipeline_makes_a_flat_classifier_of_pictures(images, splits, tmp_pa
     assert (probabilities.argmax(axis=1) == splits["label_index"]).mean() == 1
 
 
+# As the real ones, but that the one that is trained here takes a few steps.
+SHORT = tuple(
+    replace(recipe, epochs=10, steps=50) if recipe.name == "last_block" else recipe
+    for recipe in tuning_recipes.RECIPES
+)
 RACING = FineTuningParameters.model_validate(
     {name: value for name, value in PARAMETERS.model_dump().items() if name not in OF_CUSTOM}
     | {"recipe": "auto"}
@@ -159,7 +186,10 @@ def race(images, splits, parameters, folder: Path, folds=NO_FOLDS) -> tuple:
     return *outputs, stored
 
 
-def test_recipes_race_and_the_cut_is_that_of_the_winner(images, splits, tmp_path, caplog) -> None:
+def test_recipes_race_and_the_cut_is_that_of_the_winner(
+    images, splits, tmp_path, caplog, monkeypatch
+) -> None:
+    monkeypatch.setattr(tuning_recipes, "RECIPES", SHORT)
     with caplog.at_level(logging.INFO):
         classifier, history, recipe, table, curves, stored = race(images, splits, RACING, tmp_path)
     # What the frozen blocks give is stored once, of the pictures themselves.
@@ -173,11 +203,11 @@ def test_recipes_race_and_the_cut_is_that_of_the_winner(images, splits, tmp_path
     )
     assert table["runner"].tolist() == ["head", "last_block"]
     assert table["kept"].tolist() == [False, True]
-    # Ten pictures stand seven times in an epoch: 18 steps of four.
-    assert table["steps"].tolist() == [0, 30 * 18]
-    assert len(history) == 30
+    # Ten pictures stand twice in an epoch: 5 steps of four.
+    assert table["steps"].tolist() == [0, 10 * 5]
+    assert len(history) == 10
     assert history["kept"].sum() == 1
-    assert len(curves) == 1 + 30
+    assert len(curves) == 1 + 10
     told = " ".join(" ".join(record.getMessage().split()) for record in caplog.records)
     assert "head, last_block first" in told
     assert "last_block: dev accuracy 1.000, best of 2 by dev, so optimistic" in told
@@ -207,9 +237,9 @@ def test_the_head_alone_leaves_everything_as_it_is(images, splits, tmp_path) -> 
         np.testing.assert_array_equal(mine, yours)
 
 
-def test_what_is_stored_are_pictures_and_views_of_train_then_dev(images, splits, tmp_path) -> None:
-    _, history, stored = run(images, splits, PARAMETERS, tmp_path)
-    assert stored.shape == (10 * 2 + 4, 2, 2, 96)
+def test_what_is_stored_are_pictures_and_views_of_train_then_dev(finished) -> None:
+    _, history, stored = finished
+    assert stored.shape == (9 * 2 + 4, 2, 2, 96)
     assert stored.dtype == np.float16
     assert isinstance(stored, np.memmap)
     assert history["dev_accuracy"].max() == 1
@@ -227,6 +257,7 @@ class Boundary:
 
     def __init__(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.file, self.computed = file, 0
+        self.backbone, _ = make_models()
         compute = BoundaryRun.compute
 
         def count(run: BoundaryRun, plan: BoundaryPlan, rows: np.ndarray):
@@ -240,7 +271,7 @@ class Boundary:
         entry, self.computed = TracedArrayDataset(filepath=str(self.file)), 0
         previous = entry.load() if self.file.exists() else None
         made = store_boundary_activations(
-            make_models()[0], images, trace_images(images), splits, previous, SETTLED, parameters
+            self.backbone, images, trace_images(images), splits, previous, SETTLED, parameters
         )
         draft = TracedArrayDataset(filepath=str(self.file.with_name("draft.npy")))
         draft.save(made)
@@ -299,12 +330,12 @@ def test_what_decides_an_activation_makes_it_anew(images, splits, boundary) -> N
             assert made == before, changes
 
 
-def test_pictures_and_labels_of_test_make_no_difference(images, splits, tmp_path) -> None:
-    honest, _, _ = run(images, splits, PARAMETERS, tmp_path / "honest")
-    other, lies = images.copy(), splits.copy()
-    other[splits["split"] == "test"] = 255
+def test_pictures_and_labels_of_test_make_no_difference(images, uneven, finished, tmp_path) -> None:
+    honest, _, _ = finished
+    other, lies = images[1:].copy(), uneven.copy()
+    other[uneven["split"] == "test"] = 255
     lies.loc[lies["split"] == "test", "label_index"] = 0
-    misled, _, _ = run(other, lies, PARAMETERS, tmp_path / "misled")
+    misled, _, _ = run(other, lies, PARAMETERS, tmp_path)
     for mine, yours in zip(honest.get_weights(), misled.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, yours)
 
@@ -342,20 +373,18 @@ def test_it_tells_what_it_will_do_before_the_work(images, splits, caplog) -> Non
     assert max(map(len, lines)) <= 80
 
 
-def test_activations_of_other_parameters_are_refused(images, splits, tmp_path) -> None:
-    _, _, stored = run(images, splits, PARAMETERS, tmp_path)
-    with pytest.raises(GraftError, match=r"run --pipelines=fine_tuning as a whole; .* got \(24,"):
+def test_activations_of_other_parameters_are_refused(images, uneven, finished, tmp_path) -> None:
+    _, _, stored = finished
+    with pytest.raises(GraftError, match=r"run --pipelines=fine_tuning as a whole; .* got \(22,"):
         fine_tune(
-            *make_models(), stored, images, splits, CLASSES, SETTLED, NO_FOLDS,
+            *make_models(), stored, images[1:], uneven, CLASSES, SETTLED, NO_FOLDS,
             TrainingBackup(tmp_path / "other"), tmp_path, change(views=2),
         )  # fmt: skip
 
 
-def test_a_class_may_weigh_more(images, splits, tmp_path) -> None:
-    uneven = splits[splits["image_id"] != "00.png"].reset_index(drop=True)
-    rows = images[1:]
-    plain, _, _ = run(rows, uneven, PARAMETERS, tmp_path / "plain")
-    weighed, _, _ = run(rows, uneven, change(class_weights="balanced"), tmp_path / "weighed")
+def test_a_class_may_weigh_more(images, uneven, finished, tmp_path) -> None:
+    plain, _, _ = finished
+    weighed, _, _ = run(images[1:], uneven, change(class_weights="balanced"), tmp_path)
     assert not np.array_equal(plain.get_weights()[-1], weighed.get_weights()[-1])
 
 

@@ -13,7 +13,7 @@ from graft.parameters.fine_tuning import AugmentationParameters, FineTuningParam
 from graft.pipelines.fine_tuning import settling
 from graft.pipelines.fine_tuning.settling import apply_settled, augments, settle_fine_tuning
 from graft.training.backup import TrainingBackup
-from helpers.fine_tuning import CLASSES, OFF, extract, make_models, train_head
+from helpers.fine_tuning import CLASSES, HEAD, OFF, extract, make_models, train_head
 
 GIVEN = {
     "recipe": "auto", "activation_cache": True, "activation_dtype": "float32",
@@ -21,6 +21,7 @@ GIVEN = {
     "batch_size": 8, "seed": 0,
 }  # fmt: skip
 AUTO = FineTuningParameters.model_validate(GIVEN)
+FEW = HEAD.model_copy(update={"epochs": 5, "patience": 5})
 
 
 def settle(images, splits, folder, parameters=AUTO) -> dict:
@@ -28,7 +29,7 @@ def settle(images, splits, folder, parameters=AUTO) -> dict:
     features = head = None
     if parameters.augmentation.horizontal_flip == "auto":
         features = extract(images, splits, folder)
-        head = train_head(features, splits)
+        head = train_head(features, splits, FEW)
     backup = TrainingBackup(folder / "backup")
     return settle_fine_tuning(backbone, head, features, images, splits, CLASSES, backup, parameters)
 

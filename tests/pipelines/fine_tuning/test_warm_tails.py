@@ -34,6 +34,7 @@ CUSTOM = FineTuningParameters(
     activation_batch_size=4, augmentation=AugmentationParameters(**OFF), learning_rate=1e-2,
     batch_size=4, epochs=10, patience=10, seed=7,
 )  # fmt: skip
+BRIEF = CUSTOM.model_copy(update={"epochs": 2})
 RACING = FineTuningParameters.model_validate(
     {name: value for name, value in CUSTOM.model_dump().items() if name not in OF_CUSTOM}
     | {"recipe": "auto"}
@@ -86,9 +87,30 @@ def differ(one: keras.Model, other: keras.Model) -> list[str]:
     return [name for name in mine if not np.array_equal(mine[name], yours[name])]
 
 
-def test_it_begins_where_the_champion_ended_and_keeps_its_trunk(runs: Runs) -> None:
-    before = runs.tune(CUSTOM.model_copy(update={"epochs": 2}))
-    classifier, history, recipe, race, _ = runs.go_on(CUSTOM, before)
+@pytest.fixture(scope="module")
+def known() -> dict[str, tuple]:
+    """What :func:`before` and :func:`went_on` have made."""
+    return {}
+
+
+@pytest.fixture
+def before(runs: Runs, known) -> tuple:
+    """A fine-tuning without a warm start, which tests only read."""
+    if "before" not in known:
+        known["before"] = runs.tune(BRIEF)
+    return known["before"]
+
+
+@pytest.fixture
+def went_on(runs: Runs, before, known) -> tuple:
+    """The warm start from it, by the whole recipe."""
+    if "went_on" not in known:
+        known["went_on"] = runs.go_on(CUSTOM, before)
+    return known["went_on"]
+
+
+def test_it_begins_where_the_champion_ended_and_keeps_its_trunk(before, went_on) -> None:
+    classifier, history, recipe, race, _ = went_on
     # A fifth of ten epochs.
     assert history["epoch"].tolist() == [0, 1, 2]
     assert history["dev_loss"].iloc[0] == pytest.approx(before[1]["dev_loss"].min(), rel=1e-4)
@@ -101,19 +123,16 @@ def test_it_begins_where_the_champion_ended_and_keeps_its_trunk(runs: Runs) -> N
     assert (recipe["recipe"], recipe["unfreeze"], race.empty) == ("custom", "block3", True)
 
 
-def test_other_stages_train_by_the_whole_recipe(runs: Runs) -> None:
-    before = runs.tune(CUSTOM.model_copy(update={"epochs": 1}))
-    recipe = runs.go_on(CUSTOM, before)[2]
+def test_other_stages_train_by_the_whole_recipe(went_on) -> None:
+    recipe = went_on[2]
     assert recipe["parameters"]["epochs"] == 10
     assert recipe["warm_start"]["epochs"] == 2
     assert find_settings(RACING, recipe).epochs == 10
 
 
-def test_where_dev_finds_nothing_better_the_champion_stays(runs: Runs) -> None:
-    before = runs.tune(CUSTOM)
-    runs.splits = runs.splits.assign(
-        label_index=runs.splits["label_index"].where(runs.splits["split"] != "train", 0)
-    )
+def test_where_dev_finds_nothing_better_the_champion_stays(runs: Runs, before) -> None:
+    labels, is_train = runs.splits["label_index"], runs.splits["split"] == "train"
+    runs.splits = runs.splits.assign(label_index=labels.where(~is_train, 1 - labels))
     classifier, history, *_ = runs.go_on(CUSTOM, before)
     assert history.loc[history["kept"], "epoch"].tolist() == [0]
     assert differ(classifier, before[0]) == []
@@ -132,8 +151,7 @@ def test_a_champion_that_is_a_head_goes_no_deeper(runs: Runs, parameters) -> Non
         np.testing.assert_array_equal(weight, expected[name])
 
 
-def test_another_recipe_is_refused(runs: Runs) -> None:
-    before = runs.tune(CUSTOM.model_copy(update={"epochs": 1}))
+def test_another_recipe_is_refused(runs: Runs, before) -> None:
     with pytest.raises(GraftError, match=r"fine_tuning\.recipe=custom, .* got .* 'auto'$"):
         runs.go_on(RACING, before)
 
@@ -151,8 +169,7 @@ def test_nothing_is_asked_of_dev_or_folds_that_was_settled_before(images, splits
     assert folds.empty
 
 
-def test_without_a_champion_it_is_trained_as_ever(runs: Runs) -> None:
-    few = CUSTOM.model_copy(update={"epochs": 1})
-    ever, warm = runs.tune(few), runs.tune(few, {"champion": None}, {})
-    assert differ(ever[0], warm[0]) == []
-    assert ever[2] == warm[2]
+def test_without_a_champion_it_is_trained_as_ever(runs: Runs, before) -> None:
+    warm = runs.tune(BRIEF, {"champion": None}, {})
+    assert differ(before[0], warm[0]) == []
+    assert before[2] == warm[2]

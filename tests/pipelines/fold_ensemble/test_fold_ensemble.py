@@ -19,9 +19,9 @@ from graft.pipelines.fold_ensemble.parameters import FoldEnsembleParameters
 from graft.training.backup import TrainingBackup
 
 HEAD = HeadTrainingParameters(
-    dropout=0.2, learning_rate=0.2, batch_size=4, epochs=8, patience=8, seed=0
+    dropout=0.2, learning_rate=0.2, batch_size=4, epochs=6, patience=6, seed=0
 )
-FOLDS = FoldEnsembleParameters(folds=3, seed=0)
+FOLDS = FoldEnsembleParameters(folds=2, seed=0)
 
 
 def _build_backbone() -> keras.Model:
@@ -31,25 +31,40 @@ def _build_backbone() -> keras.Model:
 
 
 def _train(
-    tmp_path: Path, features: FeatureTable, splits: pd.DataFrame, folds: int = 3, epochs: int = 8
+    tmp_path: Path, features: FeatureTable, splits: pd.DataFrame
 ) -> tuple[keras.Model, keras.Model, pd.DataFrame]:
     return train_fold_heads(
-        features, _build_backbone(), splits, ["dark", "light"], TrainingBackup(tmp_path),
-        HEAD.model_copy(update={"epochs": epochs, "patience": epochs}),
-        FOLDS.model_copy(update={"folds": folds}),
+        features, _build_backbone(), splits, ["dark", "light"], TrainingBackup(tmp_path), HEAD,
+        FOLDS,
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def known() -> list[tuple[keras.Model, keras.Model, pd.DataFrame]]:
+    """The training of :func:`trained`, once it was made."""
+    return []
+
+
+@pytest.fixture
+def trained(
+    known, tmp_path_factory: pytest.TempPathFactory, features: FeatureTable, splits: pd.DataFrame
+) -> tuple[keras.Model, keras.Model, pd.DataFrame]:
+    """Heads, their classifier and the history, which tests only read."""
+    if not known:
+        known.append(_train(tmp_path_factory.mktemp("trained"), features, splits))
+    return known[0]
+
+
 def test_the_mean_of_all_heads_answers(
-    tmp_path: Path, features: FeatureTable, splits: pd.DataFrame
+    trained, tmp_path: Path, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
-    heads, classifier, history = _train(tmp_path, features, splits)
-    assert history["epoch"].tolist() == list(range(1, 9))
+    heads, classifier, history = trained
+    assert history["epoch"].tolist() == list(range(1, 7))
     found = heads.predict(features.read(splits["image_id"]), verbose=0)
     assert (found.argmax(axis=1) == splits["label_index"]).mean() > 0.75
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
-    # Three heads of 4 × 2 weights and 2 biases: its cost is told as of any candidate.
-    assert measure_cost(heads)["parameters"] == 3 * 10
+    # Two heads of 4 × 2 weights and 2 biases: its cost is told as of any candidate.
+    assert measure_cost(heads)["parameters"] == 2 * 10
     pictures = np.random.default_rng(0).integers(0, 256, (5, 2, 2, 3), dtype=np.uint8)
     vectors = pictures.reshape(5, -1)[:, :4].astype(np.float32) / 255
     np.testing.assert_allclose(
@@ -64,13 +79,12 @@ def test_the_mean_of_all_heads_answers(
 
 
 def test_no_head_sees_dev_or_test(
-    tmp_path: Path, features: FeatureTable, splits: pd.DataFrame
+    trained, tmp_path: Path, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
     lies = splits.copy()
     lies.loc[lies["split"] != "train", "label_index"] = 0
-    first, _, _ = _train(tmp_path / "one", features, splits, folds=2, epochs=2)
-    second, _, _ = _train(tmp_path / "two", features, lies, folds=2, epochs=2)
-    for mine, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
+    second, _, _ = _train(tmp_path, features, lies)
+    for mine, theirs in zip(trained[0].get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 

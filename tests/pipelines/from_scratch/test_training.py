@@ -65,7 +65,23 @@ def train(tmp_path):
     return run
 
 
-def test_the_pipeline_makes_classifier_history_and_curves(splits: pd.DataFrame, tmp_path) -> None:
+@pytest.fixture(scope="module")
+def known() -> list:
+    """The training of :func:`trained`, once it was made."""
+    return []
+
+
+@pytest.fixture
+def trained(splits: pd.DataFrame, train, known) -> tuple:
+    """A brief training on the pictures as they are, which tests only read."""
+    if not known:
+        known.append(train(paint(splits), splits, BRIEF))
+    return known[0]
+
+
+def test_the_pipeline_makes_classifier_history_and_curves_and_tells_the_outcome(
+    splits: pd.DataFrame, tmp_path, caplog
+) -> None:
     inputs = {
         "images": paint(splits), "splits": splits, "class_names": CLASSES,
         "params:from_scratch": PARAMETERS, "params:train_sample": SAMPLE,
@@ -84,27 +100,27 @@ def test_the_pipeline_makes_classifier_history_and_curves(splits: pd.DataFrame, 
             "from_scratch.training_curves": FigureDataset(filepath=str(tmp_path / "curves.png")),
         }
     )
-    SequentialRunner().run(create_pipeline(), catalog)
+    with caplog.at_level(logging.INFO, "graft"):
+        SequentialRunner().run(create_pipeline(), catalog)
     assert catalog.load("from_scratch.training_curves")[:4] == b"\x89PNG"
     found = catalog.load("from_scratch.predictions")
     assert (found["label"] == found["predicted"]).all()
     assert found["split"].value_counts()["train"] == SAMPLE.pictures
+    assert "gtsrb_simple (57,922 parameters), 6 epochs; best on dev is epoch" in caplog.text
 
 
-def test_what_is_not_in_train_or_dev_is_not_looked_at(splits: pd.DataFrame, train) -> None:
-    images = paint(splits)
-    other = images.copy()
+def test_what_is_not_in_train_or_dev_is_not_looked_at(splits: pd.DataFrame, train, trained) -> None:
+    other = paint(splits)
     other[splits["split"] == "test"] = 0
-    mine, yours = train(images, splits, BRIEF), train(other, splits, BRIEF)
-    for a, b in zip(mine[0].get_weights(), yours[0].get_weights(), strict=True):
+    yours = train(other, splits, BRIEF)
+    for a, b in zip(trained[0].get_weights(), yours[0].get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    pd.testing.assert_frame_equal(mine[1], yours[1])
+    pd.testing.assert_frame_equal(trained[1], yours[1])
 
 
-def test_another_seed_trains_another_network(splits: pd.DataFrame, train) -> None:
-    images = paint(splits)
-    other = train(images, splits, BRIEF.model_copy(update={"seed": 8}))[0]
-    assert (train(images, splits, BRIEF)[0].get_weights()[0] != other.get_weights()[0]).any()
+def test_another_seed_trains_another_network(splits: pd.DataFrame, train, trained) -> None:
+    other = train(paint(splits), splits, BRIEF.model_copy(update={"seed": 8}))[0]
+    assert (trained[0].get_weights()[0] != other.get_weights()[0]).any()
 
 
 def test_pictures_of_one_channel_are_trained_and_tested_on_as_they_are(
@@ -121,12 +137,6 @@ def test_without_a_network_there_is_nothing_to_train(splits: pd.DataFrame, train
     parameters = PARAMETERS.model_copy(update={"network": "none"})
     with pytest.raises(GraftError, match=r"name a network, such as .*; got 'none'"):
         train(paint(splits), splits, parameters)
-
-
-def test_the_outcome_is_told(splits: pd.DataFrame, train, caplog) -> None:
-    with caplog.at_level(logging.INFO, "graft"):
-        train(paint(splits), splits)
-    assert "gtsrb_simple (57,922 parameters), 6 epochs; best on dev is epoch" in caplog.text
 
 
 def test_tensorboard_shows_the_mistakes_on_dev(splits: pd.DataFrame, train, tmp_path) -> None:

@@ -31,15 +31,15 @@ IMAGES = np.zeros((18, 8, 8, 3), np.uint8)
 PARAMETERS = HeadTrainingParameters(
     dropout=0.1,
     weight_decay=1e-4,
-    learning_rate=0.05,
+    learning_rate=0.2,
     batch_size=4,
-    epochs=30,
+    epochs=10,
     patience=5,
     class_weights="none",
     seed=7,
 )
 # Where it does not matter how well it learns.
-BRIEF = PARAMETERS.model_copy(update={"epochs": 3, "patience": 3})
+BRIEF = PARAMETERS.model_copy(update={"learning_rate": 0.05, "epochs": 3, "patience": 3})
 
 
 @pytest.fixture
@@ -51,6 +51,25 @@ def train(tmp_path):
         folder = tmp_path / f"training_{next(number)}"
         backup = TrainingBackup(folder / "backup")
         return train_head(features, IMAGES, splits, class_names, backup, folder, parameters, *start)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Trainings on the pictures as they are, by their parameters."""
+    return {}
+
+
+@pytest.fixture
+def train_once(train, known, features: FeatureTable, splits: pd.DataFrame):
+    """Trains on the pictures as they are; who asks for the same again only reads it."""
+
+    def run(parameters):
+        key = parameters.model_dump_json()
+        if key not in known:
+            known[key] = train(features, splits, CLASSES, parameters)
+        return known[key]
 
     return run
 
@@ -86,20 +105,18 @@ def test_the_pipeline_makes_head_history_and_classifier(splits: pd.DataFrame, tm
     )
 
 
-def test_a_head_learns_what_can_be_learnt(
-    train, features: FeatureTable, splits: pd.DataFrame
-) -> None:
-    _, history = train(features, splits, CLASSES, PARAMETERS)
+def test_a_head_learns_what_can_be_learnt(train_once) -> None:
+    _, history = train_once(PARAMETERS)
     assert history["dev_accuracy"].max() == 1
     assert history["dev_loss"].min() < 0.1
 
 
 def test_the_labels_of_test_make_no_difference(
-    train, features: FeatureTable, splits: pd.DataFrame
+    train, train_once, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
     lies = splits.copy()
     lies.loc[lies["split"] == "test", "label_index"] = 0
-    honest, _ = train(features, splits, CLASSES, BRIEF)
+    honest, _ = train_once(BRIEF)
     misled, _ = train(features, lies, CLASSES, BRIEF)
     for mine, other in zip(honest.get_weights(), misled.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, other)
@@ -137,11 +154,9 @@ def test_pictures_that_weigh_nothing_teach_nothing(
     assert weighing["dev_accuracy"].max() == 1
 
 
-def test_another_seed_gives_another_head(
-    train, features: FeatureTable, splits: pd.DataFrame
-) -> None:
-    first, _ = train(features, splits, CLASSES, BRIEF)
-    second, _ = train(features, splits, CLASSES, BRIEF.model_copy(update={"seed": 8}))
+def test_another_seed_gives_another_head(train_once) -> None:
+    first, _ = train_once(BRIEF)
+    second, _ = train_once(BRIEF.model_copy(update={"seed": 8}))
     assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
@@ -149,12 +164,11 @@ CHAMPION = {"champion": "0123", "model": "frozen"}
 
 
 def test_a_warm_start_goes_on_from_the_head_of_the_champion(
-    train, features: FeatureTable, splits: pd.DataFrame, caplog
+    train, train_once, features: FeatureTable, splits: pd.DataFrame, caplog
 ) -> None:
-    few = PARAMETERS.model_copy(update={"epochs": 3, "patience": 3})
-    old, before = train(features, splits, CLASSES, few)
+    old, before = train_once(BRIEF)
     with caplog.at_level("INFO"):
-        new, history = train(features, splits, CLASSES, few, CHAMPION, collect_weights(old))
+        new, history = train(features, splits, CLASSES, BRIEF, CHAMPION, collect_weights(old))
     assert history["epoch"].tolist() == [0, 1, 2, 3]
     # The loss of Keras has the weight decay in it.
     assert history["dev_loss"].iloc[0] == pytest.approx(before["dev_loss"].min(), rel=1e-3)
@@ -166,31 +180,31 @@ def test_a_warm_start_goes_on_from_the_head_of_the_champion(
 
 
 def test_a_warm_start_that_leads_nowhere_ends_where_it_began(
-    train, features: FeatureTable, splits: pd.DataFrame
+    train, train_once, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
-    old, _ = train(features, splits, CLASSES, PARAMETERS)
+    old, _ = train_once(PARAMETERS)
     lies = splits.assign(label_index=splits["label_index"].where(splits["split"] != "train", 0))
-    new, history = train(features, lies, CLASSES, PARAMETERS, CHAMPION, collect_weights(old))
+    few = PARAMETERS.model_copy(update={"learning_rate": 1.0, "epochs": 2, "patience": 2})
+    new, history = train(features, lies, CLASSES, few, CHAMPION, collect_weights(old))
     assert history.loc[history["kept"], "epoch"].tolist() == [0]
     for mine, yours in zip(new.get_weights(), old.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, yours)
 
 
 def test_a_warm_start_without_a_champion_trains_as_ever(
-    train, features: FeatureTable, splits: pd.DataFrame
+    train, train_once, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
-    ever, history = train(features, splits, CLASSES, PARAMETERS)
-    warm, again = train(features, splits, CLASSES, PARAMETERS, {"champion": None}, {})
+    ever, history = train_once(BRIEF)
+    warm, again = train(features, splits, CLASSES, BRIEF, {"champion": None}, {})
     pd.testing.assert_frame_equal(history, again)
     np.testing.assert_array_equal(ever.get_weights()[0], warm.get_weights()[0])
 
 
 def test_a_warm_start_with_another_head_is_refused(
-    train, features: FeatureTable, splits: pd.DataFrame
+    train, train_once, features: FeatureTable, splits: pd.DataFrame
 ) -> None:
-    few = PARAMETERS.model_copy(update={"epochs": 1, "patience": 1})
-    weights = collect_weights(train(features, splits, CLASSES, few)[0])
-    wide = few.model_copy(update={"hidden_units": 3})
+    weights = collect_weights(train_once(BRIEF)[0])
+    wide = BRIEF.model_copy(update={"hidden_units": 3})
     with pytest.raises(GraftError, match=r"set hidden_units, outputs and loss back, .*'hidden'$"):
         train(features, splits, CLASSES, wide, CHAMPION, weights)
 

@@ -17,11 +17,11 @@ from graft.pipelines.pretraining.letters import FONTS, LETTERS
 from graft.pipelines.pretraining.nodes import pretrain_backbone, render_printed_letters
 from graft.pipelines.pretraining.parameters import PretrainingParameters
 from graft.pipelines.pretraining.pipeline import create_pipeline
-from helpers.told import join_lines, read_told
+from helpers.told import join_lines
 
 SETTINGS = {
     "seed": 0,
-    "count_per_letter": 4,
+    "count_per_letter": 2,
     "dev_fonts": ["cmtt10", "DejaVuSans"],
     "epochs": 2,
     "batch_size": 32,
@@ -66,7 +66,7 @@ def pretrained(parameters):
 
 def test_letters_are_grey_pictures_of_three_channels(letters):
     images, labels = letters
-    assert images.shape == (len(labels), 8, 8, 3) == (4 * len(LETTERS), 8, 8, 3)
+    assert images.shape == (len(labels), 8, 8, 3) == (2 * len(LETTERS), 8, 8, 3)
     assert images.dtype == np.uint8
     assert (images == images[..., :1]).all()
 
@@ -74,7 +74,7 @@ def test_letters_are_grey_pictures_of_three_channels(letters):
 def test_every_letter_has_its_label_and_its_place_in_the_list(letters):
     _, labels = letters
     assert [LETTERS[index] for index in labels["label_index"]] == labels["label"].tolist()
-    assert labels["label"].value_counts().eq(4).all()
+    assert labels["label"].value_counts().eq(2).all()
 
 
 def test_the_dev_split_is_the_held_out_fonts(letters):
@@ -93,12 +93,9 @@ def test_the_pipeline_gives_weights_for_the_small_cnn_and_a_row_an_epoch(pretrai
     assert history["loss"].iloc[1] < history["loss"].iloc[0]
 
 
-def test_the_log_says_what_was_drawn_and_how_well_it_is_told_apart(parameters, pretrained, caplog):
-    caplog.set_level("INFO", logger="graft")
-    render_printed_letters(parameters)
-    (drawn,), (as_drawn, told) = read_told(caplog), join_lines(pretrained[2])
-    assert drawn == as_drawn
-    assert drawn.startswith("Letters      644 pictures of 161 letters (6 alphabets, ")
+def test_the_log_says_what_was_drawn_and_how_well_it_is_told_apart(pretrained):
+    drawn, told = join_lines(pretrained[2])
+    assert drawn.startswith("Letters      322 pictures of 161 letters (6 alphabets, ")
     assert re.fullmatch(r"Pretrained   2 epochs; \d+\.\d % right .* \(cmtt10, DejaVuSans\)", told)
 
 

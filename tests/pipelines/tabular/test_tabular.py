@@ -31,17 +31,17 @@ CLASSIFICATION = TabularParameters(
     units=(4,),
     dropout=0,
     l2=0,
-    learning_rate=0.05,
-    epochs=15,
+    learning_rate=0.1,
+    epochs=8,
     batch_size=16,
     seed=2,
 )
 # Where the network is not what a test is about.
 BRIEF = CLASSIFICATION.model_copy(update={"epochs": 1})
-REGRESSION = BRIEF.model_copy(update={"task": "regression", "target": -1})
+REGRESSION = BRIEF.model_copy(update={"task": "regression", "target": -1, "folds": 2})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
     """Forty rows, thirty of them of class b, which column x tells; one value is missing."""
     random = np.random.default_rng(0)
@@ -53,35 +53,43 @@ def table() -> pd.DataFrame:
     return table
 
 
-def test_the_pipeline_ends_in_metrics_and_a_report(table: pd.DataFrame, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def made(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
+    """What a run of the pipeline leaves."""
+    folder = tmp_path_factory.mktemp("made")
+    parameters = CLASSIFICATION.model_copy(update={"folds": 2})
     catalog = DataCatalog(
         {
             "raw_table": MemoryDataset(table),
-            "params:tabular": MemoryDataset(CLASSIFICATION, copy_mode="assign"),
+            "params:tabular": MemoryDataset(parameters, copy_mode="assign"),
             "tabular_scores": CSVDataset(
-                filepath=str(tmp_path / "scores.csv"), save_args={"index": False}
+                filepath=str(folder / "scores.csv"), save_args={"index": False}
             ),
-            "tabular_metrics": JSONDataset(filepath=str(tmp_path / "metrics.json")),
-            "fold_scores": FigureDataset(filepath=str(tmp_path / "folds.png")),
-            "tabular_report": HTMLDataset(filepath=str(tmp_path / "report.html")),
+            "tabular_metrics": JSONDataset(filepath=str(folder / "metrics.json")),
+            "fold_scores": FigureDataset(filepath=str(folder / "folds.png")),
+            "tabular_report": HTMLDataset(filepath=str(folder / "report.html")),
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
-    metrics, scores = catalog.load("tabular_metrics"), catalog.load("tabular_scores")
+    return catalog
+
+
+def test_the_pipeline_ends_in_metrics_and_a_report(made: DataCatalog) -> None:
+    metrics, scores = made.load("tabular_metrics"), made.load("tabular_scores")
     assert set(metrics) == {"network", "linear", "trivial"}
     assert metrics["network"]["accuracy"]["mean"] > 0.95
     assert metrics["trivial"]["accuracy"]["mean"] == pytest.approx(0.75, abs=0.02)
     assert metrics["trivial"]["roc_auc"]["mean"] == 0.5
     assert scores.groupby("model")["rows"].sum().tolist() == [40] * 3
-    assert "3-fold cross-validation on <b>40</b> rows" in catalog.load("tabular_report")
+    assert "2-fold cross-validation on <b>40</b> rows" in made.load("tabular_report")
 
 
-def test_every_fold_of_a_classification_has_its_share_of_every_class(table: pd.DataFrame) -> None:
-    few = table.assign(kind=["a"] * 3 + ["b"] * 37)
-    scores = cross_validate_table(few, BRIEF)
+def test_every_fold_of_a_classification_has_its_share_of_every_class(made: DataCatalog) -> None:
+    scores = made.load("tabular_scores")
     trivial = scores[scores["model"] == "trivial"]
     shares = trivial["accuracy"] * trivial["rows"]
-    np.testing.assert_allclose(trivial["rows"] - shares, 1)
+    # Folds that are not stratified would differ in it.
+    np.testing.assert_allclose(trivial["rows"] - shares, 5)
 
 
 def test_scores_of_a_regression_agree_with_scikit_learn(table: pd.DataFrame) -> None:
@@ -89,7 +97,7 @@ def test_scores_of_a_regression_agree_with_scikit_learn(table: pd.DataFrame) -> 
     scores = cross_validate_table(numbers, REGRESSION)
     linear = scores[scores["model"] == "linear"].reset_index(drop=True)
     rows, targets = numbers[["x", "y"]].to_numpy(), numbers["z"].to_numpy()
-    folds = KFold(3, shuffle=True, random_state=2).split(rows)
+    folds = KFold(2, shuffle=True, random_state=2).split(rows)
     for place, (train, held_out) in enumerate(folds):
         model = make_pipeline(StandardScaler(), Ridge()).fit(rows[train], targets[train])
         predicted = model.predict(rows[held_out])

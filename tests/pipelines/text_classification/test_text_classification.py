@@ -69,35 +69,40 @@ def texts() -> TokenTexts:
     return collect_texts(write_texts(80, 0), write_texts(20, 1), NAMES, WORDS)
 
 
-def test_the_pipeline_ends_in_metrics_and_a_report(texts: TokenTexts, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def made(texts: TokenTexts, tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
+    """What a run of the pipeline leaves."""
+    folder = tmp_path_factory.mktemp("made")
     index = {"index": False}
     catalog = DataCatalog(
         {
             "raw_texts": MemoryDataset(texts, copy_mode="assign"),
             "params:text_classification": MemoryDataset(PARAMETERS, copy_mode="assign"),
-            "text_splits": ParquetDataset(filepath=str(tmp_path / "s.parquet"), save_args=index),
-            "text_classifier": KerasModelDataset(filepath=str(tmp_path / "c.keras")),
-            "text_history": CSVDataset(filepath=str(tmp_path / "h.csv"), save_args=index),
-            "text_backup": TrainingBackupDataset(filepath=str(tmp_path / "backup")),
-            "text_logs": LogFolderDataset(filepath=str(tmp_path / "logs")),
-            "text_predictions": ParquetDataset(
-                filepath=str(tmp_path / "p.parquet"), save_args=index
-            ),
-            "text_metrics": JSONDataset(filepath=str(tmp_path / "m.json")),
-            "text_confusion": FigureDataset(filepath=str(tmp_path / "confusion.png")),
-            "text_curves": FigureDataset(filepath=str(tmp_path / "curves.png")),
-            "text_report": HTMLDataset(filepath=str(tmp_path / "report.html")),
+            "text_splits": ParquetDataset(filepath=str(folder / "s.parquet"), save_args=index),
+            "text_classifier": KerasModelDataset(filepath=str(folder / "c.keras")),
+            "text_history": CSVDataset(filepath=str(folder / "h.csv"), save_args=index),
+            "text_backup": TrainingBackupDataset(filepath=str(folder / "backup")),
+            "text_logs": LogFolderDataset(filepath=str(folder / "logs")),
+            "text_predictions": ParquetDataset(filepath=str(folder / "p.parquet"), save_args=index),
+            "text_metrics": JSONDataset(filepath=str(folder / "m.json")),
+            "text_confusion": FigureDataset(filepath=str(folder / "confusion.png")),
+            "text_curves": FigureDataset(filepath=str(folder / "curves.png")),
+            "text_report": HTMLDataset(filepath=str(folder / "report.html")),
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
-    metrics, predictions = catalog.load("text_metrics"), catalog.load("text_predictions")
+    return catalog
+
+
+def test_the_pipeline_ends_in_metrics_and_a_report(made: DataCatalog) -> None:
+    metrics, predictions = made.load("text_metrics"), made.load("text_predictions")
     for model in ("network", "baseline"):
         rows = predictions.query("split == 'test' and model == @model")
         found = metrics[model]["test"]
         assert found["n"] == len(rows) == 20
         assert found["accuracy"]["value"] == accuracy_score(rows["label"], rows["predicted"])
         assert found["accuracy"]["value"] >= 0.9
-    assert "20</b> texts that it had never seen" in catalog.load("text_report")
+    assert "20</b> texts that it had never seen" in made.load("text_report")
 
 
 def _predict(texts: TokenTexts, wrong: list[str]) -> pd.DataFrame:
@@ -143,20 +148,17 @@ def test_wrong_texts_are_shown_as_text_the_most_confident_first(
         assert "not at hand" in page
 
 
-def test_the_test_part_is_not_learnt_from(texts: TokenTexts, tmp_path: Path) -> None:
-    parameters = PARAMETERS.model_copy(update={"epochs": 1, "patience": 1})
-    splits = split_parts(texts, 0.25, seed=3)
+def test_the_test_part_is_not_learnt_from(
+    texts: TokenTexts, made: DataCatalog, tmp_path: Path
+) -> None:
     table = texts.table.copy()
     is_test = table["part"] == "test"
     table.loc[is_test, "tokens"] = pd.Series([np.array([1, 2])] * 100)[is_test]
     other = TokenTexts(table, texts.class_names, texts.words)
-    weights = [
-        train_text_network(
-            given, splits, TrainingBackup(tmp_path / str(number)), tmp_path, parameters
-        )[0].get_weights()
-        for number, given in enumerate((texts, other))
-    ]
-    for mine, yours in zip(*weights, strict=True):
+    backup, splits = TrainingBackup(tmp_path / "backup"), made.load("text_splits")
+    misled, _ = train_text_network(other, splits, backup, tmp_path, PARAMETERS)
+    honest = made.load("text_classifier")
+    for mine, yours in zip(honest.get_weights(), misled.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, yours)
 
 
