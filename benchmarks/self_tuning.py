@@ -28,7 +28,14 @@ import numpy as np
 
 from graft.analysis.choosing import Outcome
 from graft.analysis.predictions import measure_log_loss
-from graft.analysis.self_training import Labelled, LinearClassifier, find_sure, sharpen, train_way
+from graft.analysis.self_training import (
+    Labelled,
+    LinearClassifier,
+    beats,
+    find_sure,
+    sharpen,
+    train_way,
+)  # fmt: skip
 from graft.images.decoding import decode_picture
 from graft.models.augmentation import PictureAugmenter
 from graft.models.backbones import build_backbone
@@ -100,7 +107,7 @@ class Signs:
             student = self._tune(head, train, answers, dev, seed)
             after = [self._judge(student, side, 1.0) for side in (dev, test)]
             gain = 100 * float(after[1].right.mean() - before[1].right.mean())
-            is_refused = after[0].right.sum() <= before[0].right.sum()
+            is_refused = not beats(after[0], before[0])
             right = thought[sure].argmax(axis=1) == self.classes[pool[sure]]
             yield {
                 "frozen": 100 * float(frozen.mean()),

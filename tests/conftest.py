@@ -38,7 +38,7 @@ from PIL import Image
 
 # Sets what TensorFlow and JAX read, for this process and those that it starts, before a test
 # imports Keras, which imports JAX, which sets it otherwise.
-import graft  # noqa: F401
+from graft import fingerprints
 from helpers.projects import FinishedRun
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +99,9 @@ def _short_searches() -> Iterator[None]:
         # OmegaConf reads the same texts of the same files anew in every test, a hundred a second.
         patch.setattr("omegaconf.base.parse", functools.lru_cache(maxsize=None)(parse))
         patch.setattr("omegaconf.OmegaConf.load", staticmethod(_load_once))
+        # The same texts of modules, in every test for which all code is new.
+        described = functools.cache(fingerprints.describe_text)
+        patch.setattr("graft.fingerprints.describe_text", described)
         # As many environments as there are, each of which a process asks for at most once.
         patch.setattr("graft.text_values._ROOM", 1000)
         # Kedro imports it whenever it keeps a value in memory.

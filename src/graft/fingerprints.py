@@ -152,11 +152,10 @@ def _read_module(name: str) -> tuple[str, tuple[str, ...]]:
     if path is None:
         raise ValueError(f"no file of the module '{name}'")
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return read_text(path.read_text(encoding="utf-8"), name, package)
+    return describe_text(path.read_text(encoding="utf-8"), name, package)
 
 
-@cache
-def read_text(text: str, name: str, package: str) -> tuple[str, tuple[str, ...]]:
+def describe_text(text: str, name: str, package: str) -> tuple[str, tuple[str, ...]]:
     """SHA-256 of the syntax tree of a module without docstrings, and the names that it imports.
 
     Args:

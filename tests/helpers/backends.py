@@ -35,11 +35,11 @@ SETTINGS = TrainingParameters(
     optimizer="adamw", weight_decay=0.1, learning_rate=1e-2, batch_size=8, epochs=3, patience=3,
     seed=1,
 )  # fmt: skip
-WAYS = ("stored", "views")
+WAYS = ("stored", "pictures", "views")
 
 
 def train(way: str, settings: TrainingParameters = SETTINGS) -> dict[str, np.ndarray]:
-    """Train a small classifier on stored activations, or on views of pictures.
+    """Train a small classifier on stored activations, on pictures, or on views of them.
 
     Returns:
         Its history, probabilities and heat of all pictures.
@@ -53,7 +53,8 @@ def train(way: str, settings: TrainingParameters = SETTINGS) -> dict[str, np.nda
         stored = predict_rows(cut.trunk, PICTURES.__getitem__, rows, 8)
         views = StoredViews(stored.__getitem__, 0, len(rows), 0)
     else:
-        views = FreshViews(PICTURES.__getitem__, rows, PictureAugmenter(AUGMENTATION, 8))
+        augmenter = PictureAugmenter(AUGMENTATION, 8) if way == "views" else None
+        views = FreshViews(PICTURES.__getitem__, rows, augmenter)
     pools = ViewPools(views, LABELS, np.ones(len(rows), np.float32))
     history = train_tail(cut, pools, pools, settings, layer_decay=0.5)
     heat_of = find_last_map(cut.whole)

@@ -8,7 +8,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from keras.src.applications import efficientnet
 
 from graft.backends import on_tensorflow, onnx_conversion
 from graft.backends.backend import Accelerator
@@ -19,6 +18,7 @@ from graft.models.backbones import _find_applications, build_backbone
 from graft.models.forward_passes import Forward, choose_engine, measure_difference, open_forward
 from graft.models.kept_exports import KeptExports
 from graft.models.onnx_passes import open_passes
+from helpers.networks import build_short_efficientnet
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
 # Of every module of keras.applications its smallest network; those that take long are slow tests.
@@ -75,14 +75,9 @@ def test_every_family_gives_on_onnx_runtime_what_it_gives_on_keras(name: str) ->
 
 
 def test_constants_of_a_normalization_layer_are_no_inputs_of_the_file() -> None:
-    """As in EfficientNet, whose own export by Keras no runtime reads; here of its first blocks."""
-    pictures = keras.Input((32, 32, 3), dtype="uint8")
-    network = efficientnet.EfficientNet(
-        0.5, 1.0, 32, blocks_args=efficientnet.DEFAULT_BLOCKS_ARGS[:2], include_top=False,
-        weights=None, input_tensor=keras.ops.cast(pictures, "float32"), pooling="avg",
-    )  # fmt: skip
+    """As in EfficientNet, whose own export by Keras no runtime reads."""
+    network = build_short_efficientnet()
     assert any(isinstance(layer, keras.layers.Normalization) for layer in network.layers)
-    network = keras.Model(pictures, network.output)
     shown = draw_smooth_pictures(4, 32)
     calibrate(network, shown)
     passes = open_passes(convert_to_onnx(network), network.output_shape[1:])

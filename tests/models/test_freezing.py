@@ -5,29 +5,22 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from keras.src.applications import efficientnet
 
 from graft.errors import GraftError
 from graft.models.freezing import cut_classifier, join_for_training
 from graft.models.heads import build_head
+from helpers.networks import build_short_efficientnet
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
 def backbone() -> keras.Model:
-    """EfficientNet of its first three blocks, the last of which has a bypass and drops out."""
-    keras.utils.set_random_seed(0)
-    pictures = keras.Input((32, 32, 3), dtype="uint8")
-    backbone = efficientnet.EfficientNet(
-        0.5, 1.0, 32, blocks_args=efficientnet.DEFAULT_BLOCKS_ARGS[:2], include_top=False,
-        weights=None, input_tensor=keras.ops.cast(pictures, "float32"), pooling="avg",
-    )  # fmt: skip
+    backbone = build_short_efficientnet()
     # A random network shrinks its numbers to rounding errors.
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.moving_variance.assign(layer.moving_variance * 0.5)
-    backbone = keras.Model(pictures, backbone.output, name=backbone.name)
     backbone.trainable = False
     return backbone
 

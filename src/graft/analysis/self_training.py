@@ -173,6 +173,21 @@ def find_sure(probabilities: np.ndarray, confidence: float) -> np.ndarray:
     return sure
 
 
+def beats(student: Outcome, teacher: Outcome) -> bool:
+    """Whether a fine-tuned student takes its teacher's place: it has more pictures right.
+
+    That they differ by more than a standard error is too much to ask: of 32 draws of traffic signs
+    dev showed that of ten students, and what was kept gained 1.0 points in the mean of all. By this
+    rule 19 are taken, 2.0 points are gained, and no draw loses one (benchmarks/README.md).
+
+    Examples:
+        >>> known, better = (Outcome(np.arange(50) < count, 0.3, 0.0) for count in (40, 41))
+        >>> beats(better, known), beats(known, known)
+        (True, False)
+    """
+    return int(student.right.sum()) > int(teacher.right.sum())
+
+
 def sharpen(probabilities: np.ndarray) -> np.ndarray:
     """Answers that are surer of themselves, float (n, C).
 

@@ -48,8 +48,8 @@ def judge_student(
         To be written as JSON: ``verdict`` (``gained``, ``no gain`` or ``refused``: with them more,
         as many or fewer pictures are named rightly), ``sentence``, ``used``, ``left_out``,
         ``unsure``, ``measured_on``, ``measured`` (pictures), ``won`` and ``lost`` (pictures that
-        only the student, or only the teacher, names rightly),
-        and ``ways``: of each ``way``, ``accuracy``, ``log_loss`` and ``is_chosen``.
+        only the student, or only the teacher, names rightly), and ``ways``: of each ``way``,
+        ``accuracy``, ``log_loss`` and ``is_chosen``.
     """
     before, after = outcomes[teacher].right, outcomes[student].right
     won, lost = int((after & ~before).sum()), int((before & ~after).sum())
